@@ -1,3 +1,74 @@
-//! Placeholder.
+//! The project's chores as `cargo xtask …`: the demo, every test, end-to-end runs, benchmarks.
+//!
+//! Small on purpose: it is compiled before anything else. What needs the product's code (the lab with
+//! its virtual machines) lives in `xcat3-sim`; this builds it and starts it as root.
 
-fn main() {}
+mod checks;
+mod command;
+mod lab;
+mod packages;
+
+use clap::{Parser, Subcommand};
+
+/// The project's chores.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+enum Chore {
+    /// Install the system packages, then run every check and test and a fast end-to-end boot.
+    Test {
+        /// Leave out the end-to-end boot of virtual machines.
+        #[arg(long)]
+        no_boot: bool,
+    },
+    /// Check the formatting and run clippy.
+    Lint,
+    /// Install the system packages that the tests and the lab need, and nothing else.
+    Packages,
+    /// Take an empty virtual machine to a login over ssh, with every step shown.
+    Demo {
+        /// Leave the lab up at the end, to go on by hand.
+        #[arg(long)]
+        keep: bool,
+        /// Build optimised programs: slower to start, quicker to run.
+        #[arg(long)]
+        release: bool,
+    },
+    /// Run one end-to-end test.
+    #[command(subcommand)]
+    E2e(EndToEnd),
+    /// Look after the lab itself: make its ISO, enter one that was kept, stop it.
+    Lab {
+        /// What `xcat3-sim lab` is to do, for example `enter`, `stop`, `iso`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        arguments: Vec<String>,
+    },
+}
+
+/// End-to-end tests in a lab of real virtual machines.
+#[derive(Subcommand)]
+enum EndToEnd {
+    /// Debian's installer, whole, onto an empty disk: ten minutes and more without KVM.
+    Install {
+        /// End xcat3d the hard way during the install and start it again.
+        #[arg(long)]
+        kill_server: bool,
+    },
+    /// A small system through DHCP, TFTP and HTTP to a login, with each firmware: seconds.
+    Boot {
+        /// Only these firmwares, separated by commas.
+        #[arg(long)]
+        firmware: Option<String>,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Chore::parse() {
+        Chore::Test { no_boot } => checks::test(!no_boot),
+        Chore::Lint => checks::lint(),
+        Chore::Packages => packages::install(),
+        Chore::Demo { keep, release } => lab::demo(keep, release),
+        Chore::E2e(EndToEnd::Install { kill_server }) => lab::install(kill_server),
+        Chore::E2e(EndToEnd::Boot { firmware }) => lab::boot(firmware.as_deref()),
+        Chore::Lab { arguments } => lab::lab(&arguments),
+    }
+}
