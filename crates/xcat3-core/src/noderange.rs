@@ -129,7 +129,7 @@ fn expand(part: &str) -> Result<Vec<String>, InvalidRange> {
     if let Some((prefix, first, last)) = plain_range(part) {
         let bounds = format!("{prefix}{first}-{prefix}{last}");
         let numbers = Numbers::new(first, last, &bounds, part)?;
-        return product(vec![prefix.to_owned()], &[numbers], part);
+        return product(&[prefix.to_owned()], &[numbers], part);
     }
     let mut names = vec![String::new()];
     let mut rest = part;
@@ -140,7 +140,7 @@ fn expand(part: &str) -> Result<Vec<String>, InvalidRange> {
         for name in &mut names {
             name.push_str(literal);
         }
-        names = product(names, &bracket(inside, part)?, part)?;
+        names = product(&names, &bracket(inside, part)?, part)?;
         rest = after;
     }
     for name in &mut names {
@@ -226,7 +226,7 @@ impl Numbers {
 
 /// Every prefix with every number after it.
 fn product(
-    prefixes: Vec<String>,
+    prefixes: &[String],
     numbers: &[Numbers],
     part: &str,
 ) -> Result<Vec<String>, InvalidRange> {
@@ -235,7 +235,7 @@ fn product(
         return Err(InvalidRange::TooMany(shorten(part)));
     }
     let mut names = Vec::with_capacity(prefixes.len());
-    for prefix in &prefixes {
+    for prefix in prefixes {
         names.extend(
             numbers
                 .iter()

@@ -1,16 +1,17 @@
 //! The provisioning state machine of a node, as one pure function.
 //!
 //! ```text
-//!            ServeDhcp                Deploy
-//!   ┌──────┐ ────────► ┌──────┐ ────────────────► ┌───────────┐
-//!   │ None │           │ Dhcp │                   │ Deploying │
-//!   └──────┘ ◄──────── └──────┘ ◄──────────────── └───────────┘
-//!      ▲       Undo               ServeDhcp(force)  │       │
-//!      │                                   Callback │       │ Fail
-//!      │  Undo (from every state)                   ▼       ▼
-//!      └──────────────────────────────── ┌──────────┐   ┌────────┐
-//!                                        │ Deployed │   │ Failed │
-//!                                        └──────────┘   └────────┘
+//!             ServeDhcp               Deploy
+//!   ┌──────┐ ──────────► ┌──────┐ ────────────► ┌───────────┐
+//!   │ None │             │ Dhcp │               │ Deploying │ ◄─┐ Deploy (force)
+//!   └──────┘ ◄────────── └──────┘               └───────────┘ ──┘
+//!     ▲  │      Undo                              │  ▲    │
+//!     │  └────────────────── Deploy ──────────────│──┘    │
+//!     │                                  Callback │       │ Fail
+//!     │ Undo, from every state                    ▼       ▼
+//!     └────────────────────────────────── ┌──────────┐ ┌────────┐
+//!                                         │ Deployed │ │ Failed │   Deploy and ServeDhcp lead on
+//!                                         └──────────┘ └────────┘   from both as they do from None
 //! ```
 //!
 //! Every state can be left: `Undo` aborts from anywhere, `Deploy` retries from anywhere but a deploy
