@@ -1,1 +1,12 @@
-//! Placeholder.
+//! What every daemon of xcat3 needs and no service owns: configuration, logging, shutdown, the state
+//! directory, the bus, jobs, and the heartbeat by which services know of one another.
+//!
+//! Nothing here knows HTTP, DHCP or hardware.
+
+pub mod config;
+pub mod logging;
+pub mod shutdown;
+pub mod state_dir;
+
+pub use config::Config;
+pub use state_dir::StateDir;

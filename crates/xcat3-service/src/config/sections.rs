@@ -1,0 +1,161 @@
+//! The sections of the configuration file and their defaults.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::Seconds;
+
+/// The REST API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Api {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+    /// How long a request waits for the outcomes of its job.
+    pub answer_within_s: Seconds,
+}
+
+/// The worker that drives hardware.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Conductor {
+    /// How many batches are worked on at once.
+    pub batches_at_once: NonZeroUsize,
+    /// How long a control driver has for one batch. Below `api.answer_within_s`, so that the
+    /// reason still reaches the client.
+    pub operation_deadline_s: Seconds,
+    /// How long a deploy waits for the network services to serve it before it names those behind.
+    pub serve_deadline_s: Seconds,
+    /// How long a deploying node may stay unseen after it was asked to deploy.
+    pub first_contact_s: Seconds,
+    /// How long a node that was seen may fall silent during its install.
+    pub silence_s: Seconds,
+    /// How long work under way may go on after the daemon was told to stop.
+    pub drain_s: Seconds,
+}
+
+/// DHCP, TFTP and HTTP for nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Network {
+    /// Interfaces that may be served; empty: each that owns an address in a defined network.
+    pub interfaces: Vec<String>,
+    /// TCP port of the boot files.
+    pub http_port: u16,
+    /// Directories of boot loaders; the first that has a file gives it.
+    pub loader_dirs: Vec<PathBuf>,
+    /// How long a lease is given for.
+    pub lease_s: Seconds,
+}
+
+/// How hardware is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Control {
+    /// The ssh/virsh driver.
+    pub kvm: Kvm,
+}
+
+/// The ssh/virsh control driver (`mgt=kvm`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Kvm {
+    /// Known host keys; absent: `known_hosts` in the state directory.
+    pub known_hosts: Option<PathBuf>,
+    /// Whether the key of a host that is not known yet is taken and remembered.
+    pub trust_on_first_use: bool,
+    /// How long connecting to a hypervisor may take, authentication included.
+    pub connect_deadline_s: Seconds,
+    /// How long one command on a hypervisor may take.
+    pub command_deadline_s: Seconds,
+}
+
+/// What installed machines are given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Install {
+    /// Files of public keys that may log in as root; absent: `~/.ssh/*.pub` of the daemon's user
+    /// and `authorized_keys` in the state directory.
+    pub authorized_keys: Option<Vec<PathBuf>>,
+    /// Time zone.
+    pub timezone: String,
+    /// Locale.
+    pub locale: String,
+    /// Keyboard layout.
+    pub keymap: String,
+    /// Packages beyond the base system.
+    pub packages: Vec<String>,
+    /// The disk to install on, as a device path; absent: the first one.
+    pub disk: Option<String>,
+    /// Proxy for packages that are not on the medium.
+    pub proxy: Option<String>,
+    /// The serial console of installed machines.
+    pub serial_console: String,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 3010)),
+            answer_within_s: Seconds::new(60),
+        }
+    }
+}
+
+impl Default for Conductor {
+    fn default() -> Self {
+        Self {
+            batches_at_once: NonZeroUsize::new(16).unwrap_or(NonZeroUsize::MIN),
+            operation_deadline_s: Seconds::new(50),
+            serve_deadline_s: Seconds::new(30),
+            first_contact_s: Seconds::new(86_400),
+            silence_s: Seconds::new(3_600),
+            drain_s: Seconds::new(10),
+        }
+    }
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        let dirs = [
+            "/usr/lib/ipxe",
+            "/usr/lib/PXELINUX",
+            "/usr/lib/syslinux/modules/bios",
+        ];
+        Self {
+            interfaces: Vec::new(),
+            http_port: 3011,
+            loader_dirs: dirs.map(PathBuf::from).to_vec(),
+            lease_s: Seconds::new(43_200),
+        }
+    }
+}
+
+impl Default for Kvm {
+    fn default() -> Self {
+        Self {
+            known_hosts: None,
+            trust_on_first_use: true,
+            connect_deadline_s: Seconds::new(10),
+            command_deadline_s: Seconds::new(30),
+        }
+    }
+}
+
+impl Default for Install {
+    fn default() -> Self {
+        Self {
+            authorized_keys: None,
+            timezone: "Etc/UTC".to_owned(),
+            locale: "en_US.UTF-8".to_owned(),
+            keymap: "us".to_owned(),
+            packages: vec!["openssh-server".to_owned()],
+            disk: None,
+            proxy: None,
+            serial_console: "ttyS0,115200n8".to_owned(),
+        }
+    }
+}
