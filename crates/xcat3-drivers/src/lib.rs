@@ -3,4 +3,5 @@
 //! `boot` and `install` are pure: facts in, text out.
 
 pub mod boot;
+pub mod control;
 pub mod install;
