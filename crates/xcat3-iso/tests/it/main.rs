@@ -1,5 +1,6 @@
 //! Reads real images, made by xorriso and genisoimage, and images made to do harm.
 
+mod craft;
 mod hostile;
 mod make;
 mod oracle;
