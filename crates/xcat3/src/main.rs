@@ -1,3 +1,8 @@
-//! Placeholder.
+//! The program `xcat3`.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    xcat3::run(std::env::args_os()).await
+}

@@ -1,0 +1,469 @@
+//! What may be typed: the one definition that help, completions and man pages are made of.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Provisions bare metal: enrol nodes, deploy operating systems, control power and boot device.
+#[derive(Debug, Parser)]
+#[command(name = "xcat3", version, arg_required_else_help = true, max_term_width = 100,
+    after_help = EXAMPLES)]
+pub struct Cli {
+    /// Address of the xcat3 API.
+    #[arg(
+        long,
+        global = true,
+        env = "XCAT3_URL",
+        default_value = "http://localhost:3010",
+        value_name = "URL"
+    )]
+    pub xcat3_url: String,
+    /// Print JSON for programs.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Show each request and how long it took, on standard error.
+    #[arg(long, global = true, env = "XCAT3CLIENT_DEBUG", value_parser = clap::builder::FalseyValueParser::new())]
+    pub debug: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+NODES is a node range: a,b  node[1-25]  node[01-10,15]  rack[1-2]-u[1-40]  node1-node9  node[1-9],-node3
+
+Examples:
+  xcat3 network-create c920 subnet=11.0.0.0 netmask=255.0.0.0 gateway=11.0.0.101 dynamic_range=11.4.40.111-11.4.40.113
+  xcat3 create node1 --control ssh_address=11.5.102.1,ssh_username=root,ssh_virt_type=virsh,ssh_key_filename=/root/.ssh/id_rsa \\
+        --nic mac=52:54:00:36:ac:b1,ip=11.5.102.60,primary=True mgt=kvm netboot=pxe arch=x86_64
+  xcat3 deploy node1 --osimage debian13.0-x86_64 --wait
+  xcat3 power node[1-25] on
+
+Exit codes: 0 all done, 1 something was not done, 2 the command line was wrong.";
+
+/// A command.
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = false)]
+pub enum Command {
+    /// Enrol nodes.
+    #[command(
+        after_help = "Example:\n  xcat3 create node[1-25] --control bmc_address=10.0.0.1,bmc_username=admin,bmc_password=… \
+        mgt=ipmi netboot=pxe arch=x86_64"
+    )]
+    Create(CreateArgs),
+    /// List the nodes.
+    #[command(after_help = "Example:\n  xcat3 list node[1-5]")]
+    List {
+        /// Only these.
+        nodes: Option<String>,
+    },
+    /// Show nodes in detail. Secrets are masked.
+    #[command(after_help = "Example:\n  xcat3 show node[1-2] --fields control,mgt")]
+    Show {
+        /// Which nodes.
+        nodes: String,
+        /// Only these fields, separated by commas.
+        #[arg(long, short = 'i', value_name = "mgt,nics")]
+        fields: Option<String>,
+    },
+    /// Change attributes of nodes: key=value sets, key= removes.
+    #[command(
+        after_help = "Example:\n  xcat3 update node[1-16] control/bmc_username=admin control/bmc_password= mgt=ipmi"
+    )]
+    Update(UpdateArgs),
+    /// Forget nodes.
+    Delete {
+        /// Which nodes.
+        nodes: String,
+    },
+    /// Write nodes to a JSON file that 'import' reads.
+    #[command(after_help = "Example:\n  xcat3 export node[1-2] -o nodes.json")]
+    Export {
+        /// Which nodes.
+        nodes: String,
+        /// The file; standard output where absent.
+        #[arg(long, short)]
+        output: Option<PathBuf>,
+        /// Write passwords and keys in clear. Without it they are masked and 'import' leaves them out.
+        #[arg(long)]
+        secrets: bool,
+    },
+    /// Enrol nodes from a JSON file that 'export' wrote.
+    Import {
+        /// The file.
+        input: PathBuf,
+    },
+    /// Ask for the power state, or change it.
+    #[command(after_help = "Examples:\n  xcat3 power node[1-25]\n  xcat3 power node1 on")]
+    Power {
+        /// Which nodes.
+        nodes: String,
+        /// What to do: boot resets what is on and powers on what is off.
+        #[arg(default_value = "status")]
+        target: PowerWord,
+    },
+    /// Ask what nodes boot from next, or set it.
+    #[command(after_help = "Examples:\n  xcat3 bootdev node1\n  xcat3 bootdev node[1-25] net")]
+    Bootdev {
+        /// Which nodes.
+        nodes: String,
+        /// What to boot from.
+        #[arg(default_value = "status")]
+        device: BootWord,
+    },
+    /// Install an operating system at the next network boot, or take that back.
+    #[command(
+        after_help = "Examples:\n  xcat3 deploy node1 --osimage debian13.0-x86_64\n  \
+        xcat3 deploy node[1-25] --osimage debian13.0-x86_64 --wait\n  xcat3 deploy node1 --delete"
+    )]
+    Deploy(DeployArgs),
+    /// Ask for the power state.
+    #[command(hide = true)]
+    GetPower {
+        /// Which nodes.
+        nodes: String,
+    },
+    /// Change the power state.
+    #[command(hide = true)]
+    SetPower {
+        /// Which nodes.
+        nodes: String,
+        /// What to do.
+        target: PowerWord,
+    },
+    /// Ask what nodes boot from next.
+    #[command(hide = true)]
+    GetBootDevice {
+        /// Which nodes.
+        nodes: String,
+    },
+    /// Set what nodes boot from next.
+    #[command(hide = true)]
+    SetBootDevice {
+        /// Which nodes.
+        nodes: String,
+        /// What to boot from.
+        device: BootWord,
+    },
+    /// Define a subnet to serve.
+    #[command(
+        after_help = "Example:\n  xcat3 network-create c920 subnet=11.0.0.0 netmask=255.0.0.0 gateway=11.0.0.101 \
+        dynamic_range=11.4.40.111-11.4.40.113 nameservers=11.0.0.101"
+    )]
+    NetworkCreate(NamedAttributes),
+    /// List the networks.
+    NetworkList,
+    /// Show a network.
+    NetworkShow(ShowArgs),
+    /// Change attributes of a network: key=value sets, key= removes.
+    NetworkUpdate(NamedAttributes),
+    /// Stop serving a subnet.
+    NetworkDelete(NameArg),
+    /// Add a nic to a node.
+    #[command(
+        after_help = "Example:\n  xcat3 nic-create mac=52:54:00:36:ac:b2 node=node1 ip=11.5.102.61 name=eth1"
+    )]
+    NicCreate {
+        /// Attributes: mac, node, ip, netmask, name, primary.
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        attributes: Vec<String>,
+    },
+    /// List the nics.
+    NicList,
+    /// Show a nic, by its UUID or MAC address.
+    NicShow {
+        /// Its UUID.
+        #[arg(required_unless_present = "mac")]
+        uuid: Option<String>,
+        /// Its MAC address.
+        #[arg(long, conflicts_with = "uuid")]
+        mac: Option<String>,
+        /// Only these fields, separated by commas.
+        #[arg(long)]
+        fields: Option<String>,
+    },
+    /// Change attributes of a nic: key=value sets, key= removes.
+    NicUpdate {
+        /// Its UUID.
+        uuid: String,
+        /// What to change.
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        attributes: Vec<String>,
+    },
+    /// Remove a nic.
+    NicDelete {
+        /// Its UUID.
+        uuid: String,
+    },
+    /// Declare an OS image. To import one from its ISO use xcat3-copycds.
+    #[command(
+        after_help = "Example:\n  xcat3 osimage-create my-image distro=debian ver=13 arch=x86_64"
+    )]
+    OsimageCreate(NamedAttributes),
+    /// List the OS images.
+    OsimageList,
+    /// Show an OS image.
+    OsimageShow(ShowArgs),
+    /// Change attributes of an OS image: key=value sets, key= removes.
+    OsimageUpdate(NamedAttributes),
+    /// Remove an OS image that no node uses.
+    OsimageDelete(NameArg),
+    /// Set a password for installed machines. The key 'system' is their root password.
+    #[command(
+        after_help = "Examples:\n  xcat3 passwd-create system username=root password=…\n  \
+        xcat3 passwd-create system username=root password=… crypt_method=yescrypt"
+    )]
+    PasswdCreate(NamedAttributes),
+    /// List the passwords' keys.
+    PasswdList,
+    /// Show a password entry. The password is masked.
+    PasswdShow(ShowArgs),
+    /// Change a password entry.
+    PasswdUpdate(NamedAttributes),
+    /// Remove a password entry.
+    PasswdDelete(NameArg),
+    /// List the services and whether they are online.
+    ServiceList,
+    /// Show the services of a host.
+    ServiceShow {
+        /// The host's name.
+        name: String,
+    },
+    /// Print shell completions.
+    #[command(after_help = "Example:\n  xcat3 completion bash > /etc/bash_completion.d/xcat3")]
+    Completion {
+        /// For this shell.
+        shell: Shell,
+    },
+    /// Write man pages into a directory.
+    Man {
+        /// The directory.
+        directory: PathBuf,
+    },
+}
+
+/// Arguments of `create`.
+#[derive(Debug, Args)]
+pub struct CreateArgs {
+    /// Which nodes.
+    pub nodes: String,
+    /// Attributes: mgt, netboot, arch, type, control/KEY, console/KEY.
+    #[arg(value_name = "KEY=VALUE")]
+    pub attributes: Vec<String>,
+    /// Control driver, like kvm or ipmi.
+    #[arg(long)]
+    pub mgt: Option<String>,
+    /// Boot driver, like pxe.
+    #[arg(long)]
+    pub netboot: Option<String>,
+    /// Architecture, like x86_64.
+    #[arg(long)]
+    pub arch: Option<String>,
+    /// The operator's own classification.
+    #[arg(long = "type")]
+    pub kind: Option<String>,
+    /// How the control driver reaches the node.
+    #[arg(long, short, value_name = "KEY=VALUE,…")]
+    pub control: Vec<String>,
+    /// A nic of the node; repeat it for more.
+    #[arg(long, short = 'i', value_name = "mac=…,ip=…")]
+    pub nic: Vec<String>,
+}
+
+/// Arguments of `update`.
+#[derive(Debug, Args)]
+pub struct UpdateArgs {
+    /// Which nodes.
+    pub nodes: String,
+    /// What to change: mgt, netboot, arch, type, control/KEY, console/KEY.
+    #[arg(value_name = "KEY=VALUE", required_unless_present_any = ["control", "nic"])]
+    pub attributes: Vec<String>,
+    /// What to change of how the control driver reaches the node.
+    #[arg(long, short, value_name = "KEY=VALUE,…")]
+    pub control: Vec<String>,
+    /// A nic to add, or to change where the node has one with this mac.
+    #[arg(long, short = 'i', value_name = "mac=…,ip=…")]
+    pub nic: Vec<String>,
+}
+
+/// Arguments of `deploy`.
+#[derive(Debug, Args)]
+pub struct DeployArgs {
+    /// Which nodes.
+    pub nodes: String,
+    /// The OS image; each node's last one where absent.
+    #[arg(long)]
+    pub osimage: Option<String>,
+    /// The network to install over; the one around each node's address where absent.
+    #[arg(long, alias = "network")]
+    pub subnet: Option<String>,
+    /// nodeset installs, dhcp only serves the address.
+    #[arg(long, default_value = "nodeset")]
+    pub state: DeployWord,
+    /// Take back what deploy has set up.
+    #[arg(long, short, conflicts_with_all = ["osimage", "wait", "force"])]
+    pub delete: bool,
+    /// Restart an install that is under way.
+    #[arg(long)]
+    pub force: bool,
+    /// Show the progress of each node until it is deployed or has failed.
+    #[arg(long, short)]
+    pub wait: bool,
+}
+
+/// A name and attributes.
+#[derive(Debug, Args)]
+pub struct NamedAttributes {
+    /// Its name.
+    pub name: String,
+    /// Attributes.
+    #[arg(required = true, value_name = "KEY=VALUE")]
+    pub attributes: Vec<String>,
+}
+
+/// A name and the fields to show.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Its name.
+    pub name: String,
+    /// Only these fields, separated by commas.
+    #[arg(long)]
+    pub fields: Option<String>,
+}
+
+/// A name.
+#[derive(Debug, Args)]
+pub struct NameArg {
+    /// Its name.
+    pub name: String,
+}
+
+/// What `power` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PowerWord {
+    /// Ask only.
+    #[value(alias = "stat", alias = "state")]
+    Status,
+    /// Power on.
+    On,
+    /// Power off.
+    Off,
+    /// Reset what is on, power on what is off.
+    #[value(alias = "reboot")]
+    Boot,
+    /// Reset.
+    Reset,
+}
+
+/// What `bootdev` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BootWord {
+    /// Ask only.
+    #[value(alias = "stat")]
+    Status,
+    /// The network.
+    Net,
+    /// The first disk.
+    #[value(alias = "hd")]
+    Disk,
+    /// The optical drive.
+    #[value(alias = "cd")]
+    Cdrom,
+}
+
+/// What `deploy --state` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DeployWord {
+    /// Install.
+    Nodeset,
+    /// Only serve the address.
+    Dhcp,
+}
+
+/// Turns the two-word form (`network create`) into the one-word form (`network-create`).
+pub fn join_words(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut words: Vec<OsString> = arguments.into_iter().collect();
+    let mut position = 1;
+    while let Some(word) = words.get(position).and_then(|word| word.to_str()) {
+        match word {
+            "--xcat3-url" => position += 2,
+            option if option.starts_with('-') => position += 1,
+            "help" => position += 1,
+            _ => break,
+        }
+    }
+    let text = |at: usize| {
+        words
+            .get(at)
+            .and_then(|word| word.to_str())
+            .unwrap_or_default()
+    };
+    let joins = ["network", "nic", "osimage", "passwd", "service"].contains(&text(position))
+        && ["create", "list", "show", "update", "delete"].contains(&text(position + 1));
+    if joins {
+        let joined = format!("{}-{}", text(position), text(position + 1));
+        words.splice(position..=position + 1, [OsString::from(joined)]);
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn joined(line: &str) -> String {
+        let words = join_words(line.split(' ').map(OsString::from));
+        words
+            .iter()
+            .map(|w| w.to_str().unwrap())
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    #[test]
+    fn two_words_become_one_where_they_are_a_command() {
+        assert_eq!(
+            joined("xcat3 network create a b=c"),
+            "xcat3 network-create a b=c"
+        );
+        assert_eq!(
+            joined("xcat3 --xcat3-url u --json nic list"),
+            "xcat3 --xcat3-url u --json nic-list"
+        );
+        assert_eq!(joined("xcat3 show network list"), "xcat3 show network list");
+        assert_eq!(
+            joined("xcat3 help passwd create"),
+            "xcat3 help passwd-create"
+        );
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_lines_of_the_prototype_parse() {
+        for line in [
+            "xcat3 network-create c920 subnet=11.0.0.0 netmask=255.0.0.0 gateway=11.0.0.101 dynamic_range=11.4.40.111-11.4.40.113 nameservers=11.0.0.101",
+            "xcat3 create xcat3test1 --control ssh_username=root,ssh_virt_type=virsh,ssh_address=11.5.102.1,ssh_key_filename=/root/.ssh/id_rsa --nic mac=52:54:00:36:ac:b1,ip=11.5.102.60,name=eth0,primary=True mgt=kvm netboot=pxe arch=x86_64",
+            "xcat3 create --mgt ipmi --netboot pxe --arch x86_64 --nic mac=43:87:0a:05:00:00,ip=12.0.0.1,name=eth0 --nic mac=43:87:0a:05:00:01 -c bmc_address=11.0.0.0 node0",
+            "xcat3 osimage-list",
+            "xcat3 deploy xcat3test1 --osimage rhels7.3-x86_64",
+            "xcat3 deploy xcat3test1 --state dhcp -d",
+            "xcat3 power xcat3test1 on",
+            "xcat3 get-power node0,xcat3test1",
+            "xcat3 set-power node0 reboot",
+            "xcat3 show node1 --fields mgt,nics",
+            "xcat3 update node2,node1 type=node control/bmc_address=admin control/bmc_password= mgt=ipmi",
+            "xcat3 update node1 -c bmc_address=h mgt=ipmi",
+            "xcat3 --json list",
+        ] {
+            let parsed = Cli::try_parse_from(join_words(line.split(' ').map(OsString::from)));
+            assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! `deploy`, and following it until every node is deployed or has failed.
+
+use std::collections::HashMap;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use reqwest::Method;
+use serde_json::{Value, json};
+use xcat3_core::{NodeName, noderange};
+
+use super::Context;
+use crate::args::{DeployArgs, DeployWord};
+use crate::client::names_body;
+use crate::error::Error;
+use crate::output;
+
+/// Between two looks at the nodes.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// For how long the API may be away while we follow.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// The most nodes that get a line of their own on a terminal.
+const MOST_LINES: usize = 20;
+
+pub async fn deploy(context: &Context, args: &DeployArgs) -> Result<ExitCode, Error> {
+    let names = noderange::parse(&args.nodes)?;
+    let target = match (args.state, args.delete) {
+        (DeployWord::Nodeset, false) => "nodeset",
+        (DeployWord::Nodeset, true) => "un_nodeset",
+        (DeployWord::Dhcp, false) => "dhcp",
+        (DeployWord::Dhcp, true) => "un_dhcp",
+    };
+    let mut query = vec![("target", target)];
+    query.extend(args.osimage.as_deref().map(|name| ("osimage", name)));
+    query.extend(args.subnet.as_deref().map(|name| ("subnet", name)));
+    if args.force {
+        query.push(("force", "true"));
+    }
+    let body = names_body(&names);
+    let path = "/nodes/provision";
+    let answer = context
+        .client
+        .request(Method::PUT, path, &query, Some(&body))
+        .await?;
+    if !args.wait || target != "nodeset" {
+        return Ok(output::node_outcomes(&answer, context.json));
+    }
+    follow(context, &names, &answer).await
+}
+
+/// Follows the nodes that are being deployed. Those that were refused count as failed.
+async fn follow(context: &Context, names: &[NodeName], answer: &Value) -> Result<ExitCode, Error> {
+    let accepted = |name: &&NodeName| answer["nodes"][name.as_str()] == "ok";
+    let mut under_way: Vec<NodeName> = names.iter().filter(accepted).cloned().collect();
+    let mut ended: HashMap<String, String> = HashMap::new();
+    for name in names.iter().filter(|name| !accepted(name)) {
+        let why = answer["nodes"][name.as_str()]
+            .as_str()
+            .unwrap_or("no answer");
+        ended.insert(name.to_string(), why.to_owned());
+    }
+    let mut view = View::new(&under_way, context.json);
+    let mut reached = Instant::now();
+    while !under_way.is_empty() {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(view.leave(under_way.len())),
+        }
+        match look(context, &under_way).await {
+            Ok(records) => {
+                reached = Instant::now();
+                under_way.retain(|name| {
+                    let outcome = ended_as(records.get(name.as_str()));
+                    view.show(name, records.get(name.as_str()), outcome.as_deref());
+                    outcome.is_none_or(|outcome| {
+                        ended.insert(name.to_string(), outcome);
+                        false
+                    })
+                });
+            }
+            Err(error) if reached.elapsed() > PATIENCE => return Err(error),
+            Err(_) => {}
+        }
+    }
+    view.close();
+    Ok(summary(context, &ended))
+}
+
+/// The records of nodes by name.
+async fn look(context: &Context, names: &[NodeName]) -> Result<HashMap<String, Value>, Error> {
+    let query = [("fields", "name,state,deploy")];
+    let body = names_body(names);
+    let answer = context
+        .client
+        .request(Method::GET, "/nodes/info", &query, Some(&body))
+        .await?;
+    let records = answer["nodes"].as_array().cloned().unwrap_or_default();
+    let named = |record: Value| Some((record["name"].as_str()?.to_owned(), record));
+    Ok(records.into_iter().filter_map(named).collect())
+}
+
+/// How a node's deploy ended, where it has.
+fn ended_as(record: Option<&Value>) -> Option<String> {
+    let Some(record) = record else {
+        return Some("it was deleted meanwhile".to_owned());
+    };
+    match record["state"].as_str() {
+        Some("deploying") => None,
+        Some("deployed") => Some("deployed".to_owned()),
+        Some("failed") => {
+            let why = record["deploy"]["failure"]
+                .as_str()
+                .unwrap_or("no reason is known");
+            Some(format!("failed: {why}"))
+        }
+        other => Some(format!(
+            "taken back: its state is {}",
+            other.unwrap_or("null")
+        )),
+    }
+}
+
+fn summary(context: &Context, ended: &HashMap<String, String>) -> ExitCode {
+    let deployed = ended
+        .values()
+        .filter(|outcome| *outcome == "deployed")
+        .count();
+    if context.json {
+        output::print_json(&json!({ "nodes": ended }));
+    } else {
+        let mut lines: Vec<_> = ended.iter().collect();
+        lines.sort_by(|a, b| xcat3_core::natural::compare(a.0, b.0));
+        for (name, outcome) in lines {
+            println!("{name}: {outcome}");
+        }
+        println!("\nSuccess: {deployed}  Total: {}", ended.len());
+    }
+    if deployed == ended.len() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// What a record says of the way that its node has come.
+fn position(record: Option<&Value>) -> String {
+    let deploy = record.map_or(&Value::Null, |record| &record["deploy"]);
+    let phase = deploy["phase"].as_str().unwrap_or("waiting");
+    match deploy["detail"]
+        .as_str()
+        .filter(|detail| !detail.is_empty())
+    {
+        Some(detail) => format!("{phase}: {detail}"),
+        None => phase.to_owned(),
+    }
+}
+
+/// The live view: a line a node on a terminal, a line a change elsewhere, nothing for programs.
+struct View {
+    started: Instant,
+    lines: Option<HashMap<String, ProgressBar>>,
+    quiet: bool,
+    last: HashMap<String, String>,
+}
+
+impl View {
+    fn new(names: &[NodeName], json: bool) -> Self {
+        let on_terminal = std::io::stderr().is_terminal() && names.len() <= MOST_LINES && !json;
+        let lines = on_terminal.then(|| {
+            let all = MultiProgress::new();
+            let style = ProgressStyle::with_template("{spinner} {prefix} {elapsed} {wide_msg}")
+                .expect("a valid template");
+            let bar = |name: &NodeName| {
+                let bar = all.add(ProgressBar::new_spinner());
+                bar.set_style(style.clone());
+                bar.set_prefix(name.to_string());
+                bar.enable_steady_tick(Duration::from_millis(250));
+                (name.to_string(), bar)
+            };
+            names.iter().map(bar).collect()
+        });
+        Self {
+            started: Instant::now(),
+            lines,
+            quiet: json,
+            last: HashMap::new(),
+        }
+    }
+
+    fn show(&mut self, name: &NodeName, record: Option<&Value>, ended: Option<&str>) {
+        let text = ended.map_or_else(|| position(record), str::to_owned);
+        if let Some(bar) = self
+            .lines
+            .as_ref()
+            .and_then(|lines| lines.get(name.as_str()))
+        {
+            bar.set_message(text);
+            if ended.is_some() {
+                bar.finish();
+            }
+            return;
+        }
+        // Without a terminal only a new phase is worth a line, not each file that is fetched.
+        let phase = text.split(": ").next().unwrap_or_default().to_owned();
+        if !self.quiet && self.last.insert(name.to_string(), phase.clone()) != Some(phase) {
+            eprintln!("{:>6}s {name}: {text}", self.started.elapsed().as_secs());
+        }
+    }
+
+    fn close(&mut self) {
+        for bar in self.lines.iter().flat_map(HashMap::values) {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Leaves the deploy alone and says how to go on.
+    fn leave(&mut self, under_way: usize) -> ExitCode {
+        self.close();
+        eprintln!(
+            "xcat3: no longer following; {under_way} nodes go on installing. \
+             See where they are with 'xcat3 show NODES --fields state,deploy'."
+        );
+        ExitCode::FAILURE
+    }
+}

@@ -1,0 +1,108 @@
+//! What each command asks of the API.
+
+mod deploy;
+mod documents;
+mod nics;
+mod nodes;
+mod services;
+
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+
+use crate::args::{BootWord, Cli, Command, PowerWord};
+use crate::client::Client;
+use crate::error::Error;
+use documents::{NETWORK, OSIMAGE, PASSWD};
+
+/// What every command needs.
+struct Context {
+    client: Client,
+    json: bool,
+}
+
+/// Carries out a command.
+pub async fn execute(cli: Cli) -> Result<ExitCode, Error> {
+    let client = Client::new(&cli.xcat3_url, cli.debug)?;
+    let context = Context {
+        client,
+        json: cli.json,
+    };
+    let done = |()| ExitCode::SUCCESS;
+    match cli.command {
+        Command::Create(args) => nodes::create(&context, &args).await,
+        Command::List { nodes } => nodes::list(&context, nodes.as_deref()).await,
+        Command::Show { nodes, fields } => nodes::show(&context, &nodes, fields.as_deref()).await,
+        Command::Update(args) => nodes::update(&context, &args).await,
+        Command::Delete { nodes } => nodes::delete(&context, &nodes).await,
+        Command::Export {
+            nodes,
+            output,
+            secrets,
+        } => nodes::export(&context, &nodes, output.as_deref(), secrets).await,
+        Command::Import { input } => nodes::import(&context, &input).await,
+        Command::Power { nodes, target } | Command::SetPower { nodes, target } => {
+            nodes::power(&context, &nodes, target).await
+        }
+        Command::GetPower { nodes } => nodes::power(&context, &nodes, PowerWord::Status).await,
+        Command::Bootdev { nodes, device } | Command::SetBootDevice { nodes, device } => {
+            nodes::boot_device(&context, &nodes, device).await
+        }
+        Command::GetBootDevice { nodes } => {
+            nodes::boot_device(&context, &nodes, BootWord::Status).await
+        }
+        Command::Deploy(args) => deploy::deploy(&context, &args).await,
+        Command::NetworkCreate(args) => documents::create(&context, &NETWORK, &args).await,
+        Command::NetworkList => documents::list(&context, &NETWORK).await.map(done),
+        Command::NetworkShow(args) => documents::show(&context, &NETWORK, &args).await.map(done),
+        Command::NetworkUpdate(args) => {
+            documents::update(&context, &NETWORK, &args).await.map(done)
+        }
+        Command::NetworkDelete(args) => documents::delete(&context, &NETWORK, &args.name)
+            .await
+            .map(done),
+        Command::OsimageCreate(args) => documents::create(&context, &OSIMAGE, &args).await,
+        Command::OsimageList => documents::list(&context, &OSIMAGE).await.map(done),
+        Command::OsimageShow(args) => documents::show(&context, &OSIMAGE, &args).await.map(done),
+        Command::OsimageUpdate(args) => {
+            documents::update(&context, &OSIMAGE, &args).await.map(done)
+        }
+        Command::OsimageDelete(args) => documents::delete(&context, &OSIMAGE, &args.name)
+            .await
+            .map(done),
+        Command::PasswdCreate(args) => documents::create(&context, &PASSWD, &args).await,
+        Command::PasswdList => documents::list(&context, &PASSWD).await.map(done),
+        Command::PasswdShow(args) => documents::show(&context, &PASSWD, &args).await.map(done),
+        Command::PasswdUpdate(args) => documents::update(&context, &PASSWD, &args).await.map(done),
+        Command::PasswdDelete(args) => documents::delete(&context, &PASSWD, &args.name)
+            .await
+            .map(done),
+        Command::NicCreate { attributes } => nics::create(&context, &attributes).await,
+        Command::NicList => nics::list(&context).await.map(done),
+        Command::NicShow { uuid, mac, fields } => {
+            nics::show(&context, uuid.as_deref(), mac.as_deref(), fields.as_deref())
+                .await
+                .map(done)
+        }
+        Command::NicUpdate { uuid, attributes } => {
+            nics::update(&context, &uuid, &attributes).await.map(done)
+        }
+        Command::NicDelete { uuid } => nics::delete(&context, &uuid).await.map(done),
+        Command::ServiceList => services::list(&context).await.map(done),
+        Command::ServiceShow { name } => services::show(&context, &name).await.map(done),
+        Command::Completion { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "xcat3", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man { directory } => {
+            let failed = |error: std::io::Error| Error::File {
+                path: directory.display().to_string(),
+                reason: error.to_string(),
+            };
+            std::fs::create_dir_all(&directory).map_err(failed)?;
+            clap_mangen::generate_to(Cli::command(), &directory)
+                .map_err(failed)
+                .map(done)
+        }
+    }
+}
