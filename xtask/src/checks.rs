@@ -5,10 +5,11 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::command::{cargo, is_root, run};
-use crate::{lab, packages};
+use crate::{dependencies, lab, packages};
 
-/// Formatting and clippy.
+/// Dependencies, formatting and clippy.
 pub fn lint() -> Result<()> {
+    dependencies::check()?;
     run(&mut cargo(&["fmt", "--all", "--check"]))?;
     run(&mut cargo(&[
         "clippy",

@@ -5,6 +5,7 @@
 
 mod checks;
 mod command;
+mod dependencies;
 mod lab;
 mod packages;
 
