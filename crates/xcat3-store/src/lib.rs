@@ -1,1 +1,111 @@
-//! Placeholder.
+//! The store: what operators declared, what xcat3 knows of nodes, jobs and leases. The truth that
+//! all services share.
+//!
+//! One concrete [`Store`] over SQLite, written so that PostgreSQL can stand beside it. Only this
+//! crate knows SQL. Each method is one transaction, whatever the number of nodes it is given, and
+//! set-based: no statement a node. A node's failure is an [`xcat3_core::Outcome`], a failure of
+//! the whole is a [`StoreError`].
+//!
+//! It is not a cache: who needs the facts at every request keeps a snapshot and follows the change
+//! feed ([`Store::changes_since`]).
+
+mod database;
+mod error;
+mod feed;
+mod images;
+mod jobs;
+mod leases;
+mod networks;
+mod nics;
+mod nodes;
+mod passwds;
+mod progress;
+mod provisioning;
+mod reservations;
+mod services;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+
+use database::Database;
+
+pub use error::StoreError;
+pub use feed::{Changes, Revision};
+pub use jobs::{Batch, Job, JobId, JobStatus};
+pub use leases::Lease;
+pub use nodes::{NodeSort, SortKey, UnknownSortKey};
+pub use provisioning::Provision;
+pub use reservations::Reserved;
+pub use services::ServiceReport;
+
+/// The answer for a name that is not in the store.
+pub const NOT_FOUND: &str = "Could not be found.";
+/// The answer for a node that another operation holds.
+pub const LOCKED: &str = "Locked temporarily";
+
+/// The database of xcat3. Clones share its connections.
+#[derive(Clone, Debug)]
+pub struct Store {
+    database: Database,
+    latest: watch::Sender<Revision>,
+}
+
+impl Store {
+    /// Opens the database at `url`: `sqlite:/path/xcat3.db`, made where there is none (readable by
+    /// its owner only), or `sqlite::memory:`. Brings its schema up to date.
+    ///
+    /// Several processes may have the same database open.
+    ///
+    /// # Errors
+    /// It can't be opened or made, or a newer xcat3 wrote it.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let database = Database::open(url).await?;
+        let store = Self {
+            database,
+            latest: watch::Sender::new(0),
+        };
+        store.latest.send_replace(store.revision().await?);
+        Ok(store)
+    }
+
+    /// Ends all connections, once what runs on them has ended.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+
+    async fn read(&self) -> Result<database::Tx, StoreError> {
+        self.database.read().await
+    }
+
+    async fn write(&self) -> Result<database::Tx, StoreError> {
+        self.database.write(&self.latest).await
+    }
+}
+
+/// Now, in milliseconds since 1970 (UTC).
+fn now_ms() -> i64 {
+    milliseconds(
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default(),
+    )
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Names for a sentence: at most ten of them, then how many more there are.
+fn listed(names: &[&str]) -> String {
+    let shown = names
+        .iter()
+        .take(10)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(", ");
+    match names.len().saturating_sub(10) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}

@@ -1,0 +1,170 @@
+//! The change feed: what nodes, networks, OS images and passwords became since a reader last looked.
+//!
+//! Each transaction that changes one of them takes the next revision and marks the rows that it
+//! writes with it; what it removes leaves a tombstone. Progress, leases, heartbeats, jobs and
+//! reservations take no revision: nobody has to serve anything else because of them.
+
+use tokio::sync::watch;
+use xcat3_core::{Network, Node, NodeName, OsImage, Passwd};
+
+use crate::database::{Tx, chunks_of};
+use crate::{Store, StoreError, images, networks, nodes, passwds};
+
+/// Counts the changes that services must know of. It only grows.
+pub type Revision = i64;
+
+/// What became of nodes, networks, OS images and passwords since a revision.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changes {
+    /// The revision up to which this tells; what to ask from next time.
+    pub revision: Revision,
+    /// Whether this is all that there is, to replace what the reader had. It is when it asked for
+    /// the changes since 0, and when the store is another one than it has seen.
+    pub complete: bool,
+    /// Nodes that are new or changed, as they are now. Their reservation and progress are those of
+    /// the moment: the feed doesn't tell of their changes.
+    pub nodes: Vec<Node>,
+    /// Nodes that are gone.
+    pub removed_nodes: Vec<NodeName>,
+    /// Networks that are new or changed.
+    pub networks: Vec<Network>,
+    /// Names of networks that are gone.
+    pub removed_networks: Vec<String>,
+    /// OS images that are new or changed.
+    pub osimages: Vec<OsImage>,
+    /// Names of OS images that are gone.
+    pub removed_osimages: Vec<String>,
+    /// Passwords that are new or changed.
+    pub passwds: Vec<Passwd>,
+    /// Keys of passwords that are gone.
+    pub removed_passwds: Vec<String>,
+}
+
+/// What the feed tells of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    Node,
+    Network,
+    Osimage,
+    Passwd,
+}
+
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Network => "network",
+            Self::Osimage => "osimage",
+            Self::Passwd => "passwd",
+        }
+    }
+}
+
+impl Store {
+    /// The revision of the last change. Cheap: other processes change the store too, and asking for
+    /// it every second or so is how to learn of that.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn revision(&self) -> Result<Revision, StoreError> {
+        self.read().await?.latest_revision().await
+    }
+
+    /// Tells when something in this process changed the store. Changes by other processes are only
+    /// seen by asking for the [`Store::revision`].
+    #[must_use]
+    pub fn changed(&self) -> watch::Receiver<Revision> {
+        self.latest.subscribe()
+    }
+
+    /// All changes after the revision `since`; since 0 that is everything there is.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn changes_since(&self, since: Revision) -> Result<Changes, StoreError> {
+        let mut tx = self.read().await?;
+        let revision = tx.latest_revision().await?;
+        let complete = since <= 0 || since > revision;
+        if since == revision {
+            return Ok(Changes {
+                revision,
+                complete,
+                ..Changes::default()
+            });
+        }
+        let after = if complete { -1 } else { since };
+        let mut changes = Changes {
+            revision,
+            complete,
+            nodes: nodes::read::nodes_since(&mut tx, after).await?,
+            networks: networks::networks_since(&mut tx, after).await?,
+            osimages: images::osimages_since(&mut tx, after).await?,
+            passwds: passwds::passwds_since(&mut tx, after).await?,
+            ..Changes::default()
+        };
+        if !complete {
+            changes.add_removals(&mut tx, since).await?;
+        }
+        Ok(changes)
+    }
+}
+
+impl Changes {
+    async fn add_removals(&mut self, tx: &mut Tx, since: Revision) -> Result<(), StoreError> {
+        let statement = "SELECT kind, name FROM tombstones WHERE revision > $1 ORDER BY kind, name";
+        for row in tx.rows(statement, [since.into()]).await? {
+            let name = row.text(1)?.to_owned();
+            match row.text(0)? {
+                "node" => self
+                    .removed_nodes
+                    .push(row.parse(1, "the name of a removed node")?),
+                "network" => self.removed_networks.push(name),
+                "osimage" => self.removed_osimages.push(name),
+                "passwd" => self.removed_passwds.push(name),
+                other => return Err(StoreError::corrupt("tombstones", other)),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Tx {
+    /// Remembers that things are gone.
+    pub(crate) async fn bury(
+        &mut self,
+        kind: Kind,
+        names: impl IntoIterator<Item = &str>,
+    ) -> Result<(), StoreError> {
+        let names: Vec<&str> = names.into_iter().collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let revision = self.new_revision().await?;
+        let statement = "
+            INSERT INTO tombstones (kind, name, revision)
+            SELECT $2, value ->> 0, $3 FROM json_each($1) WHERE true
+            ON CONFLICT (kind, name) DO UPDATE SET revision = excluded.revision";
+        for chunk in chunks_of(&names)? {
+            let values = [chunk.into(), kind.as_str().into(), revision.into()];
+            self.run(statement, values).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets that things of these names were ever gone, since there are new ones.
+    pub(crate) async fn exhume(
+        &mut self,
+        kind: Kind,
+        names: impl IntoIterator<Item = &str>,
+    ) -> Result<(), StoreError> {
+        let names: Vec<&str> = names.into_iter().collect();
+        let statement = "
+            DELETE FROM tombstones
+            WHERE kind = $2 AND name IN (SELECT value ->> 0 FROM json_each($1))";
+        for chunk in chunks_of(&names)? {
+            self.run(statement, [chunk.into(), kind.as_str().into()])
+                .await?;
+        }
+        Ok(())
+    }
+}

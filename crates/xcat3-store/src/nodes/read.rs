@@ -1,0 +1,119 @@
+//! Nodes as they stand in the store, with nics, reservation and progress.
+
+use std::collections::HashMap;
+
+use xcat3_core::boot::Progress;
+use xcat3_core::{Node, NodeName};
+
+use crate::database::{Row, Tx, chunks_of};
+use crate::nics::nic_of;
+use crate::{Revision, StoreError, now_ms};
+
+/// The columns that [`node_of`] reads; `$2` is the time, to tell which reservations still hold.
+macro_rules! select_nodes {
+    ($condition:literal) => {
+        concat!(
+            "SELECT nodes.name, nodes.mgt, nodes.netboot, nodes.arch, nodes.kind,
+                    nodes.control_info, nodes.console_info, nodes.state, nodes.failure,
+                    nodes.osimage, nodes.conductor, nodes.deploy_token, reservations.owner,
+                    progress.phase, progress.detail, progress.since_ms, progress.seen_ms
+             FROM nodes
+             LEFT JOIN reservations
+                    ON reservations.node = nodes.name AND reservations.expires_ms > $2
+             LEFT JOIN progress ON progress.node = nodes.name
+             WHERE ",
+            $condition
+        )
+    };
+}
+
+/// The columns that [`nic_of`] reads.
+macro_rules! select_nics {
+    ($condition:literal) => {
+        concat!(
+            "SELECT nics.uuid, nics.mac, nics.name, nics.ip, nics.netmask, nics.is_primary,
+                    nics.extra, nics.node
+             FROM nics WHERE ",
+            $condition
+        )
+    };
+}
+pub(crate) use select_nics;
+
+/// The nodes of these names that exist, in the order asked for, each once.
+pub(crate) async fn nodes(tx: &mut Tx, names: &[NodeName]) -> Result<Vec<Node>, StoreError> {
+    let mut found = HashMap::with_capacity(names.len());
+    for chunk in chunks_of(names)? {
+        for row in tx
+            .rows(NODES_LISTED, [chunk.clone().into(), now_ms().into()])
+            .await?
+        {
+            let node = node_of(&row)?;
+            found.insert(node.name.clone(), node);
+        }
+        let nics = tx.rows(NICS_LISTED, [chunk.into()]).await?;
+        attach(&mut found, &nics)?;
+    }
+    Ok(names.iter().filter_map(|name| found.remove(name)).collect())
+}
+
+const NODES_LISTED: &str = select_nodes!("nodes.name IN (SELECT value ->> 0 FROM json_each($1))");
+const NICS_LISTED: &str = select_nics!(
+    "nics.node IN (SELECT value ->> 0 FROM json_each($1)) ORDER BY nics.node, nics.position"
+);
+
+/// The nodes that changed after `revision`, by name; after -1 that is all of them.
+pub(crate) async fn nodes_since(tx: &mut Tx, revision: Revision) -> Result<Vec<Node>, StoreError> {
+    let nodes = select_nodes!("nodes.revision > $1 ORDER BY nodes.name");
+    let nics = select_nics!(
+        "nics.node IN (SELECT name FROM nodes WHERE revision > $1)
+         ORDER BY nics.node, nics.position"
+    );
+    let rows = tx.rows(nodes, [revision.into(), now_ms().into()]).await?;
+    let mut order = Vec::with_capacity(rows.len());
+    let mut found = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let node = node_of(&row)?;
+        order.push(node.name.clone());
+        found.insert(node.name.clone(), node);
+    }
+    attach(&mut found, &tx.rows(nics, [revision.into()]).await?)?;
+    Ok(order.iter().filter_map(|name| found.remove(name)).collect())
+}
+
+fn attach(nodes: &mut HashMap<NodeName, Node>, nics: &[Row]) -> Result<(), StoreError> {
+    for row in nics {
+        let nic = nic_of(row)?;
+        if let Some(node) = nic.node.as_ref().and_then(|name| nodes.get_mut(name)) {
+            node.nics.push(nic);
+        }
+    }
+    Ok(())
+}
+
+fn node_of(row: &Row) -> Result<Node, StoreError> {
+    let mut node = Node::new(row.parse(0, "a node's name")?);
+    node.mgt = row.owned(1)?;
+    node.netboot = row.owned(2)?;
+    node.arch = row.owned(3)?;
+    node.kind = row.owned(4)?;
+    node.control_info = row.json(5, "a node's control_info")?;
+    node.console_info = row.json(6, "a node's console_info")?;
+    node.state = row.maybe_parse(7, "a node's state")?.unwrap_or_default();
+    node.failure = row.owned(8)?;
+    node.osimage = row.owned(9)?;
+    node.conductor = row.owned(10)?;
+    node.deploy_token = row.owned(11)?;
+    node.reservation = row.owned(12)?;
+    if let Some(phase) = row.maybe_parse(13, "a node's phase")? {
+        let detail = row.text(14)?.to_owned();
+        let (since_ms, seen_ms) = (row.int(15)?, row.int(16)?);
+        node.progress = Some(Progress {
+            phase,
+            detail,
+            since_ms,
+            seen_ms,
+        });
+    }
+    Ok(node)
+}

@@ -1,0 +1,173 @@
+//! Changing what operators declared of nodes.
+
+use std::collections::{HashMap, HashSet};
+
+use uuid::Uuid;
+use xcat3_core::{MacAddr, Node, NodeName, Outcome};
+
+use super::claims::Claims;
+use super::{insert_nics, read, touch};
+use crate::database::{Tx, chunks, chunks_of, json};
+use crate::{LOCKED, NOT_FOUND, Revision, StoreError};
+
+type Change<'a> = &'a mut (dyn FnMut(&mut Node) -> Result<(), String> + Send);
+
+/// A node as it was and as it is to be.
+struct Wish {
+    old: Node,
+    new: Node,
+}
+
+/// See [`crate::Store::update_nodes`].
+pub(super) async fn update(
+    tx: &mut Tx,
+    names: &[NodeName],
+    change: Change<'_>,
+) -> Result<Vec<(NodeName, Outcome)>, StoreError> {
+    let mut stored: HashMap<_, _> = read::nodes(tx, names)
+        .await?
+        .into_iter()
+        .map(|node| (node.name.clone(), node))
+        .collect();
+    let mut outcomes: HashMap<NodeName, Outcome> = HashMap::with_capacity(names.len());
+    let mut wishes = Vec::new();
+    for name in names {
+        let Some(old) = stored.remove(name) else {
+            let missing = || Outcome::failed(NOT_FOUND);
+            outcomes.entry(name.clone()).or_insert_with(missing);
+            continue;
+        };
+        let outcome = match changed(old, change) {
+            Err(why) => Outcome::Failed(why),
+            Ok(wish) => {
+                wishes.extend(wish);
+                Outcome::Done("updated")
+            }
+        };
+        outcomes.insert(name.clone(), outcome);
+    }
+    let new_macs = wishes.iter().flat_map(new_macs).collect::<Vec<_>>();
+    let mut claims = Claims::stored(tx, new_macs.into_iter()).await?;
+    wishes.retain(|wish| match claim(&mut claims, wish) {
+        Ok(()) => true,
+        Err(why) => {
+            outcomes.insert(wish.new.name.clone(), Outcome::Failed(why));
+            false
+        }
+    });
+    if !wishes.is_empty() {
+        let revision = tx.new_revision().await?;
+        write_nodes(tx, &wishes, revision).await?;
+        write_nics(tx, &wishes, revision).await?;
+    }
+    Ok(in_order(names, &outcomes))
+}
+
+fn in_order(names: &[NodeName], outcomes: &HashMap<NodeName, Outcome>) -> Vec<(NodeName, Outcome)> {
+    let outcome = |name: &NodeName| outcomes.get(name).map(|told| (name.clone(), told.clone()));
+    names.iter().filter_map(outcome).collect()
+}
+
+/// What `change` makes of a node; nothing where it changes nothing.
+fn changed(old: Node, change: Change<'_>) -> Result<Option<Wish>, String> {
+    if old.reservation.is_some() {
+        return Err(LOCKED.to_owned());
+    }
+    let mut new = old.clone();
+    change(&mut new)?;
+    if new.name != old.name {
+        return Err("the name of a node can't be changed".to_owned());
+    }
+    let had: HashSet<Uuid> = old.nics.iter().map(|nic| nic.uuid).collect();
+    let mut seen = HashSet::new();
+    for nic in &mut new.nics {
+        if !had.contains(&nic.uuid) || !seen.insert(nic.uuid) {
+            nic.uuid = Uuid::new_v4();
+        }
+        nic.node = Some(old.name.clone());
+    }
+    let wish = Wish { old, new };
+    Ok((wish.declared_differs() || wish.nics_differ()).then_some(wish))
+}
+
+impl Wish {
+    fn declared_differs(&self) -> bool {
+        let declared = |node: &Node| {
+            let words = [&node.mgt, &node.netboot, &node.arch, &node.kind].map(Clone::clone);
+            (words, node.control_info.clone(), node.console_info.clone())
+        };
+        declared(&self.old) != declared(&self.new)
+    }
+
+    fn nics_differ(&self) -> bool {
+        self.old.nics != self.new.nics
+    }
+}
+
+fn new_macs(wish: &Wish) -> Vec<MacAddr> {
+    let is_new = |mac: &MacAddr| !wish.old.nics.iter().any(|nic| nic.mac == *mac);
+    wish.new
+        .nics
+        .iter()
+        .map(|nic| nic.mac)
+        .filter(is_new)
+        .collect()
+}
+
+fn claim(claims: &mut Claims, wish: &Wish) -> Result<(), String> {
+    if !wish.nics_differ() {
+        return Ok(());
+    }
+    claims.release(&wish.old);
+    claims
+        .take(&wish.new)
+        .inspect_err(|_| claims.restore(&wish.old))
+}
+
+async fn write_nodes(tx: &mut Tx, wishes: &[Wish], revision: Revision) -> Result<(), StoreError> {
+    let mut rows = Vec::with_capacity(wishes.len());
+    for Wish { new: node, .. } in wishes.iter().filter(|wish| wish.declared_differs()) {
+        let infos = (json(&node.control_info)?, json(&node.console_info)?);
+        let (mgt, netboot) = (node.mgt.as_deref(), node.netboot.as_deref());
+        let (arch, kind) = (node.arch.as_deref(), node.kind.as_deref());
+        rows.push((
+            node.name.as_str(),
+            mgt,
+            netboot,
+            arch,
+            kind,
+            infos.0,
+            infos.1,
+        ));
+    }
+    let statement = "
+        UPDATE nodes
+        SET mgt = given.mgt, netboot = given.netboot, arch = given.arch, kind = given.kind,
+            control_info = given.control_info, console_info = given.console_info, revision = $2
+        FROM (SELECT value ->> 0 AS name, value ->> 1 AS mgt, value ->> 2 AS netboot,
+                     value ->> 3 AS arch, value ->> 4 AS kind, value ->> 5 AS control_info,
+                     value ->> 6 AS console_info
+              FROM json_each($1)) AS given
+        WHERE nodes.name = given.name";
+    for chunk in chunks(&rows)? {
+        tx.run(statement, [chunk.into(), revision.into()]).await?;
+    }
+    Ok(())
+}
+
+/// Writes all nics of the nodes of which one changed anew, so that it doesn't matter in which order
+/// addresses pass from one to another.
+async fn write_nics(tx: &mut Tx, wishes: &[Wish], revision: Revision) -> Result<(), StoreError> {
+    let nodes: Vec<&Node> = wishes
+        .iter()
+        .filter(|wish| wish.nics_differ())
+        .map(|wish| &wish.new)
+        .collect();
+    let names: Vec<&NodeName> = nodes.iter().map(|node| &node.name).collect();
+    let delete = "DELETE FROM nics WHERE node IN (SELECT value ->> 0 FROM json_each($1))";
+    for chunk in chunks_of(names.iter().copied())? {
+        tx.run(delete, [chunk.into()]).await?;
+    }
+    insert_nics(tx, nodes.into_iter()).await?;
+    touch(tx, &names, revision).await
+}

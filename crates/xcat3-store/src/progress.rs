@@ -1,0 +1,48 @@
+//! How far nodes came on their way through a deploy: what the network service saw of them.
+
+use std::collections::HashMap;
+
+use xcat3_core::NodeName;
+use xcat3_core::boot::Progress;
+
+use crate::database::chunks;
+use crate::{Store, StoreError};
+
+impl Store {
+    /// Notes how far nodes came. Nodes that are not deploying are passed over, and so is what was
+    /// seen before that which is stored. The change feed does not tell of it.
+    ///
+    /// # Errors
+    /// The database failed; nothing was noted.
+    pub async fn record_progress(&self, seen: &[(NodeName, Progress)]) -> Result<(), StoreError> {
+        let mut latest: HashMap<&NodeName, &Progress> = HashMap::with_capacity(seen.len());
+        for (name, progress) in seen {
+            let kept = latest.entry(name).or_insert(progress);
+            if progress.seen_ms >= kept.seen_ms {
+                *kept = progress;
+            }
+        }
+        let rows: Vec<_> = latest
+            .iter()
+            .map(|(name, seen)| {
+                let (phase, detail) = (seen.phase.as_str(), seen.detail.as_str());
+                (name.as_str(), phase, detail, seen.since_ms, seen.seen_ms)
+            })
+            .collect();
+        let statement = "
+            UPDATE progress
+            SET phase = given.phase, detail = given.detail, since_ms = given.since_ms,
+                seen_ms = given.seen_ms
+            FROM (SELECT value ->> 0 AS name, value ->> 1 AS phase, value ->> 2 AS detail,
+                         CAST(value ->> 3 AS BIGINT) AS since_ms,
+                         CAST(value ->> 4 AS BIGINT) AS seen_ms
+                  FROM json_each($1)) AS given
+            WHERE progress.node = given.name AND progress.seen_ms <= given.seen_ms
+              AND progress.node IN (SELECT name FROM nodes WHERE state = 'deploying')";
+        let mut tx = self.write().await?;
+        for chunk in chunks(&rows)? {
+            tx.run(statement, [chunk.into()]).await?;
+        }
+        tx.commit().await
+    }
+}

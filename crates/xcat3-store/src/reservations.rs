@@ -1,0 +1,165 @@
+//! Reservations: which operation holds a node now.
+//!
+//! A reservation ends by itself at its expiry, so that a conductor that dies holds nothing for ever.
+//! Each carries a fencing number that is never given out again: a conductor that was thought dead
+//! and wakes up can't write over what its successor did.
+
+use std::time::Duration;
+
+use xcat3_core::{Node, NodeName};
+
+use crate::database::chunks_of;
+use crate::nodes::read;
+use crate::{Store, StoreError, milliseconds, now_ms};
+
+/// What [`Store::reserve`] could and could not reserve. Names that don't exist are in neither.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reserved {
+    /// The number that these reservations are known by.
+    pub fence: i64,
+    /// The nodes reserved, in the order asked for.
+    pub nodes: Vec<Node>,
+    /// The nodes that another operation holds, in the order asked for.
+    pub locked: Vec<NodeName>,
+}
+
+impl Store {
+    /// Reserves those of the nodes that nobody holds for `owner` (a host name, with a `:` or `/` and
+    /// what tells its processes apart after it), and notes the host as their conductor.
+    ///
+    /// # Errors
+    /// The database failed; nothing was reserved.
+    pub async fn reserve(
+        &self,
+        names: &[NodeName],
+        owner: &str,
+        purpose: &str,
+        for_: Duration,
+    ) -> Result<Reserved, StoreError> {
+        let mut tx = self.write().await?;
+        let fence = tx.count_up("fence").await?;
+        let now = now_ms();
+        let expires = now.saturating_add(milliseconds(for_));
+        let take = "
+            INSERT INTO reservations (node, fence, owner, purpose, expires_ms)
+            SELECT name, $2, $3, $4, $5 FROM nodes
+            WHERE name IN (SELECT value ->> 0 FROM json_each($1))
+            ORDER BY name
+            ON CONFLICT (node) DO UPDATE
+            SET fence = excluded.fence, owner = excluded.owner, purpose = excluded.purpose,
+                expires_ms = excluded.expires_ms
+            WHERE reservations.expires_ms <= $6";
+        let sign = "
+            UPDATE nodes SET conductor = $2
+            WHERE name IN (SELECT node FROM reservations WHERE fence = $1)
+              AND conductor IS DISTINCT FROM $2";
+        for chunk in chunks_of(names)? {
+            let (owner, purpose) = (owner.into(), purpose.into());
+            let values = [
+                chunk.into(),
+                fence.into(),
+                owner,
+                purpose,
+                expires.into(),
+                now.into(),
+            ];
+            tx.run(take, values).await?;
+        }
+        tx.run(sign, [fence.into(), host_of(owner).into()]).await?;
+        let held = tx
+            .rows(
+                "SELECT node FROM reservations WHERE fence = $1",
+                [fence.into()],
+            )
+            .await?;
+        let held: std::collections::HashSet<&str> = held
+            .iter()
+            .map(|row| row.text(0))
+            .collect::<Result<_, _>>()?;
+        let all = read::nodes(&mut tx, names).await?;
+        let (nodes, locked): (Vec<Node>, Vec<Node>) = all
+            .into_iter()
+            .partition(|node| held.contains(node.name.as_str()));
+        let locked = locked.into_iter().map(|node| node.name).collect();
+        tx.commit().await?;
+        Ok(Reserved {
+            fence,
+            nodes,
+            locked,
+        })
+    }
+
+    /// Puts off the expiry of reservations that are still held, and tells which those are, by name.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn extend(&self, fence: i64, for_: Duration) -> Result<Vec<NodeName>, StoreError> {
+        let expires = now_ms().saturating_add(milliseconds(for_));
+        let statement = "
+            UPDATE reservations SET expires_ms = $2
+            WHERE fence = $1 RETURNING node";
+        let mut tx = self.write().await?;
+        let rows = tx.rows(statement, [fence.into(), expires.into()]).await?;
+        tx.commit().await?;
+        let mut names: Vec<NodeName> = rows
+            .iter()
+            .map(|row| row.parse(0, "a reserved node"))
+            .collect::<Result<_, _>>()?;
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// The nodes that are still reserved under this number, by name. A number is given out once: a
+    /// node that is held now was held all the time since it was reserved.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn held(&self, fence: i64) -> Result<Vec<NodeName>, StoreError> {
+        let statement = "SELECT node FROM reservations WHERE fence = $1 ORDER BY node";
+        let rows = self.read().await?.rows(statement, [fence.into()]).await?;
+        rows.iter()
+            .map(|row| row.parse(0, "a reserved node"))
+            .collect()
+    }
+
+    /// Gives back what is still reserved under this number.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn release(&self, fence: i64) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        tx.run("DELETE FROM reservations WHERE fence = $1", [fence.into()])
+            .await?;
+        tx.commit().await
+    }
+
+    /// Gives back what all processes of a host hold, and tells how many nodes that were: for its
+    /// conductor to say at its start that an earlier run of it is dead.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn release_host(&self, host: &str) -> Result<u64, StoreError> {
+        let mut tx = self.write().await?;
+        let owners = tx
+            .rows("SELECT DISTINCT owner FROM reservations", [])
+            .await?;
+        let owners = owners
+            .iter()
+            .map(|row| row.text(0))
+            .collect::<Result<Vec<_>, _>>()?;
+        let of_host = owners.iter().filter(|owner| host_of(owner) == host);
+        let statement = "
+            DELETE FROM reservations WHERE owner IN (SELECT value ->> 0 FROM json_each($1))";
+        let mut released = 0;
+        for chunk in chunks_of(of_host)? {
+            released += tx.run(statement, [chunk.into()]).await?;
+        }
+        tx.commit().await?;
+        Ok(released)
+    }
+}
+
+/// The host of an owner of reservations.
+pub(crate) fn host_of(owner: &str) -> &str {
+    owner.split([':', '/']).next().unwrap_or(owner)
+}
