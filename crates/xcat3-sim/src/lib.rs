@@ -1,1 +1,12 @@
-//! Placeholder.
+//! The lab: a hypervisor with real virtual machines in a network of its own, installation media for
+//! them, and the demo and end-to-end tests that take a machine from empty to ssh in it.
+//!
+//! Nothing of the product is linked in: it is run as a user runs it, by its commands.
+
+pub mod command;
+pub mod e2e_boot;
+pub mod journey;
+pub mod lab;
+pub mod media;
+pub mod product;
+pub mod report;

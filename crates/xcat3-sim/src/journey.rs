@@ -1,0 +1,211 @@
+//! The way of a node from an empty disk to ssh, by the commands of the README.
+
+use std::fmt::Write as _;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::command::{command, finished, words};
+use crate::lab::guest::{Firmware, Guest, Machine};
+use crate::lab::{Lab, segment};
+use crate::product::{NodeView, Product};
+
+/// A lab with the product in it.
+pub struct Site {
+    /// The hypervisor and the guests.
+    pub lab: Lab,
+    /// xcat3d and its clients.
+    pub product: Product,
+}
+
+/// One node on its way.
+pub struct Traveller {
+    /// Its name.
+    pub name: String,
+    /// Its address.
+    pub ip: Ipv4Addr,
+    /// Its hardware address.
+    pub mac: String,
+    /// The machine itself.
+    pub guest: Guest,
+}
+
+impl Site {
+    /// Tells xcat3 of the lab's network, root password and ISO; gives the image's name.
+    pub fn prepare(&self, iso: &Path) -> Result<String> {
+        self.product.run(&[
+            "xcat3",
+            "network-create",
+            "lab",
+            &format!("subnet={}", segment::SUBNET),
+            &format!("netmask={}", segment::NETMASK),
+            &format!("gateway={}", segment::SERVER),
+            &format!("dynamic_range={}", segment::DYNAMIC),
+            &format!("nameservers={}", segment::SERVER),
+        ])?;
+        self.product
+            .run(&["xcat3-copycds", &iso.display().to_string()])?;
+        self.product.run(&["xcat3", "osimage-list"])?;
+        let password = [
+            "xcat3",
+            "passwd-create",
+            "system",
+            "username=root",
+            "password=not-a-secret-in-the-lab",
+        ];
+        self.product.run(&password)?;
+        let images = self.product.get("/v1/osimages")?;
+        let name = images["images"][0]["name"].as_str();
+        Ok(name.context("the import registered no osimage")?.to_owned())
+    }
+
+    /// Makes the n-th guest, from 1, and enrols it as a node.
+    pub fn enrol(
+        &self,
+        number: u8,
+        firmware: Firmware,
+        memory: u32,
+        disk: u64,
+    ) -> Result<Traveller> {
+        let (name, mac) = (format!("node{number}"), segment::guest_mac(number));
+        let machine = Machine {
+            name: &name,
+            mac: &mac,
+            firmware,
+            memory,
+            disk,
+        };
+        let guest = Guest::define(&self.lab, &machine).context("defining the virtual machine")?;
+        let ip = segment::guest(number);
+        let key = self.lab.hypervisor.key();
+        self.product.run(&[
+            "xcat3",
+            "create",
+            &name,
+            "--control",
+            &format!(
+                "ssh_username=root,ssh_virt_type=virsh,ssh_address={},ssh_key_filename={}",
+                segment::HYPERVISOR,
+                key.display()
+            ),
+            "--nic",
+            &format!("mac={mac},ip={ip},name=eth0,primary=True"),
+            "mgt=kvm",
+            "netboot=pxe",
+            "arch=x86_64",
+        ])?;
+        Ok(Traveller {
+            name,
+            ip,
+            mac,
+            guest,
+        })
+    }
+
+    /// Waits until the node is `deployed` and its console `says` this. Each change is told to `seen`.
+    ///
+    /// # Errors
+    /// It takes too long, the deploy failed, or the guest died or asks a question.
+    pub fn follow(
+        &self,
+        node: &mut Traveller,
+        says: &str,
+        within: Duration,
+        mut seen: impl FnMut(&NodeView, &str),
+    ) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            let view = self.product.node(&node.name).unwrap_or_default();
+            seen(&view, &node.guest.console.last_lines(1));
+            if view.is("deployed") && node.guest.console.has(says) {
+                return Ok(());
+            }
+            let phase = view.phase.as_deref().unwrap_or("none");
+            if let Some(trouble) = node.guest.console.trouble() {
+                bail!("{} stopped in phase {phase}: {trouble}", node.name);
+            }
+            if view.is("failed") {
+                let why = view.failure.as_deref().unwrap_or("no reason is given");
+                bail!("the deploy of {} failed in phase {phase}: {why}", node.name);
+            }
+            if started.elapsed() > within {
+                bail!(
+                    "{} got no further than phase {phase} in {within:?}",
+                    node.name
+                );
+            }
+            thread::sleep(Duration::from_millis(500));
+        }
+    }
+
+    /// Runs a command on the node over ssh, with the operator's key, as soon as its sshd answers.
+    pub fn ssh(&self, node: &Traveller, script: &str, within: Duration) -> Result<String> {
+        let started = Instant::now();
+        loop {
+            let mut ssh = command("ssh");
+            let known = format!(
+                "UserKnownHostsFile={}",
+                self.lab.directory.join("known_hosts").display()
+            );
+            ssh.arg("-i")
+                .arg(self.product.operators_key())
+                .args(["-o", &known]);
+            ssh.args([
+                "-o",
+                "StrictHostKeyChecking=accept-new",
+                "-o",
+                "BatchMode=yes",
+            ]);
+            ssh.args(["-o", "ConnectTimeout=5", "-o", "IdentitiesOnly=yes"]);
+            ssh.arg(format!("root@{}", node.ip)).arg(script);
+            let result = finished(&mut ssh)?;
+            if result.status.success() {
+                return Ok(String::from_utf8_lossy(&result.stdout).into_owned());
+            }
+            if started.elapsed() > within {
+                let why = String::from_utf8_lossy(&result.stderr).trim().to_owned();
+                bail!("`{}` failed for {within:?}: {why}", words(&ssh));
+            }
+            thread::sleep(Duration::from_millis(500));
+        }
+    }
+
+    /// Waits until the guest writes this to its serial line.
+    pub fn hear(&self, node: &Traveller, says: &str, within: Duration) -> Result<()> {
+        let started = Instant::now();
+        while !node.guest.console.has(says) {
+            ensure!(
+                started.elapsed() < within,
+                "{} did not say '{says}' in {within:?}",
+                node.name
+            );
+            thread::sleep(Duration::from_millis(200));
+        }
+        Ok(())
+    }
+
+    /// The last of DHCP, HTTP and console, for someone who has to find out what went wrong.
+    #[must_use]
+    pub fn evidence(&self, node: Option<&Traveller>) -> String {
+        let mut text = String::new();
+        let mut part = |title: &str, lines: String| {
+            let _ = writeln!(text, "\n--- {title} ---\n{lines}");
+        };
+        part("xcat3d: DHCP", self.product.log_lines(&["dhcp"], 8));
+        part(
+            "xcat3d: TFTP and HTTP",
+            self.product.log_lines(&["http", "tftp"], 12),
+        );
+        part("xcat3d", self.product.log_lines(&[], 15));
+        if let Some(node) = node {
+            part(
+                &format!("console of {}", node.name),
+                node.guest.console.last_lines(25),
+            );
+        }
+        text
+    }
+}
