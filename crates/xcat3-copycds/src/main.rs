@@ -1,3 +1,47 @@
-//! Placeholder.
+//! `xcat3-copycds`: imports an operating system from its ISO.
 
-fn main() {}
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use xcat3_copycds::{Arguments, Bar, import, json, summary};
+use xcat3_service::state_dir::Environment;
+use xcat3_service::{Config, StateDir, logging, shutdown};
+use xcat3_store::Store;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(&Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "xcat3-copycds: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    logging::start(
+        std::env::var("RUST_LOG").ok().as_deref().or(Some("warn")),
+        false,
+    );
+    let stop = shutdown::on_signal()?;
+    let config = Config::load(arguments.config_file.as_deref())?;
+    let path = match arguments.state_dir.clone().or(config.state_dir) {
+        Some(path) => path,
+        None => Environment::read().default_state_dir()?,
+    };
+    let state = StateDir::open(&path)?;
+    let store = Store::open(&config.database.unwrap_or_else(|| state.database())).await?;
+    let progress = Arc::new(Bar::new(move || stop.is_cancelled()));
+    let imported = import(&arguments.request(), &state.images(), &store, progress).await?;
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        writeln!(out, "{}", json(&imported))?;
+    } else {
+        writeln!(out, "{}", imported.image.name)?;
+        writeln!(std::io::stderr(), "{}", summary(&imported))?;
+    }
+    Ok(())
+}
