@@ -1,0 +1,185 @@
+//! Accepts connections, no more than are allowed.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::connection::{Connection, Shared};
+use super::response::{Keep, Response};
+use super::{Handler, Limits};
+
+/// How long running answers may go on after a shutdown.
+const GRACE: Duration = Duration::from_secs(5);
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1024;
+
+/// An HTTP server that is bound and not yet running.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    local: SocketAddr,
+    limits: Limits,
+}
+
+impl Server {
+    /// Binds to an address. With `interface` only packets of that network interface are taken (the
+    /// host's own, which come by `lo`, are then not).
+    ///
+    /// # Errors
+    /// The operating system's, for example that the port is in use.
+    pub fn bind(address: SocketAddr, interface: Option<&str>, limits: Limits) -> io::Result<Self> {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM.nonblocking().cloexec(),
+            Some(Protocol::TCP),
+        )?;
+        socket.bind_device(interface.map(str::as_bytes))?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        let listener = TcpListener::from_std(socket.into())?;
+        Ok(Self {
+            local: listener.local_addr()?,
+            listener,
+            limits,
+        })
+    }
+
+    /// Where it is bound.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Serves until `shutdown`; answers that are being sent then have a few seconds to end.
+    pub async fn run<H: Handler>(self, handler: Arc<H>, shutdown: CancellationToken) {
+        let shared = Arc::new(Shared {
+            limits: self.limits,
+            is_crowded: AtomicBool::new(false),
+            shutdown: shutdown.clone(),
+        });
+        let most = shared.limits.connections.max(1);
+        let mut connections = JoinSet::new();
+        let mut clients = Clients::default();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                Some(ended) = connections.join_next_with_id() => {
+                    clients.remove(ended);
+                    shared.is_crowded.store(is_crowded(connections.len(), most), Ordering::Relaxed);
+                    continue;
+                }
+                accepted = self.listener.accept(), if connections.len() < most => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    if clients.count(peer.ip()) >= shared.limits.connections_per_client {
+                        turn_away(&stream, peer);
+                        continue;
+                    }
+                    let handler = Arc::clone(&handler);
+                    let task = connections.spawn(serve(stream, peer, handler, Arc::clone(&shared)));
+                    clients.insert(task.id(), peer.ip());
+                }
+                Err(error) => pause(&error).await,
+            }
+            shared
+                .is_crowded
+                .store(is_crowded(connections.len(), most), Ordering::Relaxed);
+        }
+        drop(self.listener);
+        let all_ended = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(GRACE, all_ended).await.is_err() {
+            debug!("HTTP answers still being sent are cut off");
+        }
+        connections.shutdown().await;
+    }
+}
+
+fn is_crowded(connections: usize, most: usize) -> bool {
+    connections >= most - most / 8
+}
+
+async fn serve<H: Handler>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    handler: Arc<H>,
+    shared: Arc<Shared>,
+) {
+    if let Ok(local) = stream.local_addr() {
+        // Without it the last piece of an answer may wait for an acknowledgement.
+        let _ = stream.set_nodelay(true);
+        let connection = Connection {
+            stream,
+            peer,
+            local,
+            handler,
+            shared,
+        };
+        connection.serve().await;
+    }
+}
+
+/// Whose connections there are.
+#[derive(Default)]
+struct Clients {
+    by_task: HashMap<Id, IpAddr>,
+    counts: HashMap<IpAddr, usize>,
+}
+
+impl Clients {
+    fn count(&self, client: IpAddr) -> usize {
+        self.counts.get(&client).copied().unwrap_or(0)
+    }
+
+    fn insert(&mut self, task: Id, client: IpAddr) {
+        self.by_task.insert(task, client);
+        *self.counts.entry(client).or_default() += 1;
+    }
+
+    fn remove(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let task = match ended {
+            Ok((task, ())) => task,
+            Err(error) => {
+                warn!(%error, "an HTTP connection ended badly");
+                error.id()
+            }
+        };
+        if let Some(client) = self.by_task.remove(&task) {
+            if let Some(count) = self.counts.get_mut(&client).filter(|count| **count > 1) {
+                *count -= 1;
+            } else {
+                self.counts.remove(&client);
+            }
+        }
+    }
+}
+
+fn turn_away(stream: &TcpStream, peer: SocketAddr) {
+    debug!(%peer, "too many HTTP connections of one client");
+    let response = Response::text(503, "This client has too many connections open.\n");
+    let mut out = Vec::new();
+    response.write_head(None, Keep::Close, &mut out);
+    let mut body = vec![0; response.content.len() as usize];
+    if response.content.read_at(0, &mut body).is_ok() {
+        out.extend_from_slice(&body);
+        // It fits into an empty socket buffer, or the client is gone.
+        let _ = rustix::net::send(stream, &out, rustix::net::SendFlags::NOSIGNAL);
+    }
+}
+
+/// Out of descriptors or memory: others may end and give some back.
+async fn pause(error: &io::Error) {
+    warn!(%error, "an HTTP connection can't be accepted");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
