@@ -23,6 +23,9 @@ pub enum Operation {
         osimage: Option<String>,
         /// The network to install over; where absent the one around the node's address.
         subnet: Option<String>,
+        /// Whether to restart an install that is under way.
+        #[serde(default)]
+        force: bool,
     },
     /// Only serve the node's address.
     ServeDhcp,
