@@ -3,6 +3,7 @@
 //! Small on purpose: it is compiled before anything else. What needs the product's code (the lab with
 //! its virtual machines) lives in `xcat3-sim`; this builds it and starts it as root.
 
+mod bench;
 mod checks;
 mod command;
 mod dependencies;
@@ -37,6 +38,9 @@ enum Chore {
     /// Run one end-to-end test.
     #[command(subcommand)]
     E2e(EndToEnd),
+    /// Measure, beside a peer in the same run.
+    #[command(subcommand)]
+    Bench(Bench),
     /// Look after the lab itself: make its ISO, enter one that was kept, stop it.
     Lab {
         /// What `xcat3-sim lab` is to do, for example `enter`, `stop`, `iso`.
@@ -62,6 +66,15 @@ enum EndToEnd {
     },
 }
 
+/// Benchmarks; docs/benchmarks.md has their figures.
+#[derive(Subcommand)]
+enum Bench {
+    /// A release build from nothing, and the size of the programs.
+    Build,
+    /// The import of an ISO beside xorriso unpacking it.
+    Import,
+}
+
 fn main() -> anyhow::Result<()> {
     match Chore::parse() {
         Chore::Test { no_boot } => checks::test(!no_boot),
@@ -70,6 +83,8 @@ fn main() -> anyhow::Result<()> {
         Chore::Demo { keep, release } => lab::demo(keep, release),
         Chore::E2e(EndToEnd::Install { kill_server }) => lab::install(kill_server),
         Chore::E2e(EndToEnd::Boot { firmware }) => lab::boot(firmware.as_deref()),
+        Chore::Bench(Bench::Build) => bench::build(),
+        Chore::Bench(Bench::Import) => bench::import(),
         Chore::Lab { arguments } => lab::lab(&arguments),
     }
 }
