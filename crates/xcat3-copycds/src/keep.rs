@@ -4,9 +4,9 @@
 //! A hard link costs nothing either, but is the same file: whoever writes to the original afterwards
 //! changes what nodes are installed from. So it is made only when the operator asks for it.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -59,22 +59,21 @@ pub(crate) fn keep(
     let mut source = File::open(original).map_err(read_error)?;
     let before = state(&source).map_err(read_error)?;
     let size = before.0;
-    let how = begin(&source, original, target, link, size)?;
+    let (how, mut kept) = begin(&source, original, target, link, size)?;
     let step = match how {
         How::Copy => "copying the ISO",
         How::Reflink | How::HardLink => "hashing the ISO",
     };
     progress.begin(step, size);
     let sha256 = match how {
-        How::Copy => copy(&mut source, (original, target), progress),
-        How::Reflink | How::HardLink => {
-            let mut kept =
-                File::open(target).map_err(|reason| ImportError::file(target, reason))?;
-            hash(&mut kept, target, progress, &mut |_| Ok(()))
-        }
+        How::Copy => copy(&mut source, &mut kept, (original, target), progress),
+        How::Reflink | How::HardLink => hash(&mut kept, target, progress, &mut |_| Ok(())),
     };
     progress.end();
     let sha256 = sha256?;
+    if how != How::HardLink {
+        complete(&kept).map_err(|reason| ImportError::file(target, reason))?;
+    }
     let after = fs::metadata(target).map_err(|reason| ImportError::file(target, reason))?;
     if state(&source).map_err(read_error)? != before || after.len() != size {
         return Err(ImportError::Changed(original.to_owned()));
@@ -97,21 +96,24 @@ fn begin(
     target: &Path,
     link: bool,
     size: u64,
-) -> Result<How, ImportError> {
+) -> Result<(How, File), ImportError> {
     let failed = |reason| ImportError::file(target, reason);
     if link {
-        return match fs::hard_link(original, target) {
-            Ok(()) => Ok(How::HardLink),
+        // A link to a symlink would be one to another name, not to the file.
+        let linked = fs::canonicalize(original).and_then(|file| fs::hard_link(file, target));
+        return match linked {
+            Ok(()) => Ok((How::HardLink, File::open(target).map_err(failed)?)),
             Err(reason) if reason.kind() == io::ErrorKind::CrossesDevices => {
                 begin(source, original, target, false, size)
             }
             Err(reason) => Err(failed(reason)),
         };
     }
-    let kept = File::create_new(target).map_err(failed)?;
+    let mut options = File::options();
+    options.read(true).write(true).create_new(true);
+    let kept = options.open(target).map_err(failed)?;
     if rustix::fs::ioctl_ficlone(&kept, source).is_ok() {
-        kept.sync_all().map_err(failed)?;
-        return Ok(How::Reflink);
+        return Ok((How::Reflink, kept));
     }
     let room = rustix::fs::fstatvfs(&kept).map_err(|errno| failed(errno.into()))?;
     let available = room.f_bavail.saturating_mul(room.f_frsize);
@@ -121,21 +123,25 @@ fn begin(
             needed: size - available,
         });
     }
-    Ok(How::Copy)
+    Ok((How::Copy, kept))
 }
 
 fn copy(
     source: &mut File,
+    kept: &mut File,
     (original, target): (&Path, &Path),
     progress: &dyn Progress,
 ) -> Result<String, ImportError> {
-    let failed = |reason| ImportError::file(target, reason);
-    let mut kept = File::options().write(true).open(target).map_err(failed)?;
-    let sha256 = hash(source, original, progress, &mut |bytes| {
-        kept.write_all(bytes).map_err(failed)
-    })?;
-    kept.sync_all().map_err(failed)?;
-    Ok(sha256)
+    hash(source, original, progress, &mut |bytes| {
+        let written = kept.write_all(bytes);
+        written.map_err(|reason| ImportError::file(target, reason))
+    })
+}
+
+/// Nobody writes to it from now on, and it is there after a power failure.
+fn complete(kept: &File) -> io::Result<()> {
+    kept.set_permissions(Permissions::from_mode(0o444))?;
+    kept.sync_all()
 }
 
 /// Reads a file to its end, hands on what it reads, and hashes it.
@@ -244,7 +250,9 @@ mod tests {
         let iso = dir.path().join("x.iso");
         fs::write(&iso, "hello").unwrap();
         let full = Path::new("/dev/full");
-        let error = copy(&mut File::open(&iso).unwrap(), (&iso, full), &Silent).unwrap_err();
+        let mut source = File::open(&iso).unwrap();
+        let mut kept = File::options().write(true).open(full).unwrap();
+        let error = copy(&mut source, &mut kept, (&iso, full), &Silent).unwrap_err();
         assert!(matches!(error, ImportError::DiskFull { .. }), "{error}");
     }
 

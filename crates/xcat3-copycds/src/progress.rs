@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Is told of an import's progress and may stop it.
 pub trait Progress: Send + Sync {
@@ -61,7 +61,7 @@ impl Bar {
 impl Progress for Bar {
     fn begin(&self, step: &str, bytes: u64) {
         if !io::stderr().is_terminal() {
-            line(&format!("{step} ({bytes} bytes)"));
+            line(&format!("{step} ({})", HumanBytes(bytes)));
             return;
         }
         let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr());

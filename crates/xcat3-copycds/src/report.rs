@@ -1,5 +1,6 @@
 //! What is said of an image that was imported.
 
+use indicatif::HumanBytes;
 use serde_json::{Value, json};
 use xcat3_core::osimage::BootFile;
 
@@ -18,12 +19,12 @@ pub fn summary(imported: &Imported) -> String {
         None => "none".to_owned(),
     };
     format!(
-        "{}: {} {} for {}; ISO of {} bytes {}; kernel {}, initrd {}",
+        "{}: {} {} for {}; ISO of {} {}; kernel {}, initrd {}",
         image.name,
         image.distro,
         image.ver,
         image.arch,
-        content.iso_size,
+        HumanBytes(content.iso_size),
         imported.how.as_str(),
         file(&content.kernel),
         file(&content.initrd),
