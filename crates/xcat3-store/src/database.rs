@@ -31,7 +31,7 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite")
 /// An open database. One connection writes, others read beside it.
 #[derive(Clone, Debug)]
 pub(crate) struct Database {
-    writer: SqlitePool,
+    pub(crate) writer: SqlitePool,
     readers: SqlitePool,
 }
 
@@ -135,13 +135,15 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        .after_release(|connection, _| Box::pin(async { Ok(is_usable(connection)) }))
+        .after_release(|connection, _| Box::pin(is_usable(connection)))
 }
 
 /// A full disk may make SQLite end a transaction by itself, which the driver does not notice: it
-/// believes ever after that one is open. Such a connection is replaced.
-fn is_usable(connection: &SqliteConnection) -> bool {
-    !connection.is_in_transaction()
+/// believes ever after that one is open. Such a connection is replaced. The ping waits until a
+/// transaction that was dropped has been rolled back.
+async fn is_usable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {

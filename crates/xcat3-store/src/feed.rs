@@ -21,8 +21,8 @@ pub struct Changes {
     /// Whether this is all that there is, to replace what the reader had. It is when it asked for
     /// the changes since 0, and when the store is another one than it has seen.
     pub complete: bool,
-    /// Nodes that are new or changed, as they are now. Their reservation and progress are those of
-    /// the moment: the feed doesn't tell of their changes.
+    /// Nodes that are new or changed, as they are now. Their reservation, conductor and progress are
+    /// those of the moment: the feed doesn't tell of changes of these.
     pub nodes: Vec<Node>,
     /// Nodes that are gone.
     pub removed_nodes: Vec<NodeName>,

@@ -12,6 +12,8 @@
 mod database;
 mod error;
 mod feed;
+#[cfg(test)]
+mod full_disk;
 mod images;
 mod jobs;
 mod leases;

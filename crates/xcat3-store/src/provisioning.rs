@@ -67,7 +67,7 @@ impl Store {
     ) -> Result<Revision, StoreError> {
         let mut tx = self.write().await?;
         check_images(&mut tx, changes).await?;
-        let rows: Vec<_> = changes.iter().map(provision_row).collect();
+        let rows = provision_rows(changes);
         let before = tx.latest_revision().await?;
         let update = with_given!(
             "UPDATE nodes
@@ -148,15 +148,18 @@ type ProvisionRow<'a> = (
     Option<&'a str>,
 );
 
-fn provision_row(change: &Provision) -> ProvisionRow<'_> {
-    let (token, failure) = (change.deploy_token.as_deref(), change.failure.as_deref());
-    (
-        change.name.as_str(),
-        change.state.as_str(),
-        change.osimage.as_deref(),
-        token,
-        failure,
-    )
+/// One row a node; of several changes to one node the last counts.
+fn provision_rows(changes: &[Provision]) -> Vec<ProvisionRow<'_>> {
+    let mut last = std::collections::BTreeMap::new();
+    for change in changes {
+        let (token, failure) = (change.deploy_token.as_deref(), change.failure.as_deref());
+        let (name, state) = (change.name.as_str(), change.state.as_str());
+        last.insert(
+            name,
+            (name, state, change.osimage.as_deref(), token, failure),
+        );
+    }
+    last.into_values().collect()
 }
 
 /// Images may be removed at any time up to here; a node that is deploying keeps its own from it.

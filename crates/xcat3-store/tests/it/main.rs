@@ -1,0 +1,77 @@
+//! The store as its users see it: one battery of tests, run over each kind of database, and what
+//! only SQLite can be asked.
+
+mod feed;
+mod fixture;
+mod images;
+mod jobs;
+mod networks;
+mod nics;
+mod nodes;
+mod provisioning;
+mod reservations;
+mod scale;
+mod services;
+mod sqlite;
+
+/// Makes a test of each function of the battery, over the stores that `$open` makes.
+macro_rules! battery {
+    ($open:path: $($module:ident { $($test:ident),+ $(,)? })+) => {
+        $(mod $module {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                let lab = $open().await;
+                crate::$module::$test(lab.store.clone()).await;
+            })+
+        })+
+    };
+}
+
+macro_rules! everything {
+    ($open:path) => {
+        battery! { $open:
+            nodes {
+                enrolling_answers_for_each, a_name_or_mac_that_is_taken_is_named,
+                a_refused_node_claims_nothing, a_node_comes_back_as_it_was_declared,
+                names_come_in_the_order_asked_for, changing_answers_for_each,
+                only_what_is_declared_can_be_changed, addresses_pass_from_node_to_node,
+                removing_answers_for_each, a_node_that_is_held_stays_as_it_is,
+            }
+            nics { a_nic_comes_changes_and_goes, a_nic_moves_to_another_node, what_is_wrong_is_named }
+            networks { a_network_comes_changes_and_goes, overlaps_name_the_other, parts_have_to_fit }
+            images {
+                an_image_comes_changes_and_goes, an_image_in_use_stays_and_names_its_users,
+                a_passwd_comes_changes_and_goes, leases_are_kept_by_address_and_machine,
+            }
+            services { services_are_listed, a_network_service_lags_until_it_serves }
+            jobs {
+                a_job_is_split_and_done_when_all_are_answered, unknown_names_are_answered_at_once,
+                the_first_outcome_counts, a_reader_goes_on_where_it_stopped,
+                a_batch_given_again_has_only_what_is_left, an_ended_batch_leaves_nobody_waiting,
+            }
+            reservations {
+                what_is_held_is_locked_until_it_is_given_back, an_expired_reservation_is_free_to_take,
+                a_reservation_can_be_extended, overlapping_races_never_share_a_node,
+                a_host_gives_back_what_it_held,
+            }
+            provisioning {
+                a_deploy_is_written_with_its_way, only_the_holder_writes,
+                an_image_that_is_gone_is_not_deployed, progress_only_goes_on,
+                deploys_that_take_too_long_are_found,
+            }
+            feed {
+                each_change_is_told_once, a_request_is_one_revision, what_nobody_serves_is_not_told,
+                a_listener_is_woken, a_reader_of_another_store_starts_anew,
+            }
+            scale { ten_thousand_nodes }
+        }
+    };
+}
+
+mod over_sqlite_file {
+    everything!(crate::fixture::file);
+}
+
+mod over_sqlite_memory {
+    everything!(crate::fixture::memory);
+}

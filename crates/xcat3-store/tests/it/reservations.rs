@@ -1,0 +1,170 @@
+//! Reservations: who holds a node.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use xcat3_core::{NodeName, State};
+use xcat3_store::Store;
+
+use crate::fixture::{LONG, enrol, many, name, names, node, to_state};
+
+fn texts(nodes: &[xcat3_core::Node]) -> Vec<&str> {
+    nodes.iter().map(|node| node.name.as_str()).collect()
+}
+
+pub async fn what_is_held_is_locked_until_it_is_given_back(store: Store) {
+    let all = enrol(&store, &["c", "a", "b"]).await;
+    let first = store
+        .reserve(&names(&["c", "b"]), "host1", "power on", LONG)
+        .await
+        .unwrap();
+    assert_eq!(
+        (texts(&first.nodes), first.locked.len()),
+        (vec!["c", "b"], 0)
+    );
+    assert!(
+        first
+            .nodes
+            .iter()
+            .all(|node| node.reservation.as_deref() == Some("host1"))
+    );
+    let asked = names(&["b", "nobody", "a", "c"]);
+    let second = store
+        .reserve(&asked, "host2", "power off", LONG)
+        .await
+        .unwrap();
+    assert!(second.fence > first.fence);
+    assert_eq!(texts(&second.nodes), ["a"]);
+    assert_eq!(
+        second.locked,
+        names(&["b", "c"]),
+        "who does not exist is in neither"
+    );
+    assert_eq!(store.held(first.fence).await.unwrap(), names(&["b", "c"]));
+    store.release(first.fence).await.unwrap();
+    assert_eq!(store.held(first.fence).await.unwrap(), []);
+    let third = store.reserve(&all, "host2", "reset", LONG).await.unwrap();
+    assert_eq!(
+        (texts(&third.nodes), third.locked),
+        (vec!["c", "b"], names(&["a"]))
+    );
+    assert_eq!(third.nodes[0].conductor.as_deref(), Some("host2"));
+}
+
+pub async fn an_expired_reservation_is_free_to_take(store: Store) {
+    let all = enrol(&store, &["a"]).await;
+    let short = Duration::from_millis(40);
+    let first = store
+        .reserve(&all, "host1", "power on", short)
+        .await
+        .unwrap();
+    tokio::time::sleep(short * 2).await;
+    assert_eq!(
+        store.nodes(&all).await.unwrap()[0].reservation,
+        None,
+        "it shows no more"
+    );
+    let second = store
+        .reserve(&all, "host2", "power off", LONG)
+        .await
+        .unwrap();
+    assert_eq!(texts(&second.nodes), ["a"]);
+    assert_eq!(store.held(first.fence).await.unwrap(), []);
+    // The first one wakes up: it writes nothing and takes nothing away.
+    let before = store.revision().await.unwrap();
+    let late = [to_state(&all[0], State::Dhcp)];
+    assert_eq!(store.provision(first.fence, &late).await.unwrap(), before);
+    store.release(first.fence).await.unwrap();
+    let node = store.nodes(&all).await.unwrap().remove(0);
+    assert_eq!(
+        (node.state, node.reservation.as_deref()),
+        (State::None, Some("host2"))
+    );
+    store.provision(second.fence, &late).await.unwrap();
+    assert_eq!(store.nodes(&all).await.unwrap()[0].state, State::Dhcp);
+}
+
+pub async fn a_reservation_can_be_extended(store: Store) {
+    let all = enrol(&store, &["a", "b"]).await;
+    let short = Duration::from_millis(40);
+    let first = store
+        .reserve(&all, "host1", "power on", short)
+        .await
+        .unwrap();
+    tokio::time::sleep(short * 2).await;
+    store
+        .reserve(&names(&["b"]), "host2", "power off", LONG)
+        .await
+        .unwrap();
+    let still = store.extend(first.fence, LONG).await.unwrap();
+    assert_eq!(still, names(&["a"]), "b is lost");
+    let other = store
+        .reserve(&names(&["a"]), "host2", "power off", LONG)
+        .await
+        .unwrap();
+    assert_eq!(other.locked, names(&["a"]));
+}
+
+pub async fn overlapping_races_never_share_a_node(store: Store) {
+    let all = many(300);
+    let nodes: Vec<_> = all.iter().map(|name| node(name.as_str(), &[])).collect();
+    store.create_nodes(&nodes).await.unwrap();
+    let racers: Vec<_> = (0..8)
+        .map(|racer| {
+            let store = store.clone();
+            // Every racer asks for an overlapping part, half of them from the other end.
+            let mut asked: Vec<NodeName> = all[racer * 20..racer * 20 + 160].to_vec();
+            if racer % 2 == 1 {
+                asked.reverse();
+            }
+            tokio::spawn(async move {
+                let reserved = store
+                    .reserve(&asked, &format!("host{racer}"), &format!("{racer}"), LONG)
+                    .await;
+                let reserved = reserved.unwrap();
+                assert_eq!(reserved.nodes.len() + reserved.locked.len(), asked.len());
+                reserved
+            })
+        })
+        .collect();
+    let (mut taken, mut fences) = (HashSet::new(), HashSet::new());
+    for racer in racers {
+        let reserved = racer.await.unwrap();
+        assert!(fences.insert(reserved.fence), "a number is given out once");
+        for node in reserved.nodes {
+            assert!(
+                taken.insert(node.name.clone()),
+                "{} is held twice",
+                node.name
+            );
+        }
+    }
+    assert_eq!(
+        taken.len(),
+        300,
+        "whatever was asked for is held by somebody"
+    );
+}
+
+pub async fn a_host_gives_back_what_it_held(store: Store) {
+    enrol(&store, &["a", "b", "c", "d"]).await;
+    for (held, owner) in [
+        ("a", "host1:1"),
+        ("b", "host1:2"),
+        ("c", "host1"),
+        ("d", "host10:1"),
+    ] {
+        store
+            .reserve(&names(&[held]), owner, held, LONG)
+            .await
+            .unwrap();
+    }
+    assert_eq!(store.release_host("host1").await.unwrap(), 3);
+    let held = store.all_nodes().await.unwrap();
+    let held: Vec<_> = held
+        .iter()
+        .filter(|node| node.reservation.is_some())
+        .collect();
+    assert_eq!(held.len(), 1);
+    assert_eq!(held[0].name, name("d"));
+}
