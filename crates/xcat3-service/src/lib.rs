@@ -3,10 +3,17 @@
 //!
 //! Nothing here knows HTTP, DHCP or hardware.
 
+pub mod bus;
 pub mod config;
+pub mod daemon;
+pub mod heartbeat;
+pub mod jobs;
 pub mod logging;
+pub mod served;
 pub mod shutdown;
 pub mod state_dir;
 
+pub use bus::Bus;
 pub use config::Config;
+pub use jobs::{Jobs, Running};
 pub use state_dir::StateDir;

@@ -54,8 +54,8 @@ macro_rules! with_given {
 impl Store {
     /// Writes where nodes stand, for those that are reserved under `fence`: nothing is written for a
     /// node that is not any more ([`Store::held`] afterwards tells which those are). A node that is
-    /// to be deploying begins its way anew in phase `waiting`; of one that failed it is kept how far
-    /// it came. Gives the revision that network services must serve for it to be true.
+    /// to be deploying begins its way anew in phase `waiting`; of one that failed or is deployed it is
+    /// kept how far it came. Gives the revision that network services must serve for it to be true.
     ///
     /// # Errors
     /// An OS image that a node is to be given is not in the store any more, or the database failed;
@@ -77,11 +77,13 @@ impl Store {
         );
         let forget = with_given!(
             "DELETE FROM progress
-             WHERE node IN (SELECT name FROM given WHERE state IS NULL OR state <> 'failed')"
+             WHERE node IN (SELECT name FROM given WHERE state IS NULL OR state NOT IN ('failed', 'deployed'))"
         );
         let begin = with_given!(
-            "INSERT INTO progress (node, phase, detail, since_ms, seen_ms, started_ms)
-             SELECT name, $3, '', $4, $4, $4 FROM given WHERE state = 'deploying'"
+            "INSERT INTO progress (node, phase, detail, since_ms, seen_ms, started_ms, purpose)
+             SELECT given.name, $3, '', $4, $4, $4, reservations.purpose
+             FROM given JOIN reservations ON reservations.node = given.name
+             WHERE given.state = 'deploying'"
         );
         let mut written = 0;
         for chunk in chunks(&rows)? {

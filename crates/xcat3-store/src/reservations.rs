@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use xcat3_core::{Node, NodeName};
 
-use crate::database::chunks_of;
+use crate::database::{Tx, chunks_of};
 use crate::nodes::read;
 use crate::{Store, StoreError, milliseconds, now_ms};
 
@@ -21,11 +21,18 @@ pub struct Reserved {
     pub nodes: Vec<Node>,
     /// The nodes that another operation holds, in the order asked for.
     pub locked: Vec<NodeName>,
+    /// Those of `nodes` whose deploy under way was begun under an earlier reservation for the same
+    /// purpose.
+    pub begun: Vec<NodeName>,
 }
 
 impl Store {
     /// Reserves those of the nodes that nobody holds for `owner` (a host name, with a `:` or `/` and
     /// what tells its processes apart after it), and notes the host as their conductor.
+    ///
+    /// `purpose` names the work that they are reserved for. Nodes that are reserved for the same
+    /// purpose are taken over under a new number: whoever reserves them again goes on with the work
+    /// of one that is dead, or is taken for dead and can write nothing from then on.
     ///
     /// # Errors
     /// The database failed; nothing was reserved.
@@ -48,7 +55,7 @@ impl Store {
             ON CONFLICT (node) DO UPDATE
             SET fence = excluded.fence, owner = excluded.owner, purpose = excluded.purpose,
                 expires_ms = excluded.expires_ms
-            WHERE reservations.expires_ms <= $6";
+            WHERE reservations.expires_ms <= $6 OR reservations.purpose = excluded.purpose";
         let sign = "
             UPDATE nodes SET conductor = $2
             WHERE name IN (SELECT node FROM reservations WHERE fence = $1)
@@ -81,11 +88,13 @@ impl Store {
             .into_iter()
             .partition(|node| held.contains(node.name.as_str()));
         let locked = locked.into_iter().map(|node| node.name).collect();
+        let begun = begun(&mut tx, fence).await?;
         tx.commit().await?;
         Ok(Reserved {
             fence,
             nodes,
             locked,
+            begun,
         })
     }
 
@@ -157,6 +166,19 @@ impl Store {
         tx.commit().await?;
         Ok(released)
     }
+}
+
+async fn begun(tx: &mut Tx, fence: i64) -> Result<Vec<NodeName>, StoreError> {
+    let statement = "
+        SELECT nodes.name FROM reservations
+        JOIN progress ON progress.node = reservations.node
+         AND progress.purpose = reservations.purpose
+        JOIN nodes ON nodes.name = reservations.node AND nodes.state = 'deploying'
+        WHERE reservations.fence = $1 ORDER BY nodes.name";
+    let rows = tx.rows(statement, [fence.into()]).await?;
+    rows.iter()
+        .map(|row| row.parse(0, "a reserved node"))
+        .collect()
 }
 
 /// The host of an owner of reservations.

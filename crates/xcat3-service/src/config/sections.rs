@@ -85,15 +85,25 @@ pub struct Install {
     /// Locale.
     pub locale: String,
     /// Keyboard layout.
-    pub keymap: String,
-    /// Packages beyond the base system.
+    pub keyboard: String,
+    /// Packages that the base system is made with.
+    pub base_packages: Vec<String>,
+    /// Packages that are installed after it.
     pub packages: Vec<String>,
+    /// The kernel package; absent: the installer's own choice.
+    pub kernel_package: Option<String>,
     /// The disk to install on, as a device path; absent: the first one.
     pub disk: Option<String>,
-    /// Proxy for packages that are not on the medium.
-    pub proxy: Option<String>,
-    /// The serial console of installed machines.
-    pub serial_console: String,
+    /// Consoles of installer and installed system, the most important last.
+    pub consoles: Vec<String>,
+    /// More kernel arguments for the installer.
+    pub kernel_arguments: Vec<String>,
+    /// The mirror that installed machines use afterwards; absent: the image they came from.
+    pub mirror: Option<String>,
+    /// A shell script that runs in the installer before anything is asked.
+    pub early_script: Option<PathBuf>,
+    /// A shell script that runs in the installed system before its first boot.
+    pub post_script: Option<PathBuf>,
 }
 
 impl Default for Api {
@@ -149,13 +159,18 @@ impl Default for Install {
     fn default() -> Self {
         Self {
             authorized_keys: None,
-            timezone: "Etc/UTC".to_owned(),
+            timezone: "UTC".to_owned(),
             locale: "en_US.UTF-8".to_owned(),
-            keymap: "us".to_owned(),
-            packages: vec!["openssh-server".to_owned()],
+            keyboard: "us".to_owned(),
+            base_packages: vec!["openssh-server".to_owned()],
+            packages: Vec::new(),
+            kernel_package: None,
             disk: None,
-            proxy: None,
-            serial_console: "ttyS0,115200n8".to_owned(),
+            consoles: vec!["tty0".to_owned(), "ttyS0,115200".to_owned()],
+            kernel_arguments: Vec::new(),
+            mirror: None,
+            early_script: None,
+            post_script: None,
         }
     }
 }

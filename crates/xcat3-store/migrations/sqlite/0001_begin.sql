@@ -143,7 +143,9 @@ CREATE TABLE progress (
     detail     TEXT NOT NULL,
     since_ms   BIGINT NOT NULL,
     seen_ms    BIGINT NOT NULL,
-    started_ms BIGINT NOT NULL
+    started_ms BIGINT NOT NULL,
+    -- Of the reservation under which the deploy was begun.
+    purpose    TEXT NOT NULL
 );
 
 CREATE TABLE leases (

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use xcat3_core::{NodeName, Outcome};
 
 use super::JobId;
-use crate::database::{Row, Tx, chunks};
+use crate::database::{Row, Tx, chunks, chunks_of};
 use crate::{Store, StoreError, now_ms};
 
 /// Every word that an operation may answer with.
@@ -32,6 +32,33 @@ impl Store {
         }
         let mut tx = self.write().await?;
         record(&mut tx, job, outcomes).await?;
+        tx.commit().await
+    }
+
+    /// The same, and gives back those of the nodes that are reserved under `fence`: who hears of an
+    /// outcome finds the node free for the next operation.
+    ///
+    /// # Errors
+    /// The database failed; nothing was recorded or given back.
+    pub async fn settle(
+        &self,
+        job: JobId,
+        fence: Option<i64>,
+        outcomes: &[(NodeName, Outcome)],
+    ) -> Result<(), StoreError> {
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.write().await?;
+        record(&mut tx, job, outcomes).await?;
+        if let Some(fence) = fence {
+            let statement = "
+                DELETE FROM reservations
+                WHERE fence = $2 AND node IN (SELECT value ->> 0 FROM json_each($1))";
+            for chunk in chunks_of(outcomes.iter().map(|(name, _)| name))? {
+                tx.run(statement, [chunk.into(), fence.into()]).await?;
+            }
+        }
         tx.commit().await
     }
 

@@ -1,0 +1,171 @@
+//! What every bus has to do. Each function is given a bus that nobody used before and whose patience
+//! is short.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use uuid::Uuid;
+use xcat3_service::Bus;
+use xcat3_service::bus::{Delivery, Nudges, Topic, Work};
+use xcat3_store::JobId;
+
+/// Within this something happens, or it never will.
+const SOON: Duration = Duration::from_secs(10);
+/// So long nothing may happen.
+const QUIET: Duration = Duration::from_millis(50);
+
+fn works(count: i64) -> Vec<Work> {
+    let job = JobId(Uuid::new_v4());
+    (0..count).map(|batch| Work { job, batch }).collect()
+}
+
+async fn take(bus: &dyn Bus) -> Delivery {
+    timeout(SOON, bus.next_work())
+        .await
+        .expect("there is work")
+        .unwrap()
+}
+
+async fn assert_no_work(bus: &dyn Bus) {
+    assert!(
+        timeout(QUIET, bus.next_work()).await.is_err(),
+        "there must be no work"
+    );
+}
+
+async fn woken(nudges: &mut Nudges) -> bool {
+    timeout(QUIET, nudges.next()).await.is_ok()
+}
+
+pub(crate) async fn each_piece_of_work_goes_to_one_worker(bus: &dyn Bus) {
+    let works = works(100);
+    bus.publish(&works).await.unwrap();
+    let worker = async || {
+        let mut done = Vec::new();
+        while let Ok(delivery) = timeout(QUIET, bus.next_work()).await {
+            let delivery = delivery.unwrap();
+            assert_eq!(delivery.attempt(), 1);
+            done.push(delivery.work());
+            delivery.acknowledge().await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        done
+    };
+    let (a, b, c) = tokio::join!(worker(), worker(), worker());
+    let done: Vec<Work> = [a, b, c].concat();
+    assert_eq!(done.len(), 100);
+    assert_eq!(
+        done.into_iter().collect::<HashSet<_>>(),
+        works.into_iter().collect()
+    );
+}
+
+pub(crate) async fn what_is_published_again_is_not_done_twice(bus: &dyn Bus) {
+    let works = works(2);
+    bus.publish(&works).await.unwrap();
+    bus.publish(&works).await.unwrap();
+    let held = take(bus).await;
+    bus.publish(&works).await.unwrap();
+    take(bus).await.acknowledge().await.unwrap();
+    assert_no_work(bus).await;
+    held.acknowledge().await.unwrap();
+    assert_no_work(bus).await;
+}
+
+pub(crate) async fn what_a_worker_drops_goes_to_another(bus: &dyn Bus) {
+    bus.publish(&works(1)).await.unwrap();
+    let first = take(bus).await;
+    let work = first.work();
+    drop(first);
+    let second = take(bus).await;
+    assert_eq!((second.work(), second.attempt()), (work, 2));
+    second.acknowledge().await.unwrap();
+    assert_no_work(bus).await;
+}
+
+pub(crate) async fn a_silent_worker_loses_its_work(bus: &dyn Bus) {
+    bus.publish(&works(1)).await.unwrap();
+    let silent = take(bus).await;
+    let other = take(bus).await;
+    assert_eq!((other.work(), other.attempt()), (silent.work(), 2));
+    drop(silent);
+    assert_no_work(bus).await;
+    other.acknowledge().await.unwrap();
+    assert_no_work(bus).await;
+}
+
+pub(crate) async fn a_worker_that_gives_signs_of_life_keeps_its_work(bus: &dyn Bus) {
+    bus.publish(&works(1)).await.unwrap();
+    let delivery = take(bus).await;
+    let pause = delivery.patience() / 4;
+    for _ in 0..8 {
+        delivery.in_progress().await.unwrap();
+        assert!(
+            timeout(pause, bus.next_work()).await.is_err(),
+            "it was taken from a live worker"
+        );
+    }
+    delivery.acknowledge().await.unwrap();
+}
+
+pub(crate) async fn a_waiting_worker_is_woken(bus: &dyn Bus) {
+    let works = works(3);
+    let publish = async {
+        tokio::time::sleep(QUIET).await;
+        bus.publish(&works).await.unwrap();
+    };
+    let waiting = async { tokio::join!(take(bus), take(bus), take(bus)) };
+    let (_, taken) = tokio::join!(publish, waiting);
+    let taken: HashSet<Work> = [taken.0.work(), taken.1.work(), taken.2.work()].into();
+    assert_eq!(taken, works.into_iter().collect());
+}
+
+pub(crate) async fn a_worker_that_stops_waiting_loses_no_work(bus: &dyn Bus) {
+    for _ in 0..20 {
+        let waiting = timeout(Duration::from_millis(1), bus.next_work());
+        let published = works(1);
+        let (taken, _) = tokio::join!(waiting, bus.publish(&published));
+        if let Ok(taken) = taken {
+            taken.unwrap().acknowledge().await.unwrap();
+        } else {
+            take(bus).await.acknowledge().await.unwrap();
+        }
+    }
+    assert_no_work(bus).await;
+}
+
+pub(crate) async fn nudges_reach_those_who_listen_to_the_topic(bus: &dyn Bus) {
+    let [one, other] = [0, 1].map(|_| Topic::Job(JobId(Uuid::new_v4())));
+    bus.nudge(one).await.unwrap();
+    let (mut a, mut b) = (
+        bus.listen(one).await.unwrap(),
+        bus.listen(one).await.unwrap(),
+    );
+    let mut c = bus.listen(other).await.unwrap();
+    assert!(
+        !woken(&mut a).await,
+        "what happened before listening is past"
+    );
+    bus.nudge(one).await.unwrap();
+    assert!(woken(&mut a).await && woken(&mut b).await);
+    assert!(!woken(&mut a).await && !woken(&mut c).await);
+    bus.nudge(other).await.unwrap();
+    assert!(woken(&mut c).await && !woken(&mut b).await);
+}
+
+pub(crate) async fn a_listener_that_does_not_look_holds_up_nobody(bus: &dyn Bus) {
+    let topic = Topic::Job(JobId(Uuid::new_v4()));
+    let (mut idle, mut quick) = (
+        bus.listen(topic).await.unwrap(),
+        bus.listen(topic).await.unwrap(),
+    );
+    for _ in 0..10_000 {
+        timeout(SOON, bus.nudge(topic))
+            .await
+            .expect("nobody is held up")
+            .unwrap();
+    }
+    assert!(woken(&mut quick).await && woken(&mut idle).await);
+    assert!(!woken(&mut idle).await, "many nudges count as one");
+}

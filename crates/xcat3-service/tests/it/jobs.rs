@@ -1,0 +1,151 @@
+//! Jobs from the side of who submits them; the test plays the conductor.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use xcat3_core::{Node, NodeName, Operation, Outcome};
+use xcat3_service::bus::{InProcess, Topic};
+use xcat3_service::{Bus, Jobs};
+use xcat3_store::Store;
+
+const SOON: Duration = Duration::from_secs(10);
+
+struct Lab {
+    _dir: TempDir,
+    store: Store,
+    bus: InProcess,
+    jobs: Jobs,
+    names: Vec<NodeName>,
+}
+
+async fn lab(nodes: usize) -> Lab {
+    let dir = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", dir.path().join("xcat3.db").display());
+    let store = Store::open(&url).await.unwrap();
+    let bus = InProcess::default();
+    let names: Vec<NodeName> = (0..nodes)
+        .map(|n| format!("n{n}").parse().unwrap())
+        .collect();
+    let nodes: Vec<Node> = names.iter().cloned().map(Node::new).collect();
+    store.create_nodes(&nodes).await.unwrap();
+    let jobs = Jobs::new(store.clone(), Arc::new(bus.clone())).with_batch_size(2);
+    Lab {
+        _dir: dir,
+        store,
+        bus,
+        jobs,
+        names,
+    }
+}
+
+impl Lab {
+    /// Answers for all nodes of the next batch.
+    async fn carry_out_one(&self) -> usize {
+        let delivery = tokio::time::timeout(SOON, self.bus.next_work())
+            .await
+            .unwrap()
+            .unwrap();
+        let work = delivery.work();
+        let batch = self
+            .store
+            .batch(work.job, work.batch)
+            .await
+            .unwrap()
+            .unwrap();
+        let outcome = |name: &NodeName| (name.clone(), Outcome::OK);
+        let outcomes: Vec<_> = batch.names.iter().map(outcome).collect();
+        self.store.settle(work.job, None, &outcomes).await.unwrap();
+        self.store.finish_batch(work.job, work.batch).await.unwrap();
+        self.bus.nudge(Topic::Job(work.job)).await.unwrap();
+        delivery.acknowledge().await.unwrap();
+        batch.names.len()
+    }
+}
+
+#[tokio::test]
+async fn a_job_is_cut_into_batches_and_told_as_it_goes() {
+    let lab = lab(5).await;
+    let mut running = lab
+        .jobs
+        .submit(Operation::PowerStatus, lab.names.clone())
+        .await
+        .unwrap();
+    for expected in [2, 2, 1] {
+        assert_eq!(lab.carry_out_one().await, expected);
+        let outcomes = running.next().await.unwrap().unwrap();
+        assert_eq!(outcomes.len(), expected);
+    }
+    assert_eq!(running.next().await.unwrap(), None);
+    assert_eq!(running.next().await.unwrap(), None, "it stays told");
+}
+
+#[tokio::test]
+async fn each_name_has_one_answer_and_unknown_ones_need_no_conductor() {
+    let lab = lab(1).await;
+    let nobody: NodeName = "nobody".parse().unwrap();
+    let asked = vec![
+        nobody.clone(),
+        lab.names[0].clone(),
+        nobody.clone(),
+        lab.names[0].clone(),
+    ];
+    let running = lab
+        .jobs
+        .submit(Operation::PowerStatus, asked)
+        .await
+        .unwrap();
+    assert_eq!(lab.carry_out_one().await, 1);
+    let outcomes = running.collect(SOON).await.unwrap();
+    let missing = Outcome::failed("Could not be found.");
+    assert_eq!(
+        outcomes,
+        [(nobody, missing), (lab.names[0].clone(), Outcome::OK)]
+    );
+}
+
+#[tokio::test]
+async fn who_waits_is_woken_and_does_not_have_to_look_again() {
+    let lab = lab(2).await;
+    let running = lab
+        .jobs
+        .submit(Operation::PowerStatus, lab.names.clone())
+        .await
+        .unwrap();
+    let begun = std::time::Instant::now();
+    let carried_out = async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        lab.carry_out_one().await
+    };
+    let (outcomes, _) = tokio::join!(running.collect(SOON), carried_out);
+    assert!(
+        outcomes
+            .unwrap()
+            .iter()
+            .all(|(_, outcome)| outcome.is_done())
+    );
+    assert!(
+        begun.elapsed() < Duration::from_millis(700),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn what_is_late_is_said_to_be_and_what_is_known_is_told() {
+    let lab = lab(3).await;
+    let running = lab
+        .jobs
+        .submit(Operation::PowerStatus, lab.names.clone())
+        .await
+        .unwrap();
+    let id = running.id();
+    lab.carry_out_one().await;
+    let outcomes = running.collect(Duration::from_secs(1)).await.unwrap();
+    let words: Vec<&str> = outcomes
+        .iter()
+        .map(|(_, outcome)| outcome.as_str())
+        .collect();
+    assert_eq!(words[..2], ["ok", "ok"]);
+    assert_eq!(words[2], format!("no answer within 1 s; job {id} goes on"));
+}

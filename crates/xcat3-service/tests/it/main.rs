@@ -1,0 +1,36 @@
+//! The service crate against a real store, and the battery that every bus has to pass.
+
+mod bus_battery;
+mod jobs;
+
+use std::time::Duration;
+
+use xcat3_service::bus::InProcess;
+
+/// Short enough for tests to wait for a worker that went silent.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+macro_rules! battery {
+    ($($test:ident),+ $(,)?) => {
+        mod in_process {
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    super::bus_battery::$test(&super::InProcess::with_patience(super::PATIENCE)).await;
+                }
+            )+
+        }
+    };
+}
+
+battery!(
+    each_piece_of_work_goes_to_one_worker,
+    what_is_published_again_is_not_done_twice,
+    what_a_worker_drops_goes_to_another,
+    a_silent_worker_loses_its_work,
+    a_worker_that_gives_signs_of_life_keeps_its_work,
+    a_waiting_worker_is_woken,
+    a_worker_that_stops_waiting_loses_no_work,
+    nudges_reach_those_who_listen_to_the_topic,
+    a_listener_that_does_not_look_holds_up_nobody,
+);
