@@ -1,1 +1,85 @@
-//! Placeholder.
+//! The conductor: takes batches of work from the bus and carries them out on nodes, by driving their
+//! hardware or by changing their provisioning state, which no other service writes.
+//!
+//! One batch goes this way ([`batch`]): reserve its nodes, decide or drive, record each outcome as it
+//! happens, let the nodes go, acknowledge. [`reconcile`] picks up what fell down on that way.
+
+mod batch;
+mod clock;
+mod decide;
+mod drive;
+mod outcomes;
+mod overdue;
+mod persist;
+mod provisioning;
+mod reconcile;
+mod settings;
+mod worker;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use xcat3_core::ServiceKind;
+use xcat3_drivers::control::{ControlDriver, Controls};
+use xcat3_service::{Bus, heartbeat};
+use xcat3_store::{ServiceReport, Store};
+
+pub use settings::{Settings, control_config};
+
+/// Where a conductor finds the control driver that a node's `mgt` names.
+pub trait FindControl: Send + Sync {
+    /// The driver, if this build has it.
+    fn driver(&self, mgt: &str) -> Option<&dyn ControlDriver>;
+}
+
+impl FindControl for Controls {
+    fn driver(&self, mgt: &str) -> Option<&dyn ControlDriver> {
+        Self::driver(self, mgt)
+    }
+}
+
+/// A conductor of this host. Clones are the same conductor.
+#[derive(Clone)]
+pub struct Conductor {
+    settings: Arc<Settings>,
+    store: Store,
+    bus: Arc<dyn Bus>,
+    controls: Arc<dyn FindControl>,
+}
+
+impl Conductor {
+    /// A conductor that takes work from `bus` and drives nodes by `controls`.
+    #[must_use]
+    pub fn new(
+        settings: Settings,
+        store: Store,
+        bus: Arc<dyn Bus>,
+        controls: Arc<dyn FindControl>,
+    ) -> Self {
+        Self {
+            settings: Arc::new(settings),
+            store,
+            bus,
+            controls,
+        }
+    }
+
+    /// Works until `shutdown`, then finishes what is under way within the configured time.
+    /// Returns when every task has ended.
+    pub async fn run(&self, shutdown: CancellationToken) {
+        let service = ServiceReport {
+            hostname: self.settings.hostname.clone(),
+            kind: ServiceKind::Conductor,
+            workers: 1,
+            instance: Uuid::new_v4(),
+            served: None,
+            note: None,
+        };
+        tokio::join!(
+            heartbeat::beat(&self.store, &service, &shutdown),
+            self.work(&shutdown),
+            self.reconcile(&shutdown),
+        );
+    }
+}

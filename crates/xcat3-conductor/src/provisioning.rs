@@ -1,0 +1,136 @@
+//! Changing the provisioning state of the nodes of a batch: decide for each, write all in one
+//! transaction, and say `ok` when every network service serves it. The hardware is not touched.
+
+use std::collections::HashSet;
+use std::fmt::Write;
+
+use xcat3_core::boot::{Phase, Progress};
+use xcat3_core::passwd::SYSTEM;
+use xcat3_core::{NodeName, Outcome};
+use xcat3_service::served;
+use xcat3_store::{Provision, StoreError};
+
+use crate::Conductor;
+use crate::batch::Held;
+use crate::clock::now_ms;
+use crate::decide::{Change, Facts, decide};
+use crate::outcomes::Recorder;
+use crate::persist::persist;
+
+impl Conductor {
+    /// Makes `change` on the nodes that are held and records what came of each.
+    pub(crate) async fn provision(
+        &self,
+        change: Change<'_>,
+        held: &Held,
+        recorder: &Recorder<'_>,
+    ) -> Result<(), StoreError> {
+        let Some(fence) = held.fence else {
+            return Ok(());
+        };
+        let facts = persist("facts of a deploy", || self.facts(change)).await?;
+        let (changes, refused) = decide_all(change, held, &facts);
+        recorder.record(&refused).await?;
+        if matches!(change, Change::Callback) {
+            self.note_callback(&changes).await?;
+        }
+        let revision = persist("provisioning", || self.store.provision(fence, &changes)).await?;
+        let deadline = self.settings.serve_deadline;
+        let wait = || served::wait(&self.store, revision, deadline);
+        let outcome = match persist("served revisions", wait).await? {
+            Ok(()) => Outcome::OK,
+            Err(lagging) => Outcome::Failed(lagging),
+        };
+        let written = changes
+            .iter()
+            .map(|change| &change.name)
+            .chain(done(change, held));
+        let outcomes: Vec<_> = written
+            .map(|name| (name.clone(), outcome.clone()))
+            .collect();
+        recorder.record(&outcomes).await
+    }
+
+    /// What `change` depends on beside the nodes.
+    async fn facts(&self, change: Change<'_>) -> Result<Facts, StoreError> {
+        if !matches!(change, Change::Deploy { .. }) {
+            return Ok(Facts::default());
+        }
+        let images = self.store.osimages().await?;
+        Ok(Facts {
+            images: images
+                .into_iter()
+                .map(|image| (image.name.clone(), image))
+                .collect(),
+            networks: self.store.networks().await?,
+            system: self.store.passwd(SYSTEM).await?,
+        })
+    }
+
+    /// The last thing that a deploy saw of a node is its own word that it is done.
+    async fn note_callback(&self, changes: &[Provision]) -> Result<(), StoreError> {
+        let now = now_ms();
+        let progress = |change: &Provision| {
+            let progress = Progress {
+                phase: Phase::Callback,
+                detail: "callback".to_owned(),
+                since_ms: now,
+                seen_ms: now,
+            };
+            (change.name.clone(), progress)
+        };
+        let progress: Vec<_> = changes.iter().map(progress).collect();
+        persist("progress", || self.store.record_progress(&progress)).await
+    }
+}
+
+/// The nodes that an earlier attempt at this batch wrote before it died. Deploying them is done;
+/// deciding again would refuse them, since they are deploying already.
+fn done<'a>(change: Change<'_>, held: &'a Held) -> &'a [NodeName] {
+    match change {
+        Change::Deploy { .. } => &held.begun,
+        Change::ServeDhcp | Change::Undo | Change::Callback => &[],
+    }
+}
+
+/// What is written, and the outcomes of the nodes of which nothing is.
+fn decide_all(
+    change: Change<'_>,
+    held: &Held,
+    facts: &Facts,
+) -> (Vec<Provision>, Vec<(NodeName, Outcome)>) {
+    let done: HashSet<&NodeName> = done(change, held).iter().collect();
+    let mut changes = Vec::with_capacity(held.nodes.len());
+    let mut refused = Vec::new();
+    for node in held.nodes.iter().filter(|node| !done.contains(&node.name)) {
+        match decide(change, node, facts, token) {
+            Ok(provision) => changes.push(provision),
+            Err(reason) => refused.push((node.name.clone(), Outcome::Failed(reason))),
+        }
+    }
+    (changes, refused)
+}
+
+/// A secret that is hard to guess: 128 random bits in hexadecimal.
+fn token() -> String {
+    let bytes: [u8; 16] = rand::random();
+    bytes
+        .iter()
+        .fold(String::with_capacity(32), |mut text, byte| {
+            // Writing to a string can't fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_tokens_are_alike() {
+        let tokens: HashSet<String> = (0..1000).map(|_| token()).collect();
+        assert_eq!(tokens.len(), 1000);
+        assert!(tokens.iter().all(|token| token.len() == 32));
+    }
+}

@@ -1,0 +1,58 @@
+//! What a conductor is told by configuration, and the translation for the drivers, which don't know
+//! the configuration file.
+
+use std::time::Duration;
+
+use xcat3_drivers::control::{ControlConfig, KvmConfig};
+use xcat3_service::{Config, StateDir, heartbeat};
+
+/// How a conductor works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The host's name, as services and reservations show it.
+    pub hostname: String,
+    /// How many batches are worked on at once.
+    pub batches_at_once: usize,
+    /// How long a control driver has for one batch.
+    pub operation_deadline: Duration,
+    /// How long to wait for the network services to serve what was written.
+    pub serve_deadline: Duration,
+    /// How long a deploying node may stay unseen.
+    pub first_contact: Duration,
+    /// How long a deploying node may fall silent.
+    pub silence: Duration,
+    /// How long work under way may go on after shutdown began.
+    pub drain: Duration,
+}
+
+impl Settings {
+    /// The settings of this host by its configuration.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let conductor = &config.conductor;
+        Self {
+            hostname: heartbeat::hostname(),
+            batches_at_once: conductor.batches_at_once.get(),
+            operation_deadline: conductor.operation_deadline_s.duration(),
+            serve_deadline: conductor.serve_deadline_s.duration(),
+            first_contact: conductor.first_contact_s.duration(),
+            silence: conductor.silence_s.duration(),
+            drain: conductor.drain_s.duration(),
+        }
+    }
+}
+
+/// What the control drivers are told by the configuration.
+#[must_use]
+pub fn control_config(config: &Config, state: &StateDir) -> ControlConfig {
+    let kvm = &config.control.kvm;
+    let known_hosts = kvm.known_hosts.clone();
+    ControlConfig {
+        kvm: KvmConfig {
+            known_hosts: known_hosts.unwrap_or_else(|| state.known_hosts()),
+            trust_on_first_use: kvm.trust_on_first_use,
+            connect_deadline: kvm.connect_deadline_s.duration(),
+            command_deadline: kvm.command_deadline_s.duration(),
+        },
+    }
+}

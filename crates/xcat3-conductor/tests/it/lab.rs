@@ -1,0 +1,262 @@
+//! A store in a file, a bus, conductors that come and go, and a control driver that remembers what it
+//! was asked.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use xcat3_conductor::{Conductor, FindControl, Settings};
+use xcat3_core::osimage::{BootFile, ImageContent};
+use xcat3_core::{MacAddr, Network, Nic, Node, NodeName, Operation, OsImage, Outcome, Passwd};
+use xcat3_drivers::control::{ControlDriver, ControlOperation};
+use xcat3_service::Jobs;
+use xcat3_service::bus::InProcess;
+use xcat3_store::Store;
+
+/// Within this a test's job ends, or it never will.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const IMAGE: &str = "debian12-x86_64";
+
+/// A driver that acts at once, or stops in the middle when told to.
+#[derive(Default)]
+pub(crate) struct Rehearsal {
+    acted: Mutex<HashMap<NodeName, usize>>,
+    /// After so many nodes nothing happens any more.
+    stop_after: Mutex<Option<usize>>,
+}
+
+impl Rehearsal {
+    pub(crate) fn stop_after(&self, nodes: Option<usize>) {
+        *self.stop_after.lock().unwrap() = nodes;
+    }
+
+    /// How often it acted on each node.
+    pub(crate) fn acted(&self) -> HashMap<NodeName, usize> {
+        self.acted.lock().unwrap().clone()
+    }
+
+    /// Acts on a node, unless the time to stop has come.
+    fn act(&self, name: &NodeName) -> bool {
+        let mut acted = self.acted.lock().unwrap();
+        let stop = self
+            .stop_after
+            .lock()
+            .unwrap()
+            .is_some_and(|limit| acted.len() >= limit);
+        if !stop {
+            *acted.entry(name.clone()).or_default() += 1;
+        }
+        !stop
+    }
+}
+
+#[async_trait]
+impl ControlDriver for Rehearsal {
+    async fn run(
+        &self,
+        operation: ControlOperation,
+        nodes: &[Node],
+        outcomes: mpsc::Sender<(NodeName, Outcome)>,
+        _: Duration,
+    ) {
+        let word = match operation {
+            ControlOperation::PowerStatus => "on",
+            ControlOperation::BootDeviceStatus => "disk",
+            ControlOperation::Power(_) | ControlOperation::SetBootDevice(_) => "ok",
+        };
+        for node in nodes {
+            if !self.act(&node.name) {
+                std::future::pending::<()>().await;
+            }
+            if outcomes
+                .send((node.name.clone(), Outcome::Done(word)))
+                .await
+                .is_err()
+            {
+                return;
+            }
+        }
+    }
+}
+
+struct Drivers(Arc<Rehearsal>);
+
+impl FindControl for Drivers {
+    fn driver(&self, mgt: &str) -> Option<&dyn ControlDriver> {
+        (mgt == "kvm").then_some(self.0.as_ref() as &dyn ControlDriver)
+    }
+}
+
+pub(crate) struct Lab {
+    _dir: TempDir,
+    pub(crate) store: Store,
+    bus: InProcess,
+    pub(crate) jobs: Jobs,
+    pub(crate) rehearsal: Arc<Rehearsal>,
+    pub(crate) settings: Settings,
+}
+
+/// A conductor at work.
+pub(crate) struct AtWork {
+    task: JoinHandle<()>,
+    shutdown: CancellationToken,
+}
+
+impl AtWork {
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        self.task.await.unwrap();
+    }
+
+    /// Ends it where it stands, as kill -9 would.
+    pub(crate) async fn kill(self) {
+        self.task.abort();
+        assert!(self.task.await.unwrap_err().is_cancelled());
+    }
+}
+
+impl Lab {
+    pub(crate) async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", dir.path().join("xcat3.db").display());
+        let store = Store::open(&url).await.unwrap();
+        let bus = InProcess::default();
+        Self {
+            _dir: dir,
+            jobs: Jobs::new(store.clone(), Arc::new(bus.clone())),
+            store,
+            bus,
+            rehearsal: Arc::default(),
+            settings: Settings {
+                hostname: "lab".into(),
+                batches_at_once: 8,
+                operation_deadline: Duration::from_secs(20),
+                serve_deadline: Duration::from_millis(300),
+                first_contact: Duration::from_secs(86_400),
+                silence: Duration::from_secs(3_600),
+                drain: Duration::from_secs(5),
+            },
+        }
+    }
+
+    /// The bus and all conductors of before are gone, the store and the hardware are not.
+    pub(crate) fn forget_bus(&mut self) {
+        self.bus = InProcess::default();
+        self.jobs = Jobs::new(self.store.clone(), Arc::new(self.bus.clone()));
+    }
+
+    pub(crate) fn conductor(&self) -> AtWork {
+        let conductor = Conductor::new(
+            self.settings.clone(),
+            self.store.clone(),
+            Arc::new(self.bus.clone()),
+            Arc::new(Drivers(self.rehearsal.clone())),
+        );
+        let shutdown = CancellationToken::new();
+        let stop = shutdown.clone();
+        let task = tokio::spawn(async move { conductor.run(stop).await });
+        AtWork { task, shutdown }
+    }
+
+    /// Enrols `count` nodes that can be driven and deployed.
+    pub(crate) async fn enrol(&self, count: usize) -> Vec<NodeName> {
+        let nodes: Vec<Node> = (0..count).map(node).collect();
+        for (name, outcome) in self.store.create_nodes(&nodes).await.unwrap() {
+            assert!(outcome.is_done(), "{name}: {outcome}");
+        }
+        nodes.into_iter().map(|node| node.name).collect()
+    }
+
+    /// Network, image and root password.
+    pub(crate) async fn make_deployable(&self) {
+        self.store
+            .create_network(&Network::new("net", "10.0.0.0/8".parse().unwrap()))
+            .await
+            .unwrap();
+        let mut image = OsImage::new(IMAGE, "debian", "12", "x86_64");
+        image.content = Some(ImageContent {
+            iso: format!("{IMAGE}.iso"),
+            iso_size: 1,
+            iso_sha256: String::new(),
+            codename: Some("bookworm".into()),
+            kernel: Some(BootFile::Iso("linux".into())),
+            initrd: Some(BootFile::Iso("initrd.gz".into())),
+        });
+        self.store.create_osimage(&image).await.unwrap();
+        let root = Passwd {
+            key: "system".into(),
+            username: Some("root".into()),
+            password: Some("$6$saltsalt$hash".into()),
+            crypt_method: None,
+        };
+        self.store.create_passwd(&root).await.unwrap();
+    }
+
+    /// Has `operation` carried out and gives the outcomes as text.
+    pub(crate) async fn ask(&self, operation: Operation, names: &[NodeName]) -> Vec<String> {
+        let running = self.jobs.submit(operation, names.to_vec()).await.unwrap();
+        let outcomes = running.collect(SOON).await.unwrap();
+        assert!(
+            outcomes.iter().map(|(name, _)| name).eq(names),
+            "one outcome a node, in order"
+        );
+        outcomes
+            .into_iter()
+            .map(|(_, outcome)| outcome.to_string())
+            .collect()
+    }
+
+    pub(crate) async fn node(&self, name: &NodeName) -> Node {
+        self.store
+            .nodes(std::slice::from_ref(name))
+            .await
+            .unwrap()
+            .remove(0)
+    }
+
+    pub(crate) async fn change(&self, name: &NodeName, change: impl Fn(&mut Node) + Send + Sync) {
+        let mut change = |node: &mut Node| {
+            change(node);
+            Ok(())
+        };
+        let outcomes = self
+            .store
+            .update_nodes(std::slice::from_ref(name), &mut change)
+            .await;
+        assert!(outcomes.unwrap()[0].1.is_done());
+    }
+}
+
+pub(crate) fn deploy() -> Operation {
+    Operation::Deploy {
+        osimage: Some(IMAGE.into()),
+        subnet: None,
+        force: false,
+    }
+}
+
+fn node(number: usize) -> Node {
+    let number = u32::try_from(number).unwrap() + 1;
+    let mut node = Node::new(format!("node{number}").parse().unwrap());
+    node.mgt = Some("kvm".into());
+    node.netboot = Some("pxe".into());
+    node.arch = Some("x86_64".into());
+    let [_, a, b, c] = number.to_be_bytes();
+    node.nics = vec![Nic {
+        uuid: uuid::Uuid::new_v4(),
+        mac: MacAddr([0x52, 0x54, 0, a, b, c]),
+        name: None,
+        ip: Some(Ipv4Addr::new(10, a, b, c).into()),
+        netmask: None,
+        primary: true,
+        extra: serde_json::Map::new(),
+        node: None,
+    }];
+    node
+}
