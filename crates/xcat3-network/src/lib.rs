@@ -1,6 +1,120 @@
 //! The network service: DHCP, TFTP and HTTP for the managed subnets.
+//!
+//! Nothing is rendered into files: every answer is computed from a snapshot of the store
+//! ([`snapshot`], [`facts`]) when it is asked for. [`listeners`] starts servers on the interfaces that
+//! own an address in a defined network; [`tree`] is what they serve. `docs/boot.md` tells the story.
 
+mod clock;
 pub mod content;
+pub mod dhcp;
+pub mod facts;
+mod handlers;
 pub mod http;
+pub mod images;
+pub mod interfaces;
+pub mod leases;
+pub mod listeners;
 pub mod path;
+pub mod private;
+pub mod progress;
+pub mod serving;
+pub mod settings;
+pub mod snapshot;
 pub mod tftp;
+pub mod tree;
+
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use xcat3_core::ServiceKind;
+use xcat3_drivers::boot::Loaders;
+use xcat3_service::jobs::Jobs;
+use xcat3_store::{ServiceReport, Store};
+
+use crate::dhcp::promise;
+use crate::dhcp::server::Shared;
+use crate::images::Images;
+use crate::leases::LeaseTable;
+use crate::listeners::Listeners;
+use crate::private::Private;
+use crate::progress::Sightings;
+use crate::snapshot::{Feed, Snapshot};
+use crate::tree::Tree;
+
+pub use crate::settings::Settings;
+
+/// The longest lease of an address of a dynamic range, in seconds. Such addresses are few, and who
+/// has one is seldom there for long.
+const DYNAMIC_LEASE_S: u32 = 3_600;
+
+/// Why the service ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The leases could not be read at the start; without them addresses would be given out twice.
+    #[error("cannot read the leases: {0}")]
+    Leases(#[source] xcat3_store::StoreError),
+}
+
+/// Serves until `shutdown`.
+///
+/// # Errors
+/// The store can't be read at the start. Once it runs nothing ends it.
+pub async fn run(
+    settings: Settings,
+    store: Store,
+    jobs: Jobs,
+    shutdown: CancellationToken,
+) -> Result<(), ServiceError> {
+    let leases = store.leases().await.map_err(ServiceError::Leases)?;
+    let snapshot = Snapshot::default();
+    let sightings = Sightings::default();
+    let install = Arc::new(settings.install);
+    let (promises, kept) = mpsc::channel(promise::QUEUE);
+    let lease_s = u32::try_from(settings.network.lease_s.duration().as_secs()).unwrap_or(u32::MAX);
+    let shared = Arc::new(Shared {
+        snapshot: snapshot.clone(),
+        leases: Mutex::new(LeaseTable::restored(leases)),
+        promises,
+        sightings: sightings.clone(),
+        http_port: settings.network.http_port,
+        loaders: Loaders::default(),
+        install: install.clone(),
+        lease_s,
+        dynamic_lease_s: lease_s.min(DYNAMIC_LEASE_S),
+    });
+    let tree = Arc::new(Tree {
+        snapshot: snapshot.clone(),
+        images: Images::new(&settings.images),
+        loader_dirs: settings.network.loader_dirs.into(),
+        install,
+        sightings: sightings.clone(),
+        http_port: settings.network.http_port,
+        private: Private::new(jobs),
+    });
+    let report = ServiceReport {
+        hostname: settings.hostname,
+        kind: ServiceKind::Network,
+        workers: 1,
+        instance: Uuid::new_v4(),
+        served: None,
+        note: None,
+    };
+    let serving = serving::Serving {
+        store: store.clone(),
+        report,
+        feed: Feed::new(store.clone(), snapshot.clone()),
+        snapshot: snapshot.clone(),
+        images: tree.images.clone(),
+        interfaces: settings.network.interfaces,
+        listeners: Listeners::new(tree, shared),
+    };
+    // The writer of promises ends by itself once the last server that makes any is gone.
+    tokio::join!(
+        serving.until(&shutdown),
+        promise::keep(store.clone(), kept),
+        progress::write(store.clone(), snapshot, sightings, shutdown.clone()),
+    );
+    Ok(())
+}

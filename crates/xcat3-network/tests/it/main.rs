@@ -1,8 +1,11 @@
-//! The network service as its clients see it, on loopback, without root.
+//! The network service as its clients see it: its file servers on loopback without root, the whole
+//! service in network namespaces, which needs root.
 
 mod clients;
 mod http;
 mod http_clients;
+mod lab;
+mod service;
 mod site;
 mod tftp;
 mod tftp_clients;

@@ -1,0 +1,368 @@
+//! The whole service in network namespaces: real DHCP clients, curl and TFTP against the program.
+
+use std::time::Duration;
+
+use xcat3_core::boot::Phase;
+use xcat3_core::{Operation, Outcome, State};
+use xcat3_store::Store;
+
+use crate::lab::{IMAGE, Lab, NODE_IP, NODE_MAC, SERVER, TOKEN, loader, package, provision, sh};
+
+const STRANGERS: [&str; 3] = [
+    "52:54:00:00:00:91",
+    "52:54:00:00:00:92",
+    "52:54:00:00:00:93",
+];
+
+fn line<'a>(given: &'a str, name: &str) -> &'a str {
+    let mut lines = given.lines().filter_map(|line| line.split_once('='));
+    lines
+        .find(|(key, _)| *key == name)
+        .map_or("", |(_, value)| value)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_is_given_its_address_by_the_clients_of_two_systems() {
+    let mut lab = Lab::start(None).await;
+    lab.declare().await;
+    lab.served().await;
+    let pxe = [
+        "-V",
+        "PXEClient:Arch:00000:UNDI:002001",
+        "-O",
+        "bootfile",
+        "-O",
+        "domain",
+    ];
+    let given = lab.udhcpc("node", NODE_MAC, &pxe).expect("a lease");
+    for (name, value) in [
+        ("ip", NODE_IP),
+        ("subnet", "255.0.0.0"),
+        ("router", "11.0.0.254"),
+        ("dns", "11.0.0.53"),
+        ("domain", "lab.test"),
+        ("serverid", SERVER),
+        ("siaddr", SERVER),
+        ("boot_file", "undionly.kpxe"),
+        ("lease", "43200"),
+    ] {
+        assert_eq!(line(&given, name), value, "{name} in {given}");
+    }
+    let dir = lab.base.path().display().to_string();
+    let (leases, pid) = (format!("{dir}/leases"), format!("{dir}/pid"));
+    let arguments = [
+        "-1",
+        "-sf",
+        "/bin/true",
+        "-cf",
+        "/dev/null",
+        "-lf",
+        &leases,
+        "-pf",
+        &pid,
+        "c1",
+    ];
+    let silent = format!(
+        "exec dhclient {} > {dir}/dhclient 2>&1",
+        arguments.join(" ")
+    );
+    let asked = lab.on("node", "isc-dhcp-client", "sh", &["-c", &silent]);
+    assert!(asked.status.success(), "{asked:?}");
+    sh(&format!("kill $(cat {pid})"));
+    let leases = std::fs::read_to_string(leases).unwrap_or_default();
+    assert!(
+        leases.contains(&format!("fixed-address {NODE_IP};")),
+        "{leases}"
+    );
+    assert!(leases.contains("option host-name \"node1\";"), "{leases}");
+    lab.stop();
+    assert!(lab.note().await.is_empty(), "it signed off");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_interface_hears_nothing() {
+    let lab = Lab::start(None).await;
+    lab.declare().await;
+    lab.served().await;
+    assert_eq!(lab.udhcpc("outside", NODE_MAC, &[]), None);
+    lab.outside_address();
+    for address in ["192.168.77.1", SERVER] {
+        let url = format!("http://{address}:3011/loaders/undionly.kpxe");
+        assert_eq!(lab.curl("outside", &["-m", "3", &url]).0, "000", "{url}");
+        let url = format!("tftp://{address}/undionly.kpxe");
+        assert_eq!(lab.curl("outside", &["-m", "3", &url]).1, b"", "{url}");
+    }
+    assert_eq!(
+        lab.lease(NODE_MAC).as_deref(),
+        Some(NODE_IP),
+        "and the other still does"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_fetches_what_it_boots_from() {
+    let lab = Lab::start(None).await;
+    lab.declare().await;
+    lab.served().await;
+    lab.address(&[NODE_IP, "11.5.102.99"]);
+    let tftp = |path: &str| lab.curl("node", &[&format!("tftp://{SERVER}/{path}")]).1;
+    assert_eq!(tftp("undionly.kpxe"), loader());
+    assert_eq!(lab.get("loaders/undionly.kpxe"), loader());
+    let script = lab.get_text("boot/52-54-00-00-00-01.ipxe");
+    let kernel = format!("http://{SERVER}:3011/images/{IMAGE}/install.amd/vmlinuz");
+    assert!(script.starts_with("#!ipxe") && script.contains(&kernel) && script.contains(TOKEN));
+    assert_eq!(lab.get_text("boot.ipxe?mac=52%3a54:00:00:00:01"), script);
+    let config = String::from_utf8(tftp("pxelinux.cfg/01-52-54-00-00-00-01")).unwrap();
+    assert!(
+        config.contains("KERNEL") && config.contains(TOKEN),
+        "{config}"
+    );
+    assert_eq!(tftp("pxelinux.cfg/0B05663C"), config.as_bytes());
+    assert_eq!(tftp("pxelinux.cfg/default"), config.as_bytes());
+    assert_eq!(tftp("pxelinux.cfg/0B0566"), b"");
+    assert_eq!(
+        lab.get_text(&format!("images/{IMAGE}/install.amd/vmlinuz")),
+        "the kernel"
+    );
+    assert_eq!(
+        tftp(&format!("images/{IMAGE}/install.amd/vmlinuz")),
+        b"the kernel"
+    );
+    assert_eq!(lab.get_text(&format!("kept/{IMAGE}/initrd")), "the initrd");
+    assert_eq!(
+        lab.get_text(&format!("images/{IMAGE}/dists/stable/Release")),
+        "Suite: stable\n"
+    );
+    let deb = format!("images/{IMAGE}/pool/main/b/bash/bash_5.2+really~1-2_amd64.deb");
+    assert_eq!(lab.get(&deb), package());
+    let url = format!("http://{SERVER}:3011/{deb}");
+    let (status, part) = lab.curl("node", &["-r", "1000-1999", &url]);
+    assert_eq!(
+        (status.as_str(), &part[..]),
+        ("206", &package()[1000..2000])
+    );
+    for path in [
+        "loaders/../secret",
+        "..%2fsecret",
+        "loaders/deeper",
+        "nothing",
+        "images/none/x",
+        "kept/none/kernel",
+        "pxelinux.cfg/01-52-54-00-00-00-07",
+        "boot/52-54-00-00-00-07.ipxe",
+        "node/x/answer",
+        "boot.ipxe",
+    ] {
+        let status = lab.status(path);
+        assert!(
+            ["404", "400"].contains(&status.as_str()),
+            "{path}: {status}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_a_node_s_own_is_given_to_nobody_else() {
+    let lab = Lab::start(None).await;
+    lab.declare().await;
+    lab.served().await;
+    lab.address(&[NODE_IP, "11.5.102.99"]);
+    let answer = lab.get_text(&format!("node/{TOKEN}/answer"));
+    assert!(
+        answer.contains("$6$") && !answer.contains("sesame"),
+        "{answer}"
+    );
+    assert!(
+        lab.get_text(&format!("node/{TOKEN}/late"))
+            .contains("callback")
+    );
+    for path in [
+        "boot/52-54-00-00-00-01.ipxe",
+        &format!("node/{TOKEN}/answer"),
+    ] {
+        let url = format!("http://{SERVER}:3011/{path}");
+        let (status, body) = lab.curl("node", &["--interface", "11.5.102.99", &url]);
+        assert_eq!(status, "403", "{path}");
+        assert!(!String::from_utf8_lossy(&body).contains(TOKEN));
+    }
+    assert_eq!(
+        lab.status("node/0123456789abcdef0123456789abcdee/answer"),
+        "404"
+    );
+    let url = format!("tftp://{SERVER}/pxelinux.cfg/0B05663C");
+    assert_eq!(
+        lab.curl("node", &["--interface", "11.5.102.99", &url]).1,
+        b""
+    );
+    // Once the deploy has ended nothing is to be had any more.
+    lab.provision(State::Deployed, None).await;
+    lab.served().await;
+    assert_eq!(lab.status(&format!("node/{TOKEN}/answer")), "404");
+    assert!(
+        !lab.get_text("boot/52-54-00-00-00-01.ipxe")
+            .contains("kernel")
+    );
+    let log = lab.log();
+    assert!(
+        !log.contains(TOKEN) && !log.contains("sesame"),
+        "a secret is in the log"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_callback_ends_a_deploy_once_and_progress_is_seen() {
+    let lab = Lab::start(None).await;
+    lab.declare().await;
+    lab.served().await;
+    lab.udhcpc("node", NODE_MAC, &["-V", "PXEClient:Arch:00000"])
+        .expect("a lease");
+    seen(&lab, Phase::Dhcp, NODE_IP).await;
+    lab.address(&[NODE_IP]);
+    lab.get("boot/52-54-00-00-00-01.ipxe");
+    seen(&lab, Phase::BootScript, "GET /boot/52-54").await;
+    lab.get(&format!("images/{IMAGE}/install.amd/vmlinuz"));
+    seen(&lab, Phase::Kernel, "vmlinuz").await;
+    lab.get(&format!("node/{TOKEN}/answer"));
+    seen(&lab, Phase::Installer, "GET /node/…/answer").await;
+    lab.get(&format!("images/{IMAGE}/dists/trixie/Release"));
+    seen(&lab, Phase::Packages, "dists/trixie/Release").await;
+    lab.get(&format!(
+        "node/{TOKEN}/progress?at=partitioning+%2fdev%2fvda"
+    ));
+    seen(&lab, Phase::Packages, "installer: partitioning /dev/vda").await;
+    let conductor = tokio::spawn(conduct(lab.store.clone()));
+    assert_eq!(lab.status(&format!("node/{TOKEN}/callback")), "200");
+    assert_eq!(conductor.await.unwrap(), Operation::Callback);
+    lab.served().await;
+    let node = lab.store.all_nodes().await.unwrap().remove(0);
+    assert_eq!(node.state, State::Deployed);
+    // The answer may have been lost: asked again it is the same.
+    assert_eq!(lab.status(&format!("node/{TOKEN}/callback")), "200");
+    assert!(lab.store.unfinished_batches().await.unwrap().is_empty());
+}
+
+/// Takes the next job as a conductor does, and says what it is.
+async fn conduct(store: Store) -> Operation {
+    loop {
+        if let Some(&(job, number)) = store.unfinished_batches().await.unwrap().first() {
+            let batch = store.batch(job, number).await.unwrap().unwrap();
+            provision(&store, State::Deployed, None).await;
+            let outcomes = [(batch.names[0].clone(), Outcome::OK)];
+            store.record_outcomes(job, &outcomes).await.unwrap();
+            store.finish_batch(job, number).await.unwrap();
+            return batch.operation;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn seen(lab: &Lab, phase: Phase, detail: &str) {
+    for _ in 0..100 {
+        let node = lab.store.all_nodes().await.unwrap().remove(0);
+        let progress = node.progress.expect("progress");
+        if progress.phase == phase && progress.detail.contains(detail) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    let node = lab.store.all_nodes().await.unwrap().remove(0);
+    panic!("{phase} with '{detail}' was not seen: {:?}", node.progress);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leases_survive_a_kill() {
+    let mut lab = Lab::start(None).await;
+    lab.declare().await;
+    lab.served().await;
+    let first = lab.lease(STRANGERS[0]).expect("a lease");
+    assert!(first.starts_with("11.4.40.11"), "{first}");
+    let saved = lab.store.leases().await.unwrap();
+    assert_eq!(saved.len(), 1, "it was saved before it was promised");
+    assert_eq!(
+        (saved[0].ip.to_string(), saved[0].network.as_str()),
+        (first.clone(), "c920")
+    );
+    lab.restart();
+    lab.served().await;
+    let second = lab.lease(STRANGERS[1]).expect("a lease");
+    assert_ne!(second, first);
+    assert_eq!(lab.lease(STRANGERS[2]), None, "all are taken");
+    assert_eq!(lab.lease(STRANGERS[0]), Some(first));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn networks_and_interfaces_come_and_go() {
+    let lab = Lab::start(None).await;
+    lab.served().await;
+    assert_eq!(lab.note().await.lines().count(), 1);
+    assert_eq!(
+        lab.status("loaders/undionly.kpxe"),
+        "000",
+        "no network, nothing is bound"
+    );
+    lab.declare().await;
+    lab.served().await;
+    lab.address(&[NODE_IP]);
+    assert_eq!(lab.status("loaders/undionly.kpxe"), "200");
+    lab.ip_on_server(&format!("addr del {SERVER}/8 dev s1"));
+    noted(&lab, "network c920: no interface").await;
+    lab.ip_on_server(&format!("addr add {SERVER}/8 dev s1"));
+    for _ in 0..100 {
+        if !lab.note().await.contains("c920") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(lab.status("loaders/undionly.kpxe"), "200");
+    lab.store.delete_network("c920").await.unwrap();
+    lab.served().await;
+    assert_eq!(lab.status("loaders/undionly.kpxe"), "000");
+}
+
+async fn noted(lab: &Lab, sentence: &str) {
+    for _ in 0..100 {
+        if lab.note().await.contains(sentence) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("'{sentence}' is not in: {}", lab.note().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_permission_it_says_so_and_serves_the_rest() {
+    let lab = Lab::start(Some("nobody")).await;
+    lab.declare().await;
+    lab.served().await;
+    let sentence = "network c920: cannot serve DHCP on s1: permission denied binding UDP port 67 — \
+                    run as root or grant CAP_NET_BIND_SERVICE, CAP_NET_RAW";
+    noted(&lab, sentence).await;
+    lab.address(&[NODE_IP]);
+    assert_eq!(lab.status("loaders/undionly.kpxe"), "200");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_in_use_is_said_and_taken_once_it_is_free() {
+    let lab = Lab::start(None).await;
+    let blocker = lab.block_tftp();
+    lab.declare().await;
+    lab.served().await;
+    noted(
+        &lab,
+        "network c920: cannot serve TFTP on s1: UDP port 69 is in use",
+    )
+    .await;
+    drop(blocker);
+    for _ in 0..100 {
+        if !lab.note().await.contains("TFTP") {
+            lab.address(&[NODE_IP]);
+            let got = lab
+                .curl("node", &[&format!("tftp://{SERVER}/undionly.kpxe")])
+                .1;
+            assert_eq!(got, loader());
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the free port was not taken: {}", lab.note().await);
+}
