@@ -212,7 +212,7 @@ pub enum Command {
     OsimageDelete(NameArg),
     /// Set a password for installed machines. The key 'system' is their root password.
     #[command(
-        after_help = "Examples:\n  xcat3 passwd-create system username=root password=…\n  \
+        after_help = "Examples:\n  xcat3 passwd-create system username=root password=- < file\n  \
         xcat3 passwd-create system username=root password=… crypt_method=yescrypt"
     )]
     PasswdCreate(NamedAttributes),

@@ -52,7 +52,7 @@ pub async fn create(
     kind: &Kind,
     args: &NamedAttributes,
 ) -> Result<ExitCode, Error> {
-    let mut document = attributes::document(&args.attributes)?;
+    let mut document = attributes::document(&password_from_stdin(&args.attributes)?)?;
     document.insert(kind.name.to_owned(), Value::from(args.name.as_str()));
     let body = Value::Object(document);
     let answer = context
@@ -106,7 +106,9 @@ pub async fn show(context: &Context, kind: &Kind, args: &ShowArgs) -> Result<(),
 }
 
 pub async fn update(context: &Context, kind: &Kind, args: &NamedAttributes) -> Result<(), Error> {
-    let patches = json!(attributes::patches(&args.attributes)?);
+    let patches = json!(attributes::patches(&password_from_stdin(
+        &args.attributes
+    )?)?);
     let path = path_of(kind, &args.name)?;
     let answer = context
         .client
@@ -128,6 +130,25 @@ pub async fn delete(context: &Context, kind: &Kind, name: &str) -> Result<(), Er
         println!("{name} deleted");
     }
     Ok(())
+}
+
+/// The attributes with `password=-` replaced by a line of standard input, so that a password need not
+/// stand in the shell's history and in the list of processes.
+fn password_from_stdin(attributes: &[String]) -> Result<Vec<String>, Error> {
+    let read = |attribute: &String| {
+        if attribute != "password=-" {
+            return Ok(attribute.clone());
+        }
+        let mut line = String::new();
+        let read = std::io::stdin().read_line(&mut line);
+        match (read, line.trim_end_matches(['\r', '\n'])) {
+            (Ok(_), password) if !password.is_empty() => Ok(format!("password={password}")),
+            _ => Err(Error::Argument(
+                "password=-: standard input is empty".to_owned(),
+            )),
+        }
+    };
+    attributes.iter().map(read).collect()
 }
 
 /// The path of one document. A name that would be another path is refused here.

@@ -288,6 +288,24 @@ fn a_deploy_is_followed_to_its_end() {
 }
 
 #[test]
+fn a_password_can_come_from_standard_input() {
+    let server = server(201, json!({"passwd": {"system": "ok"}}));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xcat3"));
+    command.args(["passwd-create", "system", "password=-"]);
+    command
+        .env("XCAT3_URL", &server.url)
+        .stdin(std::process::Stdio::piped());
+    let mut child = command
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"a secret\n").unwrap();
+    assert_eq!(stdout(&child.wait_with_output().unwrap()), "system: ok\n");
+    let body = r#"{"password":"a secret","key":"system"}"#;
+    assert_eq!(server.asked(), [format!("POST /v1/passwds {body}")]);
+}
+
+#[test]
 fn completions_and_man_pages_are_made_from_the_same_definition() {
     let bash = xcat3("http://localhost:1", &["completion", "bash"]);
     assert!(stdout(&bash).contains("network-create"));
