@@ -1,0 +1,3 @@
+//! Drivers against the real thing.
+
+mod kvm;
