@@ -14,6 +14,7 @@ use crate::{Config, StateDir, logging, shutdown};
 
 /// The arguments of every daemon.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[group(id = "daemon")]
 pub struct Arguments {
     /// Configuration file (TOML); without one every setting has its default
     #[arg(long, value_name = "FILE")]
@@ -63,6 +64,14 @@ pub fn database(config: &Config, state: &StateDir) -> String {
     config.database.clone().unwrap_or_else(|| state.database())
 }
 
+/// The database in a sentence: its file, but nothing of a URL that may hold a password.
+fn shown(url: &str) -> String {
+    match url.strip_prefix("sqlite:") {
+        Some(path) => format!("the database {path}"),
+        None => "the database".to_owned(),
+    }
+}
+
 /// Runs the daemon `name` until `service` ends, in a runtime of its own.
 ///
 /// `before` changes the configuration by the daemon's own arguments and may claim what only one
@@ -102,7 +111,9 @@ where
         .context("cannot start the asynchronous runtime")?;
     runtime.block_on(async {
         let shutdown = shutdown::on_signal().context("cannot listen for signals")?;
-        let store = Store::open(&database(&config, &state)).await?;
+        let url = database(&config, &state);
+        let opened = Store::open(&url).await;
+        let store = opened.with_context(|| format!("cannot open {}", shown(&url)))?;
         service(Foundation {
             config,
             state,

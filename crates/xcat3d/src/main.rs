@@ -1,3 +1,9 @@
-//! Placeholder.
+//! `xcat3d`: all services in one process.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    xcat3d::run(&xcat3d::Arguments::parse())
+}

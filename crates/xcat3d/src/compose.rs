@@ -1,0 +1,69 @@
+//! The one function that composes the services over one store and one bus, and the order in which
+//! they stop.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use xcat3_conductor::{Conductor, control_config};
+use xcat3_drivers::control::Controls;
+use xcat3_service::bus::InProcess;
+use xcat3_service::daemon::Foundation;
+use xcat3_service::state_dir::Environment;
+use xcat3_service::{Bus, Jobs};
+
+use crate::services::Services;
+
+/// Runs all services until a signal ends them or one fails; returns when all have ended.
+///
+/// They stop in the order of their dependence: the API first, so that those who wait for an answer
+/// still get it from a conductor at work; the network service last, so that nodes boot until then.
+///
+/// # Errors
+/// The API's address can't be listened on, a file that the configuration names can't be read, or a
+/// service failed.
+pub async fn compose(on: Foundation) -> anyhow::Result<()> {
+    let listener = listen(on.config.api.listen).await?;
+    let address = listener.local_addr()?;
+    let home = Environment::read().home;
+    let network = xcat3_network::Settings::of(&on.config, &on.state, home.as_deref())?;
+    let bus: Arc<dyn Bus> = Arc::new(InProcess::default());
+    let jobs = Jobs::new(on.store.clone(), bus.clone());
+    let controls = Arc::new(Controls::new(&control_config(&on.config, &on.state)));
+    let settings = xcat3_conductor::Settings::of(&on.config);
+    let conductor = Conductor::new(settings, on.store.clone(), bus, controls);
+
+    let mut services = Services::new(on.config.conductor.drain_s.duration());
+    services.start("conductor", |stop| async move {
+        conductor.run(stop).await;
+        Ok(())
+    });
+    let store = on.store.clone();
+    services.start("network service", |stop| async move {
+        Ok(xcat3_network::run(network, store, jobs, stop).await?)
+    });
+    eprintln!(
+        "xcat3d: REST API on http://{address}, state in {}",
+        on.state.path().display()
+    );
+    let ended = services.until(&on.shutdown).await;
+    on.store.close().await;
+    drop(listener);
+    ended
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| match error.kind() {
+            ErrorKind::AddrInUse => anyhow::anyhow!(
+                "cannot listen on {address}: another program does; choose another address with \
+                 --listen"
+            ),
+            ErrorKind::AddrNotAvailable => {
+                anyhow::anyhow!("cannot listen on {address}: this host has no such address")
+            }
+            _ => anyhow::anyhow!("cannot listen on {address}: {error}"),
+        })
+}
