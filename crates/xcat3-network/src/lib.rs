@@ -15,8 +15,10 @@ pub mod interfaces;
 pub mod leases;
 pub mod listeners;
 pub mod path;
+pub mod plan;
 pub mod private;
 pub mod progress;
+pub mod ra;
 pub mod serving;
 pub mod settings;
 pub mod snapshot;
@@ -108,6 +110,7 @@ pub async fn run(
         snapshot: snapshot.clone(),
         images: tree.images.clone(),
         interfaces: settings.network.interfaces,
+        router_advertisements: settings.network.router_advertisements,
         listeners: Listeners::new(tree, shared),
     };
     // The writer of promises ends by itself once the last server that makes any is gone.

@@ -11,7 +11,8 @@ use xcat3_store::{Revision, ServiceReport, Store};
 use crate::facts::Touched;
 use crate::images::Images;
 use crate::interfaces::{AddressChanges, local_addresses};
-use crate::listeners::{Listeners, plan};
+use crate::listeners::Listeners;
+use crate::plan::{Service, plan};
 use crate::snapshot::{Feed, Snapshot};
 
 /// How often interfaces are looked at though the kernel told of no change, and ports that could not
@@ -36,6 +37,8 @@ pub struct Serving {
     pub images: Images,
     /// Interfaces that may be used; none: all.
     pub interfaces: Vec<String>,
+    /// Whether router solicitations are answered.
+    pub router_advertisements: bool,
     /// The servers.
     pub listeners: Listeners,
 }
@@ -116,11 +119,15 @@ impl Serving {
                 return;
             }
         };
-        let plan = plan(
+        let mut plan = plan(
             self.snapshot.read().networks(),
             &addresses,
             &self.interfaces,
         );
+        if !self.router_advertisements {
+            plan.servers
+                .retain(|server, _| server.service != Service::RouterAdvertisements);
+        }
         let notes = self.listeners.reconcile(plan).await;
         for note in notes.iter().filter(|note| !said.notes.contains(note)) {
             tracing::warn!("{note}");

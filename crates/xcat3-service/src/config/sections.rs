@@ -49,6 +49,8 @@ pub struct Network {
     pub loader_dirs: Vec<PathBuf>,
     /// How long a lease is given for.
     pub lease_s: Seconds,
+    /// Whether router solicitations are answered (with: no router here), which saves iPXE a wait.
+    pub router_advertisements: bool,
 }
 
 /// How hardware is reached.
@@ -140,6 +142,7 @@ impl Default for Network {
             http_port: 3011,
             loader_dirs: dirs.map(PathBuf::from).to_vec(),
             lease_s: Seconds::new(43_200),
+            router_advertisements: true,
         }
     }
 }
