@@ -204,6 +204,12 @@ impl DomainXml {
         }
     }
 
+    /// All of it.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The domain's name, for people.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -83,6 +83,9 @@ pub enum Failure {
     /// Logging in took too long.
     #[error("no answer to the login within {} s", .0.as_secs_f32())]
     LoginSilent(Duration),
+    /// It once answered on this connection, and does not any more.
+    #[error("no answer on the ssh connection within {} s", .0.as_secs_f32())]
+    Dead(Duration),
     /// The connection ended.
     #[error("the ssh connection was lost")]
     Lost,

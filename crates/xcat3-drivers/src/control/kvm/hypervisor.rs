@@ -95,7 +95,7 @@ impl Hypervisor {
                 Ok(inventory) => return Ok((connection, inventory)),
                 Err(failure) => {
                     self.give_up(&connection, &failure);
-                    if tries > 1 || failure != Failure::Lost {
+                    if tries > 1 || !matches!(failure, Failure::Lost | Failure::Dead(_)) {
                         return Err(failure);
                     }
                 }
@@ -160,7 +160,10 @@ impl Hypervisor {
 
     /// Takes care that nobody else uses a connection which may be dead.
     fn give_up(&self, connection: &Arc<Connection>, failure: &Failure) {
-        if matches!(failure, Failure::Lost | Failure::CommandSilent(_)) {
+        if matches!(
+            failure,
+            Failure::Lost | Failure::Dead(_) | Failure::CommandSilent(_)
+        ) {
             self.link.forget(connection);
         }
     }
@@ -259,10 +262,10 @@ fn boot_from(
     node: &Node,
 ) -> Result<Step, super::domain_xml::XmlError> {
     let nic = node.boot_nic().map(|nic| nic.mac);
-    if domain.defined.boot_device() == Ok(device) && device != BootDevice::Net {
+    let changed = domain.defined.booting_from(device, nic)?;
+    if changed == domain.defined.text() {
         return Ok(Step::Tell(Outcome::OK));
     }
-    let changed = domain.defined.booting_from(device, nic)?;
     Ok(Step::Do(domain.uuid.clone(), Order::Define(changed)))
 }
 

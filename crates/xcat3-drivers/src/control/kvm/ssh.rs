@@ -10,12 +10,15 @@ mod login;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use russh::client::{self, Handle, Msg};
 use russh::keys::Algorithm;
-use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Preferred};
+use russh::{
+    Channel, ChannelMsg, ChannelOpenFailure, ChannelReadHalf, ChannelWriteHalf, Preferred,
+};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
@@ -30,6 +33,9 @@ use self::login::{Proof, log_in};
 
 /// OpenSSH's server allows ten sessions a connection unless told otherwise.
 const MAX_CHANNELS: usize = 8;
+/// How often a server may refuse to open one channel, and how much longer to wait each time.
+const MAX_REFUSALS: u32 = 16;
+const PAUSE: Duration = Duration::from_millis(20);
 /// A connection that was not used for so long is closed.
 const IDLE: Duration = Duration::from_secs(60);
 /// More output than this is not what was asked for.
@@ -41,6 +47,8 @@ const MAX_STDERR: usize = 4096;
 pub struct Connection {
     handle: Handle<HostKeyCheck>,
     channels: Semaphore,
+    /// How many channels the semaphore is for.
+    allowed: AtomicUsize,
     answer_within: Duration,
     silence: Duration,
 }
@@ -82,6 +90,7 @@ impl Connection {
         Ok(Self {
             handle,
             channels: Semaphore::new(MAX_CHANNELS),
+            allowed: AtomicUsize::new(MAX_CHANNELS),
             answer_within: config.connect_deadline,
             silence: config.command_deadline,
         })
@@ -92,21 +101,48 @@ impl Connection {
         self.handle.is_closed()
     }
 
+    /// Opens a channel. Where the server allows fewer at a time than we thought, waits for others
+    /// to end, and for the server to notice that they have.
+    async fn channel(&self) -> Result<(Channel<Msg>, SemaphorePermit<'_>), Failure> {
+        let mut refusals = 0;
+        loop {
+            let permit = self.channels.acquire().await.map_err(|_| Failure::Lost)?;
+            let opening = timeout(self.answer_within, self.handle.channel_open_session());
+            match opening.await {
+                Ok(Ok(channel)) => return Ok((channel, permit)),
+                Ok(Err(russh::Error::ChannelOpenFailure(why))) => {
+                    refusals += 1;
+                    let never = why == ChannelOpenFailure::AdministrativelyProhibited;
+                    if never || refusals > MAX_REFUSALS {
+                        return Err(Failure::NoCommand(format!("{why:?}")));
+                    }
+                    self.allow_fewer(permit);
+                    tokio::time::sleep(refusals * PAUSE).await;
+                }
+                Ok(Err(_)) => return Err(Failure::Lost),
+                Err(_) => return Err(Failure::Dead(self.answer_within)),
+            }
+        }
+    }
+
+    /// Takes one permit out of circulation, unless it is the last.
+    fn allow_fewer(&self, permit: SemaphorePermit<'_>) {
+        let fewer = |allowed| (allowed > 1).then(|| allowed - 1);
+        if self
+            .allowed
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer)
+            .is_ok()
+        {
+            permit.forget();
+        }
+    }
+
     /// Starts `command` with `input` as its standard input.
     ///
     /// # Errors
     /// The connection is lost, or the other side does not want to.
     pub async fn run(&self, command: &'static str, input: String) -> Result<Running<'_>, Failure> {
-        let permit = self.channels.acquire().await.map_err(|_| Failure::Lost)?;
-        let opening = timeout(self.answer_within, self.handle.channel_open_session());
-        let channel = match opening.await {
-            Ok(Ok(channel)) => channel,
-            Ok(Err(russh::Error::ChannelOpenFailure(why))) => {
-                return Err(Failure::NoCommand(format!("{why:?}")));
-            }
-            Ok(Err(_)) => return Err(Failure::Lost),
-            Err(_) => return Err(Failure::CommandSilent(self.answer_within)),
-        };
+        let (channel, permit) = self.channel().await?;
         let (reader, writer) = channel.split();
         let mut running = Running {
             reader,
@@ -167,6 +203,11 @@ impl Running<'_> {
                 .map_err(|_| Failure::CommandSilent(self.silence))?;
             self.take(message.ok_or(Failure::Lost)?)?;
         }
+    }
+
+    /// Waits until it has ended, so that it does not count among those that run any more.
+    pub async fn end(&mut self) {
+        while let Ok(Some(_)) = self.line().await {}
     }
 
     /// What it printed on its standard error so far.

@@ -96,6 +96,7 @@ pub async fn look(
     let mut listing = Listing::new(&mark, user, wanted);
     while let Some(line) = running.line().await? {
         if listing.line(&line)? {
+            running.end().await;
             return Ok(listing.inventory);
         }
     }
@@ -312,6 +313,7 @@ impl<'c> Acting<'c> {
     /// The connection or virsh fails; the orders that were not answered may or may not be done.
     pub async fn next(&mut self) -> Result<Option<(DomainUuid, Result<(), String>)>, Failure> {
         let Some((uuid, order)) = self.orders.next() else {
+            self.running.end().await;
             return Ok(None);
         };
         self.said.clear();

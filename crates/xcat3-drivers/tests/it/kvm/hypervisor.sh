@@ -42,10 +42,13 @@ END
 grep -v -e "^root:" -e "^op:" -e "^guest:" /etc/passwd >$folder/passwd
 printf "%s\n" "root:x:0:0::/root:/bin/sh" "op:x:1234:1234::/run/op:/bin/sh" \
   "guest:x:1235:1235::/run/op:/usr/sbin/nologin" >>$folder/passwd
-hash=$(printf "correct horse" | openssl passwd -6 -stdin)
+hash='$6$kvmlab$iAz46jj2tUMIU3jKBGTuOpHCEnYVnooKLUUssUtWj7aq5sTxA9RsKwchTjUyClyQGA7Qex6upULisZIls04gz1'
 printf "%s\n" "root:*:19000::::::" "op:$hash:19000::::::" "guest:*:19000::::::" >$folder/shadow
 mount --bind $folder/passwd /etc/passwd
 mount --bind $folder/shadow /etc/shadow
+printf "%s\n" "auth required pam_unix.so" "account required pam_permit.so" \
+  "session required pam_permit.so" >$folder/pam
+mount --bind $folder/pam /etc/pam.d/sshd
 
 serve() { # NAME PORT, further configuration on standard input
   {
@@ -56,18 +59,21 @@ serve() { # NAME PORT, further configuration on standard input
     echo "AuthorizedKeysFile $folder/authorized_keys"
     echo "PidFile none"
     echo "StrictModes no"
-    echo "UsePAM no"
     echo "LogLevel VERBOSE"
     echo "MaxStartups 100"
-    cat
+    cat # What is said first counts.
+    echo "UsePAM no"
   } >$folder/$1.conf
   /usr/sbin/sshd -f $folder/$1.conf -E $folder/$1.log
 }
 serve plain $1 </dev/null
-serve counted $2 </dev/null
+echo "MaxSessions 1" | serve counted $2
 mkdir $folder/bin
 ln -s /bin/sh $folder/bin/sh
 echo "SetEnv PATH=$folder/bin" | serve without_virsh $3
+# Passwords only by keyboard-interactive.
+printf "%s\n" "UsePAM yes" "PasswordAuthentication no" "KbdInteractiveAuthentication yes" |
+  serve asking $5
 # Where libvirtd does not run: the same host, but for an empty /run/libvirt.
 export folder
 unshare --mount sh -c "mkdir -p /run/libvirt; mount -t tmpfs tmpfs /run/libvirt

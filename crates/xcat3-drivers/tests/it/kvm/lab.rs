@@ -14,12 +14,14 @@ pub struct Lab {
     folder: PathBuf,
     /// root may log in here and finds libvirt and virsh.
     pub port: u16,
-    /// The same on a server whose log is for one test only.
+    /// The same on a server that allows one command at a time and whose log is for one test only.
     pub counted_port: u16,
     /// Here virsh is not in the PATH.
     pub port_without_virsh: u16,
     /// Here no libvirtd runs.
     pub port_without_libvirtd: u16,
+    /// Here passwords are asked for interactively.
+    pub asking_port: u16,
     shell: Mutex<Shell>,
 }
 
@@ -72,6 +74,7 @@ impl Lab {
             counted_port,
             port_without_virsh,
             port_without_libvirtd,
+            asking_port,
         ] = ports;
         let shell = Mutex::new(shell);
         Self {
@@ -80,6 +83,7 @@ impl Lab {
             counted_port,
             port_without_virsh,
             port_without_libvirtd,
+            asking_port,
             shell,
         }
     }
@@ -138,7 +142,7 @@ impl Shell {
         loop {
             let mut line = String::new();
             if self.output.read_line(&mut line).ok()? == 0 {
-                println!("{said}");
+                eprintln!("{said}");
                 return None;
             }
             if line.starts_with(end) {
@@ -160,7 +164,6 @@ fn check_programs() {
             "libvirt-daemon-driver-qemu",
         ),
         ("/usr/bin/qemu-system-x86_64", "qemu-system-x86"),
-        ("/usr/bin/openssl", "openssl"),
     ];
     for (program, package) in needed {
         assert!(
@@ -201,8 +204,8 @@ fn make_keys(folder: &Path) {
     std::fs::write(folder.join("authorized_keys"), allowed).expect("a writable folder");
 }
 
-fn free_ports() -> [u16; 4] {
-    let listeners: [TcpListener; 4] =
+fn free_ports() -> [u16; 5] {
+    let listeners: [TcpListener; 5] =
         std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
     listeners.map(|listener| listener.local_addr().expect("an address").port())
 }

@@ -45,20 +45,22 @@ async fn a_wrong_key_is_named() {
 #[tokio::test]
 async fn passwords_work_and_wrong_ones_are_not_shown() {
     let driver = Driver::new();
-    let password = |word: &str| {
-        let info = json!({"ssh_username": "op", "ssh_key_filename": null, "ssh_password": word});
+    let password = |word: &str, port: u16| {
+        let info = json!({"ssh_username": "op", "ssh_key_filename": null, "ssh_password": word,
+            "ssh_port": port});
         changed(&node("password", &[MAC]), &info)
     };
-    // Let in, this user is not allowed to use libvirt.
-    let words = ["op may not use libvirt there", "Permission denied"];
-    driver
-        .fails(PowerStatus, &password("correct horse"), &words)
-        .await;
-    let words = ["permission denied: it does not let op in with the password in ssh_password"];
-    let sentence = driver
-        .fails(PowerStatus, &password("battery staple"), &words)
-        .await;
-    assert!(!sentence.contains("battery"), "{sentence}");
+    for port in [LAB.port, LAB.asking_port] {
+        // Let in, this user is not allowed to use libvirt.
+        let words = ["op may not use libvirt there", "Permission denied"];
+        driver
+            .fails(PowerStatus, &password("correct horse", port), &words)
+            .await;
+        let words = ["permission denied: it does not let op in with the password in ssh_password"];
+        let wrong = password("battery staple", port);
+        let sentence = driver.fails(PowerStatus, &wrong, &words).await;
+        assert!(!sentence.contains("battery"), "{sentence}");
+    }
 }
 
 #[tokio::test]
