@@ -167,10 +167,15 @@ async fn a_flood_of_connections_is_bounded_and_passes() {
                 .expect("in the backlog"),
         );
     }
+    let began = Instant::now();
     let mut last = connect(running.address, &get("small")).await;
     let mut status = [0; 12];
     last.read_exact(&mut status).await.expect("an answer");
     assert_eq!(&status, b"HTTP/1.1 200");
+    assert!(
+        began.elapsed() > Duration::from_secs(1),
+        "eight at a time had their turn before"
+    );
     for mut idle in flood {
         assert_eq!(rest(&mut idle).await, "", "closed when idle for too long");
     }
@@ -235,7 +240,8 @@ async fn a_file_that_became_shorter_ends_the_connection() {
     let running = serve(Limits::default());
     let mut stream = connect(running.address, &get("shorter")).await;
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).await.expect("read");
+    let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut bytes));
+    read.await.expect("the connection ends").expect("read");
     assert!(bytes.starts_with(b"HTTP/1.1 200 OK") && bytes.len() < 200_000);
     let sent = noted(&running.site.sent, 1).await;
     assert!(

@@ -160,7 +160,13 @@ async fn a_repeated_request_starts_no_second_transfer() {
         client.ask("kernel", Options::default()).await;
     }
     assert_eq!(client.block().await, 1);
+    let from = client.from;
+    assert_eq!(from.ip(), running.address.ip());
+    client.ask("kernel", Options::default()).await;
     client.is_silent().await;
+    client.tell(Packet::Ack(1)).await;
+    assert_eq!(client.block().await, 2);
+    assert_eq!(client.from, from, "the first transfer goes on");
 }
 
 #[tokio::test]
