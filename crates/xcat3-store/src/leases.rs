@@ -79,10 +79,11 @@ impl Store {
             let new = !taken.contains(&row.0) && !machines.contains(&(row.1, row.2));
             new && taken.insert(row.0) && machines.insert((row.1, row.2))
         });
+        // CROSS JOIN has SQLite begin with the rows given and look each machine up by its index.
         let forget = "
-            DELETE FROM leases
-            WHERE EXISTS (SELECT 1 FROM json_each($1)
-                          WHERE value ->> 1 = leases.mac AND value ->> 2 = leases.network)";
+            DELETE FROM leases WHERE ip IN (
+                SELECT leases.ip FROM json_each($1) CROSS JOIN leases
+                WHERE leases.mac = value ->> 1 AND leases.network = value ->> 2)";
         let insert = "
             INSERT INTO leases (ip, mac, network, expires_ms, hostname, client_id)
             SELECT value ->> 0, value ->> 1, value ->> 2, CAST(value ->> 3 AS BIGINT), value ->> 4,

@@ -29,6 +29,8 @@ impl Store {
                 (name.as_str(), phase, detail, seen.since_ms, seen.seen_ms)
             })
             .collect();
+        // Which nodes are deploying is asked inside, so that the rows given lead and each is looked
+        // up by its key.
         let statement = "
             UPDATE progress
             SET phase = given.phase, detail = given.detail, since_ms = given.since_ms,
@@ -36,9 +38,11 @@ impl Store {
             FROM (SELECT value ->> 0 AS name, value ->> 1 AS phase, value ->> 2 AS detail,
                          CAST(value ->> 3 AS BIGINT) AS since_ms,
                          CAST(value ->> 4 AS BIGINT) AS seen_ms
-                  FROM json_each($1)) AS given
-            WHERE progress.node = given.name AND progress.seen_ms <= given.seen_ms
-              AND progress.node IN (SELECT name FROM nodes WHERE state = 'deploying')";
+                  FROM json_each($1)
+                  WHERE EXISTS (SELECT 1 FROM nodes
+                                WHERE nodes.name = value ->> 0 AND nodes.state = 'deploying')
+                 ) AS given
+            WHERE progress.node = given.name AND progress.seen_ms <= given.seen_ms";
         let mut tx = self.write().await?;
         for chunk in chunks(&rows)? {
             tx.run(statement, [chunk.into()]).await?;

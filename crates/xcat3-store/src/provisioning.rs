@@ -44,7 +44,9 @@ macro_rules! with_given {
                  SELECT value ->> 0 AS name, value ->> 1 AS state, value ->> 2 AS osimage,
                         value ->> 3 AS deploy_token, value ->> 4 AS failure
                  FROM json_each($1)
-                 WHERE value ->> 0 IN (SELECT node FROM reservations WHERE fence = $2)
+                 WHERE EXISTS (SELECT 1 FROM reservations
+                               WHERE reservations.node = value ->> 0
+                                 AND reservations.fence = $2)
              ) ",
             $statement
         )
@@ -77,7 +79,8 @@ impl Store {
         );
         let forget = with_given!(
             "DELETE FROM progress
-             WHERE node IN (SELECT name FROM given WHERE state IS NULL OR state NOT IN ('failed', 'deployed'))"
+             WHERE node IN (SELECT name FROM given
+                            WHERE state IS NULL OR state NOT IN ('failed', 'deployed'))"
         );
         let begin = with_given!(
             "INSERT INTO progress (node, phase, detail, since_ms, seen_ms, started_ms, purpose)

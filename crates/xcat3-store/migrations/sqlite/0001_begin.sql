@@ -157,3 +157,4 @@ CREATE TABLE leases (
     client_id  TEXT
 );
 CREATE INDEX leases_by_mac ON leases (mac, network);
+CREATE INDEX leases_by_expiry ON leases (expires_ms);

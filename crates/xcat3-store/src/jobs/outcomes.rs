@@ -132,12 +132,18 @@ async fn record(
             rows.push((name.as_str(), sequence, done, outcome.as_str()));
         }
     }
+    // Never inserts, since only nodes of the job get that far; unlike an UPDATE it looks each row up
+    // by its key, whatever the planner thinks.
     let statement = "
-        UPDATE job_nodes SET sequence = given.sequence, done = given.done, answer = given.answer
-        FROM (SELECT value ->> 0 AS node, CAST(value ->> 1 AS BIGINT) AS sequence,
-                     CAST(value ->> 2 AS BIGINT) AS done, value ->> 3 AS answer
-              FROM json_each($1)) AS given
-        WHERE job_nodes.job = $2 AND job_nodes.node = given.node AND job_nodes.sequence IS NULL";
+        INSERT INTO job_nodes (job, node, place, sequence, done, answer)
+        SELECT $2, value ->> 0, 0, CAST(value ->> 1 AS BIGINT), CAST(value ->> 2 AS BIGINT),
+               value ->> 3
+        FROM json_each($1)
+        WHERE EXISTS (SELECT 1 FROM job_nodes AS known
+                      WHERE known.job = $2 AND known.node = value ->> 0)
+        ON CONFLICT (job, node) DO UPDATE
+        SET sequence = excluded.sequence, done = excluded.done, answer = excluded.answer
+        WHERE job_nodes.sequence IS NULL";
     let mut recorded = 0;
     for chunk in chunks(&rows)? {
         recorded += tx

@@ -3,7 +3,7 @@
 use xcat3_core::{NodeName, Operation, Outcome, PowerTarget};
 use xcat3_store::{JobId, Store, StoreError};
 
-use crate::fixture::{enrol, names};
+use crate::fixture::{LONG, enrol, names};
 
 const POWER_ON: Operation = Operation::Power(PowerTarget::On);
 
@@ -183,4 +183,27 @@ pub async fn an_ended_batch_leaves_nobody_waiting(store: Store) {
         outcomes[1].1.as_str().contains("without an answer"),
         "{outcomes:?}"
     );
+}
+
+pub async fn whoever_hears_of_an_outcome_finds_the_node_free(store: Store) {
+    let names = enrol(&store, &["a", "b", "c"]).await;
+    let job = store.create_job(&POWER_ON, &names, 10).await.unwrap().id;
+    let reserve = |asked: Vec<NodeName>, owner: &'static str| {
+        let store = store.clone();
+        async move { store.reserve(&asked, owner, owner, LONG).await.unwrap() }
+    };
+    let mine = reserve(names[..2].to_vec(), "host1").await.fence;
+    let other = reserve(names[2..].to_vec(), "host2").await.fence;
+    let told = ok(&[names[0].clone(), names[2].clone()]);
+    store.settle(job, Some(mine), &told).await.unwrap();
+    assert_eq!(store.outcomes(job, 0).await.unwrap().0, told);
+    assert_eq!(store.held(mine).await.unwrap(), names[1..2]);
+    assert_eq!(
+        store.held(other).await.unwrap(),
+        names[2..],
+        "what another holds it keeps"
+    );
+    store.settle(job, None, &ok(&names[1..2])).await.unwrap();
+    assert_eq!(store.held(mine).await.unwrap(), names[1..2]);
+    assert!(store.outcomes(job, 0).await.unwrap().2);
 }

@@ -48,11 +48,12 @@ macro_rules! everything {
                 a_job_is_split_and_done_when_all_are_answered, unknown_names_are_answered_at_once,
                 the_first_outcome_counts, a_reader_goes_on_where_it_stopped,
                 a_batch_given_again_has_only_what_is_left, an_ended_batch_leaves_nobody_waiting,
+                whoever_hears_of_an_outcome_finds_the_node_free,
             }
             reservations {
                 what_is_held_is_locked_until_it_is_given_back, an_expired_reservation_is_free_to_take,
                 a_reservation_can_be_extended, overlapping_races_never_share_a_node,
-                a_host_gives_back_what_it_held,
+                a_host_gives_back_what_it_held, the_same_work_is_taken_over,
             }
             provisioning {
                 a_deploy_is_written_with_its_way, only_the_holder_writes,

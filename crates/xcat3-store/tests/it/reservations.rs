@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use xcat3_core::{NodeName, State};
-use xcat3_store::Store;
+use xcat3_store::{Provision, Store};
 
-use crate::fixture::{LONG, enrol, many, name, names, node, to_state};
+use crate::fixture::{LONG, enrol, image, many, name, names, node, to_state};
 
 fn texts(nodes: &[xcat3_core::Node]) -> Vec<&str> {
     nodes.iter().map(|node| node.name.as_str()).collect()
@@ -167,4 +167,50 @@ pub async fn a_host_gives_back_what_it_held(store: Store) {
         .collect();
     assert_eq!(held.len(), 1);
     assert_eq!(held[0].name, name("d"));
+}
+
+pub async fn the_same_work_is_taken_over(store: Store) {
+    store.create_osimage(&image("img")).await.unwrap();
+    let all = enrol(&store, &["a", "b"]).await;
+    let dead = store
+        .reserve(&all, "host1", "job 1, batch 0", LONG)
+        .await
+        .unwrap();
+    assert_eq!(dead.begun, []);
+    let deploying = Provision {
+        osimage: Some("img".into()),
+        ..to_state(&all[0], State::Deploying)
+    };
+    store
+        .provision(dead.fence, std::slice::from_ref(&deploying))
+        .await
+        .unwrap();
+
+    let other = store
+        .reserve(&all, "host2", "job 2, batch 0", LONG)
+        .await
+        .unwrap();
+    assert_eq!((other.nodes.len(), other.locked), (0, all.clone()));
+    let heir = store
+        .reserve(&all, "host2", "job 1, batch 0", LONG)
+        .await
+        .unwrap();
+    assert_eq!(texts(&heir.nodes), ["a", "b"]);
+    assert_eq!(
+        heir.begun,
+        names(&["a"]),
+        "what the dead one wrote is known"
+    );
+    assert_eq!(store.held(dead.fence).await.unwrap(), []);
+    let before = store.revision().await.unwrap();
+    let late = store.provision(dead.fence, &[deploying]).await.unwrap();
+    assert_eq!(late, before, "the dead one writes nothing any more");
+
+    // Another job's deploy of the same node is not this work.
+    store.release(heir.fence).await.unwrap();
+    let later = store
+        .reserve(&all, "host2", "job 3, batch 0", LONG)
+        .await
+        .unwrap();
+    assert_eq!((later.nodes.len(), later.begun.len()), (2, 0));
 }
