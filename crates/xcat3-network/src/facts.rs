@@ -181,3 +181,131 @@ pub fn address_of(nic: &Nic) -> Option<Ipv4Addr> {
 pub fn nic_of(node: &Node, mac: MacAddr) -> Option<&Nic> {
     node.nics.iter().find(|nic| nic.mac == mac)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn node(number: u32, mac: u32, ip: Option<u32>, token: Option<u32>) -> Node {
+        let mut node = Node::new(format!("n{number}").parse().unwrap());
+        let octets = mac.to_be_bytes();
+        node.deploy_token = token.map(|token| token.to_string());
+        node.nics.push(Nic {
+            uuid: Uuid::nil(),
+            mac: MacAddr([2, 0, octets[0], octets[1], octets[2], octets[3]]),
+            name: None,
+            ip: ip.map(|ip| IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + ip))),
+            netmask: None,
+            primary: true,
+            extra: serde_json::Map::new(),
+            node: None,
+        });
+        node
+    }
+
+    fn nodes(nodes: Vec<Node>) -> Changes {
+        Changes {
+            nodes,
+            ..Changes::default()
+        }
+    }
+
+    proptest! {
+        /// Whatever came before, the indices are those of the nodes that there are now.
+        #[test]
+        fn indices_are_as_if_made_anew(
+            steps in prop::collection::vec(
+                (0u32..6, 0u32..6, prop::option::of(0u32..4), prop::option::of(0u32..6), any::<bool>()),
+                0..40,
+            )
+        ) {
+            let mut facts = Facts::default();
+            for (number, mac, ip, token, removes) in steps {
+                let changed = node(number, mac, ip, token);
+                // The store has each MAC and each token once.
+                let owner = facts.node_by_mac(changed.nics[0].mac).map(|owner| owner.name.clone());
+                let bearer = token.and_then(|token| facts.node_by_token(&token.to_string()));
+                let bearer = bearer.map(|bearer| bearer.name.clone());
+                if removes {
+                    let removed_nodes = vec![changed.name];
+                    facts.apply(Changes { removed_nodes, ..Changes::default() });
+                } else if owner.is_none_or(|owner| owner == changed.name)
+                    && bearer.is_none_or(|bearer| bearer == changed.name)
+                {
+                    facts.apply(nodes(vec![changed]));
+                }
+            }
+            let all: Vec<Node> = facts.nodes.values().map(|node| Node::clone(node)).collect();
+            let mut anew = Facts::default();
+            anew.apply(nodes(all));
+            prop_assert_eq!(&facts.by_mac, &anew.by_mac);
+            prop_assert_eq!(&facts.by_token, &anew.by_token);
+            let sorted = |facts: &Facts| -> BTreeMap<Ipv4Addr, Vec<String>> {
+                let names = |nodes: &Vec<Arc<Node>>| {
+                    let mut names: Vec<_> = nodes.iter().map(|node| node.name.to_string()).collect();
+                    names.sort();
+                    names
+                };
+                facts.by_ip.iter().map(|(ip, nodes)| (*ip, names(nodes))).collect()
+            };
+            prop_assert_eq!(sorted(&facts), sorted(&anew));
+        }
+    }
+
+    #[test]
+    fn a_nic_may_move_to_another_node_in_one_batch() {
+        let mut facts = Facts::default();
+        facts.apply(nodes(vec![
+            node(1, 1, Some(1), None),
+            node(2, 2, None, None),
+        ]));
+        let mut without = node(1, 9, None, None);
+        without.nics.clear();
+        facts.apply(nodes(vec![node(2, 1, Some(1), None), without]));
+        let mac = node(0, 1, None, None).nics[0].mac;
+        assert_eq!(facts.node_by_mac(mac).unwrap().name.as_str(), "n2");
+        assert_eq!(facts.nodes_by_ip(Ipv4Addr::new(10, 0, 0, 1)).len(), 1);
+    }
+
+    #[test]
+    fn a_complete_batch_replaces_everything() {
+        let mut facts = Facts::default();
+        facts.apply(nodes(vec![node(1, 1, Some(1), Some(1))]));
+        let complete = true;
+        let touched = facts.apply(Changes {
+            complete,
+            ..Changes::default()
+        });
+        assert_eq!(
+            (facts.node_count(), facts.by_ip.len(), facts.by_token.len()),
+            (0, 0, 0)
+        );
+        assert!(touched.networks && touched.images);
+    }
+
+    #[test]
+    fn one_change_among_65_536_nodes_touches_one() {
+        let mut facts = Facts::default();
+        let all = (0..65_536).map(|number| node(number, number, Some(number), None));
+        facts.apply(nodes(all.collect()));
+        let start = Instant::now();
+        for number in 0..1000 {
+            facts.apply(nodes(vec![node(
+                number,
+                number,
+                Some(number + 100_000),
+                Some(number),
+            )]));
+        }
+        // A rebuild takes some 50 ms; a thousand changes one by one must not take a thousand of them.
+        assert!(start.elapsed().as_secs() < 2, "{:?}", start.elapsed());
+        assert_eq!(facts.node_count(), 65_536);
+        assert!(facts.nodes_by_ip(Ipv4Addr::new(10, 0, 0, 7)).is_empty());
+        assert!(facts.node_by_token("999").is_some());
+    }
+}

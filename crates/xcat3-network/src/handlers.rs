@@ -39,8 +39,13 @@ impl tftp::Handler for Tree {
 
 impl http::Handler for Tree {
     async fn answer(&self, request: &http::Request<'_>) -> http::Response {
-        let is_read = matches!(request.method, http::Method::Get | http::Method::Head);
-        if !is_read && !request.path.ends_with("/callback") {
+        let is_callback = request.path.ends_with("/callback");
+        let fits = match request.method {
+            http::Method::Get => true,
+            http::Method::Head => !is_callback,
+            http::Method::Put | http::Method::Post => is_callback,
+        };
+        if !fits {
             return http::Response::wrong_method();
         }
         let asked = Asked {

@@ -52,23 +52,31 @@ pub enum Step {
 impl Sightings {
     /// Notes what a node was seen doing, where it is deploying.
     pub fn note(&self, snapshot: &Snapshot, name: &NodeName, step: Step, detail: &str) {
-        let token = {
-            let facts = snapshot.read();
-            let node = facts
-                .node(name)
-                .filter(|node| node.state == State::Deploying);
-            node.and_then(|node| node.deploy_token.clone())
-        };
-        if let Some(token) = token {
-            self.note_deploy(name, token, step, detail, now_ms());
+        let node = snapshot.read().node(name).cloned();
+        if let Some(node) = node.filter(|node| node.state == State::Deploying)
+            && let Some(token) = &node.deploy_token
+        {
+            let stored = node.progress.as_ref();
+            self.note_deploy(name, token, stored, step, detail, now_ms());
         }
     }
 
-    fn note_deploy(&self, name: &NodeName, token: String, step: Step, detail: &str, now_ms: i64) {
+    /// Notes a sighting of the deploy with this token. What was stored counts where this process has
+    /// seen nothing of it yet: it may have been restarted.
+    fn note_deploy(
+        &self,
+        name: &NodeName,
+        token: &str,
+        stored: Option<&Progress>,
+        step: Step,
+        detail: &str,
+        now_ms: i64,
+    ) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = seen.nodes.get(name).filter(|latest| latest.token == token);
-        let was = before.map_or((Phase::Waiting, now_ms), |latest| {
-            (latest.progress.phase, latest.progress.since_ms)
+        let before = before.map(|latest| &latest.progress).or(stored);
+        let was = before.map_or((Phase::Waiting, now_ms), |before| {
+            (before.phase, before.since_ms)
         });
         let phase = match step {
             Step::Restarts(phase) => phase,
@@ -87,7 +95,13 @@ impl Sightings {
             since_ms,
             seen_ms: now_ms,
         };
-        seen.nodes.insert(name.clone(), Latest { token, progress });
+        seen.nodes.insert(
+            name.clone(),
+            Latest {
+                token: token.to_owned(),
+                progress,
+            },
+        );
         seen.unwritten.insert(name.clone());
     }
 
@@ -195,7 +209,7 @@ mod tests {
         let mut now = 0;
         let mut note = |token: &str, step| {
             now += 1;
-            sightings.note_deploy(&name, token.to_owned(), step, "x", now);
+            sightings.note_deploy(&name, token, None, step, "x", now);
             phase(&sightings, &name)
         };
         assert_eq!(note("a", Step::Lives), (Phase::Waiting, 1));
@@ -214,10 +228,33 @@ mod tests {
     }
 
     #[test]
+    fn a_restarted_service_goes_on_from_what_is_stored() {
+        let (sightings, name) = (Sightings::default(), "node1".parse().unwrap());
+        let stored = Progress {
+            phase: Phase::Packages,
+            detail: String::new(),
+            since_ms: 5,
+            seen_ms: 7,
+        };
+        sightings.note_deploy(&name, "a", Some(&stored), Step::Lives, "x", 9);
+        assert_eq!(phase(&sightings, &name), (Phase::Packages, 5));
+        sightings.note_deploy(
+            &name,
+            "a",
+            Some(&stored),
+            Step::Restarts(Phase::Dhcp),
+            "x",
+            10,
+        );
+        sightings.note_deploy(&name, "a", Some(&stored), Step::Lives, "x", 11);
+        assert_eq!(phase(&sightings, &name), (Phase::Dhcp, 10));
+    }
+
+    #[test]
     fn a_detail_is_one_short_line() {
         let (sightings, name) = (Sightings::default(), "node1".parse::<NodeName>().unwrap());
         let detail = format!("GET /a\r\nb{}", "c".repeat(1000));
-        sightings.note_deploy(&name, "a".into(), Step::Lives, &detail, 1);
+        sightings.note_deploy(&name, "a", None, Step::Lives, &detail, 1);
         let written = sightings.take();
         assert_eq!(written[0].1.detail.len(), LONGEST_DETAIL);
         assert!(written[0].1.detail.starts_with("GET /ab"));

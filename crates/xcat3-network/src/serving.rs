@@ -137,7 +137,7 @@ impl Serving {
 
     /// Tells those who wait for a change that it is served, and now and then that we are there.
     async fn report(&mut self, said: &mut Said) {
-        let note = (!said.notes.is_empty()).then(|| said.notes.join("\n"));
+        let note = (!said.notes.is_empty()).then(|| said.notes.join("; "));
         let news = (self.feed.revision(), note);
         let is_due = said.beat.is_none_or(|beat| beat.elapsed() >= BEAT);
         if said.away || (said.served.as_ref() == Some(&news) && !is_due) {

@@ -229,6 +229,18 @@ impl Lab {
         ));
     }
 
+    /// Keeps everyone from writing to the store until what is returned is dropped.
+    pub fn block_store(&self) -> Blocker {
+        let database = self.base.path().join("state/xcat3.db");
+        let program = format!(
+            "import sqlite3, time; c = sqlite3.connect('{}', timeout=10, isolation_level=None)\n\
+             c.execute('BEGIN IMMEDIATE'); print('bound', flush=True); time.sleep(60)",
+            database.display()
+        );
+        let mut command = Command::new("python3");
+        Blocker::start(command.args(["-c", &program]))
+    }
+
     /// Takes the TFTP port on the server's address until what is returned is dropped.
     pub fn block_tftp(&self) -> Blocker {
         let program = format!(
@@ -245,14 +257,7 @@ impl Lab {
             "-c",
             &program,
         ]);
-        let mut child = command
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("python3 is installed");
-        let mut said = [0; 6];
-        let output = child.stdout.as_mut().expect("its output");
-        std::io::Read::read_exact(output, &mut said).expect("it binds the port");
-        Blocker(child)
+        Blocker::start(&mut command)
     }
 
     /// Runs `ip` in the server's namespace.
@@ -370,6 +375,18 @@ pub async fn provision(store: &Store, state: State, token: Option<&str>) {
 
 /// Holds a port.
 pub struct Blocker(Child);
+
+impl Blocker {
+    /// Runs a program which says `bound` once it holds what it is to hold.
+    fn start(command: &mut Command) -> Self {
+        let child = command.stdout(Stdio::piped()).spawn();
+        let mut child = child.expect("python3 and ip are installed");
+        let mut said = [0; 6];
+        let output = child.stdout.as_mut().expect("its output");
+        std::io::Read::read_exact(output, &mut said).expect("it holds it");
+        Self(child)
+    }
+}
 
 impl Drop for Blocker {
     fn drop(&mut self) {

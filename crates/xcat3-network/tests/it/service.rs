@@ -291,6 +291,32 @@ async fn leases_survive_a_kill() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nodes_and_strangers_are_served_while_the_store_is_away() {
+    let lab = Lab::start(None).await;
+    lab.declare().await;
+    lab.served().await;
+    let blocker = lab.block_store();
+    let given = lab.udhcpc("node", STRANGERS[0], &[]).expect("a lease");
+    let first = line(&given, "ip").to_owned();
+    assert_eq!(
+        line(&given, "lease"),
+        "300",
+        "for minutes only, since it is not saved: {given}"
+    );
+    assert_ne!(lab.lease(STRANGERS[1]).expect("a lease"), first);
+    assert_eq!(lab.lease(NODE_MAC).as_deref(), Some(NODE_IP));
+    assert!(lab.store.leases().await.unwrap().is_empty());
+    drop(blocker);
+    for _ in 0..100 {
+        if lab.store.leases().await.unwrap().len() == 2 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the leases were not saved later");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn networks_and_interfaces_come_and_go() {
     let lab = Lab::start(None).await;
     lab.served().await;
