@@ -60,9 +60,10 @@ impl Conductor {
     pub(crate) async fn give_up(&self, work: Work, reason: &str) -> Result<(), StoreError> {
         let read = || self.store.batch(work.job, work.batch);
         if let Some(batch) = persist("batch", read).await? {
+            let fence = self.hold(&batch).await?.fence;
             let failed = |name: &NodeName| (name.clone(), Outcome::failed(reason));
             let outcomes: Vec<_> = batch.names.iter().map(failed).collect();
-            self.recorder(&batch, None).record(&outcomes).await?;
+            self.recorder(&batch, fence).record(&outcomes).await?;
         }
         let finish = || self.store.finish_batch(work.job, work.batch);
         persist("end of a batch", finish).await
@@ -119,8 +120,10 @@ impl Conductor {
         let end = Instant::now() + patience;
         let (owner, purpose) = (&self.settings.hostname, purpose(batch));
         loop {
+            let turn = self.reserving.acquire().await;
             let reserve = || self.store.reserve(names, owner, &purpose, self.lease());
             let reserved = persist("reservation", reserve).await?;
+            drop(turn);
             if reserved.locked.is_empty() || Instant::now() >= end {
                 return Ok(Held {
                     fence: Some(reserved.fence),

@@ -18,6 +18,7 @@ mod worker;
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use xcat3_core::ServiceKind;
@@ -46,7 +47,12 @@ pub struct Conductor {
     store: Store,
     bus: Arc<dyn Bus>,
     controls: Arc<dyn FindControl>,
+    reserving: Arc<Semaphore>,
 }
+
+/// How many batches reserve their nodes at once. Few, because the store writes in turn: the first
+/// outcomes of a big job are not to queue behind the reservations of all its batches.
+const RESERVING: usize = 2;
 
 impl Conductor {
     /// A conductor that takes work from `bus` and drives nodes by `controls`.
@@ -62,6 +68,7 @@ impl Conductor {
             store,
             bus,
             controls,
+            reserving: Arc::new(Semaphore::new(RESERVING)),
         }
     }
 

@@ -1,4 +1,7 @@
 //! `xcat3-conductor`: the conductor as a daemon of its own.
+//!
+//! Its bus is in memory, so it learns of work from the store, at its start and every half minute; one
+//! conductor at a time works from a state directory. Several hosts need a bus between them.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,7 +22,12 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse().daemon;
-    daemon::main("xcat3-conductor", &arguments, |_, _| Ok(()), serve)
+    daemon::main(
+        "xcat3-conductor",
+        &arguments,
+        |_, state| Ok(state.lock()?),
+        serve,
+    )
 }
 
 async fn serve(on: Foundation) -> anyhow::Result<()> {

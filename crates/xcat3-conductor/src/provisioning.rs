@@ -8,7 +8,7 @@ use xcat3_core::boot::{Phase, Progress};
 use xcat3_core::passwd::SYSTEM;
 use xcat3_core::{NodeName, Outcome};
 use xcat3_service::served;
-use xcat3_store::{Provision, StoreError};
+use xcat3_store::{Provision, Revision, StoreError};
 
 use crate::Conductor;
 use crate::batch::Held;
@@ -35,20 +35,36 @@ impl Conductor {
             self.note_callback(&changes).await?;
         }
         let revision = persist("provisioning", || self.store.provision(fence, &changes)).await?;
+        let still = persist("reservations", || self.store.held(fence)).await?;
+        let still: HashSet<NodeName> = still.into_iter().collect();
+        let decided = changes.iter().map(|change| &change.name);
+        let (written, lost): (Vec<&NodeName>, Vec<&NodeName>) = decided
+            .chain(done(change, held))
+            .partition(|name| still.contains(*name));
+        if !written.is_empty() {
+            let outcome = self.when_served(revision).await?;
+            let told = |name: &NodeName| (name.clone(), outcome.clone());
+            let outcomes: Vec<_> = written.into_iter().map(told).collect();
+            recorder.record(&outcomes).await?;
+        }
+        match lost.len() {
+            0 => Ok(()),
+            // Whoever holds them now knows; what they leave undone is tried again.
+            nodes => Err(StoreError::Conflict(format!(
+                "the reservation of {nodes} nodes was lost before they were written"
+            ))),
+        }
+    }
+
+    /// The outcome of what was written as `revision`, once every network service serves it or the
+    /// time for that is over.
+    async fn when_served(&self, revision: Revision) -> Result<Outcome, StoreError> {
         let deadline = self.settings.serve_deadline;
         let wait = || served::wait(&self.store, revision, deadline);
-        let outcome = match persist("served revisions", wait).await? {
+        Ok(match persist("served revisions", wait).await? {
             Ok(()) => Outcome::OK,
             Err(lagging) => Outcome::Failed(lagging),
-        };
-        let written = changes
-            .iter()
-            .map(|change| &change.name)
-            .chain(done(change, held));
-        let outcomes: Vec<_> = written
-            .map(|name| (name.clone(), outcome.clone()))
-            .collect();
-        recorder.record(&outcomes).await
+        })
     }
 
     /// What `change` depends on beside the nodes.

@@ -37,7 +37,7 @@ pub enum StateDirError {
         reason: std::io::Error,
     },
     /// Another daemon owns it.
-    #[error("the state directory {} is in use by another xcat3d{}", path.display(), holder(.pid))]
+    #[error("the state directory {} is in use by another daemon of xcat3{}", path.display(), holder(.pid))]
     InUse {
         /// The directory.
         path: PathBuf,
@@ -253,7 +253,7 @@ mod tests {
         let state = StateDir::open(base.path()).unwrap();
         let first = state.lock().unwrap();
         let sentence = state.lock().unwrap_err().to_string();
-        let process = format!("in use by another xcat3d (process {})", std::process::id());
+        let process = format!("in use by another daemon of xcat3 (process {})", std::process::id());
         assert!(sentence.ends_with(&process), "{sentence}");
         drop(first);
         assert!(state.lock().is_ok());

@@ -120,7 +120,7 @@ impl Default for Api {
 impl Default for Conductor {
     fn default() -> Self {
         Self {
-            batches_at_once: NonZeroUsize::new(16).unwrap_or(NonZeroUsize::MIN),
+            batches_at_once: NonZeroUsize::new(64).unwrap_or(NonZeroUsize::MIN),
             operation_deadline_s: Seconds::new(50),
             serve_deadline_s: Seconds::new(30),
             first_contact_s: Seconds::new(86_400),

@@ -110,7 +110,7 @@ fn a_second_one_on_the_same_state_is_refused_until_the_first_is_gone() {
     let state = state();
     let first = start(state.path());
     let sentence = refusal(state.path(), &ANY_PORT);
-    let holder = format!("in use by another xcat3d (process {})", first.child.id());
+    let holder = format!("in use by another daemon of xcat3 (process {})", first.child.id());
     assert!(sentence.contains(&holder), "{sentence}");
     assert_eq!(first.end(Signal::KILL).0, None);
     let (code, said) = start(state.path()).end(Signal::TERM);
