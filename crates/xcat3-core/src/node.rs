@@ -1,8 +1,11 @@
 //! Machines, physical or virtual, as operators enrol them.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use crate::boot::Progress;
+use crate::secret::redact;
 use crate::{Nic, NodeName, State};
 
 /// The control drivers that a node's `mgt` may name. Which of them this build can drive is the
@@ -14,7 +17,7 @@ pub const BOOT_DRIVERS: [&str; 2] = ["pxe", "petitboot"];
 pub const ARCHITECTURES: [&str; 4] = ["x86_64", "aarch64", "ppc64le", "ppc64"];
 
 /// A machine: what its operator declared and what xcat3 knows of it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Node {
     /// Unique.
     pub name: NodeName,
@@ -85,5 +88,44 @@ impl Node {
     #[must_use]
     pub fn control(&self, key: &str) -> Option<&str> {
         self.control_info.get(key).and_then(Value::as_str)
+    }
+}
+
+/// Without secrets, so that a node can stand in a log line or an error.
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node")
+            .field("name", &self.name)
+            .field("mgt", &self.mgt)
+            .field("netboot", &self.netboot)
+            .field("arch", &self.arch)
+            .field("kind", &self.kind)
+            .field("control_info", &redact(&self.control_info))
+            .field("console_info", &redact(&self.console_info))
+            .field("nics", &self.nics)
+            .field("state", &self.state)
+            .field("failure", &self.failure)
+            .field("osimage", &self.osimage)
+            .field("conductor", &self.conductor)
+            .field("reservation", &self.reservation)
+            .field("progress", &self.progress)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_in_a_log_line_shows_no_secret() {
+        let mut node = Node::new("n1".parse().unwrap());
+        node.control_info
+            .insert("ssh_password".into(), "hidden".into());
+        node.console_info
+            .insert("bmc_password".into(), "hidden".into());
+        node.deploy_token = Some("hidden".into());
+        let shown = format!("{node:?}");
+        assert!(shown.contains("n1") && !shown.contains("hidden"), "{shown}");
     }
 }

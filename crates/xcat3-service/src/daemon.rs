@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio_util::sync::CancellationToken;
 use xcat3_store::Store;
 
@@ -87,6 +88,7 @@ where
     Running: Future<Output = anyhow::Result<()>>,
 {
     logging::start(std::env::var("RUST_LOG").ok().as_deref(), arguments.debug);
+    raise_descriptor_limit();
     let result = prepare(arguments).and_then(|(mut config, state)| {
         let _claim = before(&mut config, &state)?;
         run(config, state, service)
@@ -97,6 +99,16 @@ where
             eprintln!("{name}: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Thousands of machines that boot at once are thousands of sockets, and the usual soft limit of 1,024
+/// is for programs that use `select`. What the administrator set as the hard limit stays the limit.
+fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "cannot raise the limit of open files");
     }
 }
 

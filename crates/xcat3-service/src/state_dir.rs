@@ -253,7 +253,10 @@ mod tests {
         let state = StateDir::open(base.path()).unwrap();
         let first = state.lock().unwrap();
         let sentence = state.lock().unwrap_err().to_string();
-        let process = format!("in use by another daemon of xcat3 (process {})", std::process::id());
+        let process = format!(
+            "in use by another daemon of xcat3 (process {})",
+            std::process::id()
+        );
         assert!(sentence.ends_with(&process), "{sentence}");
         drop(first);
         assert!(state.lock().is_ok());
