@@ -83,6 +83,20 @@ impl PasswdBody {
         })
     }
 
+    /// The entry that this declares in the place of `old`. A mask in the place of the password stands
+    /// for the one that it had.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn replacing(self, old: &Passwd) -> Result<Passwd, String> {
+        let masked = self.password.as_deref() == Some(REDACTED);
+        let mut new = self.into_passwd()?;
+        if masked {
+            new.password.clone_from(&old.password);
+        }
+        Ok(new)
+    }
+
     /// What is told of an entry.
     #[must_use]
     pub fn of(passwd: &Passwd, secrets: Secrets) -> Self {

@@ -148,6 +148,28 @@ impl Store {
         }
         Ok(hosts)
     }
+
+    /// What online network services say is wrong with them: host and sentence, one for each line that
+    /// they reported.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn network_notes(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let statement = "
+            SELECT hostname, note FROM services
+            WHERE kind = $1 AND seen_ms > $2 AND note IS NOT NULL ORDER BY hostname";
+        let values = [
+            ServiceKind::Network.as_str().into(),
+            offline_before().into(),
+        ];
+        let mut notes = Vec::new();
+        for row in self.read().await?.rows(statement, values).await? {
+            let host = row.text(0)?;
+            let lines = row.text(1)?.lines().filter(|line| !line.is_empty());
+            notes.extend(lines.map(|line| (host.to_owned(), line.to_owned())));
+        }
+        Ok(notes)
+    }
 }
 
 fn offline_before() -> i64 {

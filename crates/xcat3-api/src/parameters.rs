@@ -1,0 +1,53 @@
+//! Query parameters and parts of paths, refused in the API's own words.
+
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::request::Parts;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
+
+use crate::error::ApiError;
+
+/// The query of a request. A parameter that is not known is refused, as it may be a slip.
+pub struct Params<T>(pub T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let query = Query::try_from_uri(&parts.uri);
+        let Query(params) = query.map_err(|rejection| {
+            let text = rejection.body_text().replace('`', "'");
+            let why = text.rsplit("query string: ").next().unwrap_or_default();
+            // What comes before is the parameter's name, which the rest says again.
+            let why = why.split_once(": ").map_or(why, |(_, rest)| rest);
+            let why = why.replace("unknown field", "unknown parameter");
+            let why = why.replace("duplicate field", "given twice:");
+            ApiError::bad_request(format!("the query can't be understood: {why}"))
+        })?;
+        Ok(Self(params))
+    }
+}
+
+/// The one variable part of a path.
+pub struct Name(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(name) = Path::from_request_parts(parts, state).await.map_err(|_| {
+            ApiError::bad_request("the path holds something that is not UTF-8 text")
+        })?;
+        Ok(Self(name))
+    }
+}
+
+/// `fields=`, which every record takes.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct FieldsParam {
+    /// Only these fields, separated by commas. What names the record always comes along.
+    pub fields: Option<String>,
+}
