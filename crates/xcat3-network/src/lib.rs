@@ -31,7 +31,6 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use xcat3_core::ServiceKind;
-use xcat3_drivers::boot::Loaders;
 use xcat3_service::jobs::Jobs;
 use xcat3_store::{ServiceReport, Store};
 
@@ -81,7 +80,7 @@ pub async fn run(
         promises,
         sightings: sightings.clone(),
         http_port: settings.network.http_port,
-        loaders: Loaders::default(),
+        loaders: settings.loaders,
         install: install.clone(),
         lease_s,
         dynamic_lease_s: lease_s.min(DYNAMIC_LEASE_S),

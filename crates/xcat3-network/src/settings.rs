@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use xcat3_drivers::boot::Loaders;
 use xcat3_drivers::install::InstallSettings;
 use xcat3_service::{Config, StateDir, config, heartbeat};
 
@@ -10,6 +11,8 @@ use xcat3_service::{Config, StateDir, config, heartbeat};
 pub struct Settings {
     /// The section of the configuration.
     pub network: config::Network,
+    /// The boot programs for each firmware.
+    pub loaders: Loaders,
     /// What is the same for all installs.
     pub install: InstallSettings,
     /// Where ISO images and boot files are kept.
@@ -50,6 +53,11 @@ impl Settings {
         };
         Ok(Self {
             network: config.network.clone(),
+            loaders: Loaders {
+                bios: config.network.loaders.bios.clone(),
+                uefi_x64: config.network.loaders.uefi_x64.clone(),
+                uefi_arm64: config.network.loaders.uefi_arm64.clone(),
+            },
             install: InstallSettings {
                 authorized_keys: keys_in(&keys),
                 timezone: install.timezone.clone(),
@@ -124,6 +132,7 @@ mod tests {
         )
         .unwrap();
         let settings = Settings::of(&Config::default(), &state, Some(&home)).unwrap();
+        assert_eq!(settings.loaders, Loaders::default());
         assert_eq!(
             settings.install.authorized_keys,
             ["ssh-ed25519 A me", "ssh-rsa B you"]

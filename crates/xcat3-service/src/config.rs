@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use seconds::Seconds;
-pub use sections::{Api, Conductor, Control, Install, Kvm, Network};
+pub use sections::{Api, Conductor, Control, Install, Kvm, Loaders, Network};
 
 /// Everything that can be configured. [`Config::default`] is a system that works.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

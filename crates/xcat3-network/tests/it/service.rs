@@ -317,6 +317,38 @@ async fn nodes_and_strangers_are_served_while_the_store_is_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_router_solicitation_is_answered_with_no_router() {
+    let lab = Lab::start(None).await;
+    lab.declare().await;
+    lab.served().await;
+    // A message of 16 bytes, type 134, with router lifetime 0 and nothing to configure.
+    let program = "
+import socket, time
+s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b'INTERFACE')
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+s.settimeout(0.5)
+for n in range(10):
+    try:
+        s.sendto(bytes([133, 0, 0, 0, 0, 0, 0, 0]), ('ff02::2', 0, 0, socket.if_nametoindex('INTERFACE')))
+        while True:
+            message = s.recvfrom(2048)[0]
+            if message[0] == 134:
+                print(message[:2].hex(), message[4:].hex())
+                raise SystemExit
+    except OSError:  # nobody answers, or its address is not ready yet
+        time.sleep(0.3)
+";
+    let ask = |side, interface: &str| {
+        let program = program.replace("INTERFACE", interface);
+        let output = lab.on(side, "python3", "python3", &["-c", &program]);
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    assert_eq!(ask("node", "c1"), "8600 000000000000000000000000");
+    assert_eq!(ask("outside", "c2"), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn networks_and_interfaces_come_and_go() {
     let lab = Lab::start(None).await;
     lab.served().await;

@@ -47,10 +47,24 @@ pub struct Network {
     pub http_port: u16,
     /// Directories of boot loaders; the first that has a file gives it.
     pub loader_dirs: Vec<PathBuf>,
+    /// The boot loader for each kind of firmware.
+    pub loaders: Loaders,
     /// How long a lease is given for.
     pub lease_s: Seconds,
     /// Whether router solicitations are answered (with: no router here), which saves iPXE a wait.
     pub router_advertisements: bool,
+}
+
+/// Names of boot loaders in [`Network::loader_dirs`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Loaders {
+    /// For the BIOS of PCs.
+    pub bios: String,
+    /// For UEFI on x86_64.
+    pub uefi_x64: String,
+    /// For UEFI on aarch64.
+    pub uefi_arm64: String,
 }
 
 /// How hardware is reached.
@@ -141,8 +155,19 @@ impl Default for Network {
             interfaces: Vec::new(),
             http_port: 3011,
             loader_dirs: dirs.map(PathBuf::from).to_vec(),
+            loaders: Loaders::default(),
             lease_s: Seconds::new(43_200),
             router_advertisements: true,
+        }
+    }
+}
+
+impl Default for Loaders {
+    fn default() -> Self {
+        Self {
+            bios: "undionly.kpxe".to_owned(),
+            uefi_x64: "snponly.efi".to_owned(),
+            uefi_arm64: "snponly-arm64.efi".to_owned(),
         }
     }
 }
