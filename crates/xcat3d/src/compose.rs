@@ -1,11 +1,8 @@
 //! The one function that composes the services over one store and one bus, and the order in which
 //! they stop.
 
-use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use xcat3_conductor::{Conductor, control_config};
 use xcat3_drivers::control::Controls;
 use xcat3_service::bus::InProcess;
@@ -24,7 +21,8 @@ use crate::services::Services;
 /// The API's address can't be listened on, a file that the configuration names can't be read, or a
 /// service failed.
 pub async fn compose(on: Foundation) -> anyhow::Result<()> {
-    let listener = listen(on.config.api.listen).await?;
+    let api = on.config.api.clone();
+    let listener = xcat3_api::bind(api.listen).await?;
     let address = listener.local_addr()?;
     let home = Environment::read().home;
     let network = xcat3_network::Settings::of(&on.config, &on.state, home.as_deref())?;
@@ -35,13 +33,17 @@ pub async fn compose(on: Foundation) -> anyhow::Result<()> {
     let conductor = Conductor::new(settings, on.store.clone(), bus, controls);
 
     let mut services = Services::new(on.config.conductor.drain_s.duration());
+    let (store, network_jobs) = (on.store.clone(), jobs.clone());
+    services.start("network service", |stop| async move {
+        Ok(xcat3_network::run(network, store, network_jobs, stop).await?)
+    });
     services.start("conductor", |stop| async move {
         conductor.run(stop).await;
         Ok(())
     });
     let store = on.store.clone();
-    services.start("network service", |stop| async move {
-        Ok(xcat3_network::run(network, store, jobs, stop).await?)
+    services.start("API", |stop| async move {
+        Ok(xcat3_api::serve(listener, &api, store, jobs, stop).await?)
     });
     eprintln!(
         "xcat3d: REST API on http://{address}, state in {}",
@@ -49,21 +51,5 @@ pub async fn compose(on: Foundation) -> anyhow::Result<()> {
     );
     let ended = services.until(&on.shutdown).await;
     on.store.close().await;
-    drop(listener);
     ended
-}
-
-async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| match error.kind() {
-            ErrorKind::AddrInUse => anyhow::anyhow!(
-                "cannot listen on {address}: another program does; choose another address with \
-                 --listen"
-            ),
-            ErrorKind::AddrNotAvailable => {
-                anyhow::anyhow!("cannot listen on {address}: this host has no such address")
-            }
-            _ => anyhow::anyhow!("cannot listen on {address}: {error}"),
-        })
 }
