@@ -36,6 +36,7 @@ case $(answer passwd/root-password-crypted) in '$'*) ;; *) fail "no root passwor
 run preseed/early_command
 mirror=http://$(answer mirror/http/hostname)$(answer mirror/http/directory)
 suite=$(answer mirror/suite)
+echo "deb $mirror $suite main" > /target/etc/apt/sources.list
 wget -q -O /tmp/Release "$mirror/dists/$suite/Release" || fail "no $mirror/dists/$suite/Release"
 path=$(sed -n 's/^Filename: //p' /media/Packages)
 wget -q -O /tmp/package "$mirror/$path" || fail "no $mirror/$path"

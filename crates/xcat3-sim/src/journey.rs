@@ -12,6 +12,7 @@ use crate::command::{command, finished, words};
 use crate::lab::guest::{Firmware, Guest, Machine};
 use crate::lab::{Lab, segment};
 use crate::product::{NodeView, Product};
+use crate::report::say;
 
 /// A lab with the product in it.
 pub struct Site {
@@ -19,6 +20,18 @@ pub struct Site {
     pub lab: Lab,
     /// xcat3d and its clients.
     pub product: Product,
+}
+
+/// What kind of machine a node is.
+pub struct Size {
+    /// How it boots.
+    pub firmware: Firmware,
+    /// How many processors.
+    pub processors: u8,
+    /// Memory in MiB.
+    pub memory: u32,
+    /// Its disk in GiB.
+    pub disk: u64,
 }
 
 /// One node on its way.
@@ -63,20 +76,15 @@ impl Site {
     }
 
     /// Makes the n-th guest, from 1, and enrols it as a node.
-    pub fn enrol(
-        &self,
-        number: u8,
-        firmware: Firmware,
-        memory: u32,
-        disk: u64,
-    ) -> Result<Traveller> {
+    pub fn enrol(&self, number: u8, size: &Size) -> Result<Traveller> {
         let (name, mac) = (format!("node{number}"), segment::guest_mac(number));
         let machine = Machine {
             name: &name,
             mac: &mac,
-            firmware,
-            memory,
-            disk,
+            firmware: size.firmware,
+            processors: size.processors,
+            memory: size.memory,
+            disk: size.disk,
         };
         let guest = Guest::define(&self.lab, &machine).context("defining the virtual machine")?;
         let ip = segment::guest(number);
@@ -105,27 +113,34 @@ impl Site {
         })
     }
 
-    /// Waits until the node is `deployed` and its console `says` this. Each change is told to `seen`.
+    /// Looks at the node again and again until `arrived` says that it is where it should be.
     ///
     /// # Errors
     /// It takes too long, the deploy failed, or the guest died or asks a question.
     pub fn follow(
         &self,
         node: &mut Traveller,
-        says: &str,
         within: Duration,
-        mut seen: impl FnMut(&NodeView, &str),
+        mut arrived: impl FnMut(&mut Traveller, &NodeView) -> bool,
     ) -> Result<()> {
         let started = Instant::now();
+        let mut crashes = 0;
         loop {
             let view = self.product.node(&node.name).unwrap_or_default();
-            seen(&view, &node.guest.console.last_lines(1));
-            if view.is("deployed") && node.guest.console.has(says) {
+            if arrived(node, &view) {
                 return Ok(());
             }
             let phase = view.phase.as_deref().unwrap_or("none");
             if let Some(trouble) = node.guest.console.trouble() {
                 bail!("{} stopped in phase {phase}: {trouble}", node.name);
+            }
+            if node.guest.crashed() {
+                crashes += 1;
+                ensure!(crashes < 3, "QEMU crashed three times under {}", node.name);
+                say(format_args!(
+                    "QEMU itself crashed, which no guest should bring about: once more"
+                ));
+                self.product.run(&["xcat3", "power", &node.name, "on"])?;
             }
             if view.is("failed") {
                 let why = view.failure.as_deref().unwrap_or("no reason is given");
@@ -174,7 +189,7 @@ impl Site {
     }
 
     /// Waits until the guest writes this to its serial line.
-    pub fn hear(&self, node: &Traveller, says: &str, within: Duration) -> Result<()> {
+    pub fn hear(&self, node: &mut Traveller, says: &str, within: Duration) -> Result<()> {
         let started = Instant::now();
         while !node.guest.console.has(says) {
             ensure!(
@@ -189,7 +204,7 @@ impl Site {
 
     /// The last of DHCP, HTTP and console, for someone who has to find out what went wrong.
     #[must_use]
-    pub fn evidence(&self, node: Option<&Traveller>) -> String {
+    pub fn evidence(&self, node: Option<&mut Traveller>) -> String {
         let mut text = String::new();
         let mut part = |title: &str, lines: String| {
             let _ = writeln!(text, "\n--- {title} ---\n{lines}");

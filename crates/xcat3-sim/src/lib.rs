@@ -5,6 +5,7 @@
 
 pub mod command;
 pub mod e2e_boot;
+pub mod install;
 pub mod journey;
 pub mod lab;
 pub mod media;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xcat3_sim::e2e_boot;
+use xcat3_sim::install::{self, Options};
 use xcat3_sim::lab::guest::Firmware;
 use xcat3_sim::lab::outside;
 use xcat3_sim::media::Medium;
@@ -14,6 +15,12 @@ use xcat3_sim::report::say;
 #[derive(Parser)]
 #[command(name = "xcat3-sim")]
 enum Program {
+    /// Take an empty virtual machine to a login over ssh, with every step shown.
+    Demo {
+        /// Leave the lab up at the end.
+        #[arg(long)]
+        keep: bool,
+    },
     /// Run one end-to-end test.
     #[command(subcommand)]
     E2e(EndToEnd),
@@ -25,6 +32,12 @@ enum Program {
 /// End-to-end tests.
 #[derive(Subcommand)]
 enum EndToEnd {
+    /// Debian's installer, whole, onto an empty disk.
+    Install {
+        /// Kill xcat3d during the install and start it again.
+        #[arg(long)]
+        kill_server: bool,
+    },
     /// A small system through DHCP, TFTP and HTTP to a login.
     Boot {
         /// Only these firmwares.
@@ -68,38 +81,57 @@ fn main() -> ExitCode {
 fn run(program: Program) -> anyhow::Result<ExitCode> {
     match program {
         Program::Lab(LabCommand::Iso) => {
-            for medium in [Medium::Small, Medium::Debian] {
+            for medium in Medium::ALL {
                 say(medium.iso(&outside::cache()?)?.display());
             }
             Ok(ExitCode::SUCCESS)
         }
         Program::Lab(LabCommand::Enter { words }) => outside::enter(&words),
         Program::Lab(LabCommand::Stop) => outside::stop().map(|()| ExitCode::SUCCESS),
-        Program::E2e(test) => match outside::inside() {
-            None => {
-                // The lab itself has no way to Debian's packages.
-                Medium::Small.iso(&outside::cache()?)?;
-                outside::run_inside()
-            }
-            Some(directory) => {
-                let _lock = outside::stay_tied(&directory)?;
-                test.run(&directory).map(|()| ExitCode::SUCCESS)
-            }
-        },
+        Program::Demo { keep } => {
+            let options = Options {
+                keep,
+                ..Options::default()
+            };
+            in_a_lab(&Medium::ALL, |directory, cache| {
+                install::run(directory, cache, options)
+            })
+        }
+        Program::E2e(EndToEnd::Install { kill_server }) => {
+            let options = Options {
+                kill_server,
+                ..Options::default()
+            };
+            in_a_lab(&Medium::ALL, |directory, cache| {
+                install::run(directory, cache, options)
+            })
+        }
+        Program::E2e(EndToEnd::Boot { firmware }) => {
+            let chosen = if firmware.is_empty() {
+                Firmware::ALL.to_vec()
+            } else {
+                firmware
+            };
+            in_a_lab(&[Medium::Small], |directory, cache| {
+                e2e_boot::run(directory, cache, &chosen)
+            })
+        }
     }
 }
 
-impl EndToEnd {
-    fn run(self, directory: &Path) -> anyhow::Result<()> {
-        match self {
-            Self::Boot { firmware } => {
-                let chosen = if firmware.is_empty() {
-                    Firmware::ALL.to_vec()
-                } else {
-                    firmware
-                };
-                e2e_boot::run(directory, &outside::cache()?, &chosen)
-            }
+/// Does the work inside a lab's namespaces: this program is started again in them. The media are
+/// made before, for the lab has no way to Debian's packages.
+fn in_a_lab(
+    media: &[Medium],
+    work: impl FnOnce(&Path, &Path) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
+    let cache = outside::cache()?;
+    let Some(directory) = outside::inside() else {
+        for medium in media {
+            medium.iso(&cache)?;
         }
-    }
+        return outside::run_inside();
+    };
+    let _lock = outside::stay_tied(&directory)?;
+    work(&directory, &cache).map(|()| ExitCode::SUCCESS)
 }

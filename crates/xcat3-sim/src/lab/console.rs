@@ -1,6 +1,7 @@
 //! What a guest writes to its serial line, and what is seen in it.
 
-use std::fs;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -9,10 +10,16 @@ use crate::command::tail;
 /// How long a question must stand unanswered before it counts.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// The serial console of a guest, read from hypervisor's log of it.
+/// The serial console of a guest, read from the hypervisor's log of it as that grows.
 pub struct Console {
     log: PathBuf,
-    /// The unfinished last line and since when it stands there.
+    /// How much of the log was taken in.
+    offset: u64,
+    /// Whole lines, without terminal control sequences.
+    lines: String,
+    /// The unfinished line after them, as it came.
+    rest: Vec<u8>,
+    /// The unfinished last line that is a question, and since when it stands there.
     standing: Option<(String, Instant)>,
 }
 
@@ -22,51 +29,81 @@ impl Console {
     pub fn new(log: PathBuf) -> Self {
         Self {
             log,
+            offset: 0,
+            lines: String::new(),
+            rest: Vec::new(),
             standing: None,
         }
     }
 
-    /// All of it, without terminal control sequences.
-    #[must_use]
-    pub fn text(&self) -> String {
-        plain(&String::from_utf8_lossy(
-            &fs::read(&self.log).unwrap_or_default(),
-        ))
+    /// Takes in what was written since. There is no log before the guest was first powered on.
+    fn read_on(&mut self) {
+        let Ok(mut file) = File::open(&self.log) else {
+            return;
+        };
+        let mut new = Vec::new();
+        let read = file
+            .seek(SeekFrom::Start(self.offset))
+            .and_then(|_| file.read_to_end(&mut new));
+        self.offset += read.unwrap_or(0) as u64;
+        self.rest.append(&mut new);
+        if let Some(end) = self.rest.iter().rposition(|&byte| byte == b'\n') {
+            let whole: Vec<u8> = self.rest.drain(..=end).collect();
+            self.lines
+                .push_str(&plain(&String::from_utf8_lossy(&whole)));
+        }
     }
 
     /// The last lines that say something.
     #[must_use]
-    pub fn last_lines(&self, count: usize) -> String {
-        tail(&self.text(), count)
+    pub fn last_lines(&mut self, count: usize) -> String {
+        self.read_on();
+        let start = self.lines.len().saturating_sub(8192);
+        let start = (start..=self.lines.len()).find(|&at| self.lines.is_char_boundary(at));
+        let lines = &self.lines[start.unwrap_or(0)..];
+        tail(
+            &format!("{lines}{}", plain(&String::from_utf8_lossy(&self.rest))),
+            count,
+        )
     }
 
     /// Whether the guest has written this.
     #[must_use]
-    pub fn has(&self, words: &str) -> bool {
-        self.text().contains(words)
+    pub fn has(&mut self, words: &str) -> bool {
+        self.read_on();
+        self.lines.contains(words) || plain(&String::from_utf8_lossy(&self.rest)).contains(words)
     }
 
     /// Why the guest will not go on by itself, if so: it died, or asks a question that nobody is
     /// there to answer.
     pub fn trouble(&mut self) -> Option<String> {
-        let text = self.text();
-        let fatal = ["Kernel panic - not syncing", "small-guest: FAILED"];
-        if let Some(line) = text
-            .lines()
-            .find(|line| fatal.iter().any(|words| line.contains(words)))
-        {
-            return Some(line.trim().to_owned());
+        self.read_on();
+        for fatal in ["Kernel panic - not syncing", "small-guest: FAILED"] {
+            if let Some(at) = self.lines.find(fatal) {
+                let start = self.lines[..at].rfind('\n').map_or(0, |end| end + 1);
+                return Some(
+                    self.lines[start..]
+                        .lines()
+                        .next()
+                        .unwrap_or_default()
+                        .trim()
+                        .to_owned(),
+                );
+            }
         }
-        let last = text.rsplit('\n').next().unwrap_or_default().trim();
-        if !is_question(last) {
+        let last = plain(&String::from_utf8_lossy(&self.rest))
+            .trim()
+            .to_owned();
+        let last = last.lines().next_back().unwrap_or_default().to_owned();
+        if !is_question(&last) {
             self.standing = None;
             return None;
         }
         match &self.standing {
-            Some((line, since)) if line == last => (since.elapsed() > PATIENCE)
-                .then(|| format!("it asks a question:\n{}", tail(&text, 12))),
+            Some((line, since)) if *line == last => (since.elapsed() > PATIENCE)
+                .then(|| format!("it asks a question:\n{}", self.last_lines(12))),
             _ => {
-                self.standing = Some((last.to_owned(), Instant::now()));
+                self.standing = Some((last, Instant::now()));
                 None
             }
         }
@@ -103,6 +140,8 @@ fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     #[test]
@@ -123,16 +162,17 @@ mod tests {
 
     #[test]
     fn a_panic_is_trouble_at_once() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(
-            file.path(),
-            "[ 1.0] Kernel panic - not syncing: no init\r\n",
-        )
-        .unwrap();
-        let trouble = Console::new(file.path().to_owned()).trouble();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let mut console = Console::new(file.path().to_owned());
+        file.write_all(b"one\r\ntw").unwrap();
+        assert!(console.trouble().is_none() && console.has("tw"));
+        file.write_all(b"o\r\n[ 1.0] Kernel panic - not syncing: no init\r\n[ 1.1]")
+            .unwrap();
+        let trouble = console.trouble();
         assert_eq!(
             trouble.as_deref(),
             Some("[ 1.0] Kernel panic - not syncing: no init")
         );
+        assert_eq!(console.last_lines(3).lines().next(), Some("two"));
     }
 }

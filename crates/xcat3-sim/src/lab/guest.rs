@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::Lab;
 use super::console::Console;
 use super::segment::{BRIDGE, SERVER};
-use crate::command::{command, run};
+use crate::command::{command, output, run};
 
 /// How a guest's firmware comes to our boot loaders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,8 @@ pub struct Machine<'a> {
     pub mac: &'a str,
     /// How it boots.
     pub firmware: Firmware,
+    /// How many processors.
+    pub processors: u8,
     /// Memory in MiB.
     pub memory: u32,
     /// Size of its empty disk in GiB.
@@ -75,6 +77,7 @@ pub struct Machine<'a> {
 pub struct Guest {
     /// What it writes to its serial line.
     pub console: Console,
+    name: String,
 }
 
 impl Guest {
@@ -89,7 +92,16 @@ impl Guest {
         run(command("virsh").args(["--quiet", "define"]).arg(file))?;
         Ok(Self {
             console: Console::new(console),
+            name: machine.name.to_owned(),
         })
+    }
+
+    /// Whether the emulator itself died: not a guest that powered off, and nothing that the product
+    /// can help.
+    #[must_use]
+    pub fn crashed(&self) -> bool {
+        let state = output(command("virsh").args(["domstate", "--reason", &self.name]));
+        state.is_ok_and(|state| state.contains("crashed"))
     }
 }
 
@@ -101,7 +113,7 @@ fn domain(lab: &Lab, machine: &Machine, directory: &Path, console: &Path) -> Res
         "<domain type='{kind}'>
   <name>{name}</name>
   <memory unit='MiB'>{memory}</memory>
-  <vcpu>2</vcpu>
+  <vcpu>{processors}</vcpu>
   <os>
     <type arch='x86_64' machine='q35'>hvm</type>{firmware}
     <bios useserial='yes'/>
@@ -126,6 +138,7 @@ fn domain(lab: &Lab, machine: &Machine, directory: &Path, console: &Path) -> Res
 ",
         kind = lab.acceleration.domain_type(),
         name = machine.name,
+        processors = machine.processors,
         memory = machine.memory,
         firmware = firmware(machine.firmware, directory)?,
         cpu = lab.acceleration.cpu(),

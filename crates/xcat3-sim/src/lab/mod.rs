@@ -10,7 +10,6 @@ pub mod hypervisor;
 mod mounts;
 pub mod outside;
 pub mod process;
-pub mod router;
 pub mod segment;
 
 use std::fs;
@@ -40,7 +39,6 @@ impl Lab {
         fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
         mounts::hide_the_machine(&directory.join("mounts"))?;
         segment::make().context("making the lab's network segment")?;
-        router::start().context("starting the lab's router")?;
         let hypervisor = Hypervisor::start(&directory.join("hypervisor"))?;
         let acceleration = acceleration::probe(&directory.join("probe"), small_iso)?;
         Ok(Self {

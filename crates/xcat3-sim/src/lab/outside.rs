@@ -1,9 +1,9 @@
 //! Namespaces around a lab: network, mounts and processes of its own.
 //!
-//! The program starts itself again as the first process of a new process namespace. When that process
-//! ends, in whatever way, the kernel ends all others in it and takes down its network and mounts. It
-//! ends itself when its standard input does, which is a pipe from the process outside: so a lab is
-//! gone when its maker is gone, Ctrl-C and kill -9 included, unless it is to be kept.
+//! The program starts itself again in a new process namespace. When the first process of that ends, in whatever way, the
+//! kernel ends all others in it and takes down its network and mounts. The program ends itself when its
+//! standard input does, which is a pipe from the process outside: so a lab is gone when its maker is
+//! gone, Ctrl-C and kill -9 included, unless it is to be kept.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};

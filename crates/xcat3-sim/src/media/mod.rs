@@ -33,6 +33,9 @@ pub enum Medium {
 }
 
 impl Medium {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Small, Self::Debian];
+
     fn name(self) -> &'static str {
         match self {
             Self::Debian => "debian-13-amd64",
