@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use xcat3_core::osimage::ImageContent;
 use xcat3_core::{MacAddr, Network, Nic, Node, NodeName, OsImage, Passwd};
 use xcat3_store::Changes;
 
@@ -24,12 +25,14 @@ pub struct Facts {
 }
 
 /// What a batch of changes touched.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Touched {
     /// A network was made, changed or removed.
     pub networks: bool,
     /// An OS image was made, changed or removed.
     pub images: bool,
+    /// Files of OS images that are needed no more.
+    pub gone: Vec<ImageContent>,
 }
 
 impl Facts {
@@ -38,11 +41,12 @@ impl Facts {
         if changes.complete {
             *self = Self::default();
         }
-        let touched = Touched {
+        let mut touched = Touched {
             networks: changes.complete
                 || !(changes.networks.is_empty() && changes.removed_networks.is_empty()),
             images: changes.complete
                 || !(changes.osimages.is_empty() && changes.removed_osimages.is_empty()),
+            gone: Vec::new(),
         };
         // First all that goes, then all that comes: a nic may have moved from one node to another.
         let gone = changes.removed_nodes.iter();
@@ -60,7 +64,10 @@ impl Facts {
                 .insert(network.name.clone(), Arc::new(network));
         }
         for name in &changes.removed_osimages {
-            self.images.remove(name);
+            let removed = self.images.remove(name);
+            touched
+                .gone
+                .extend(removed.and_then(|image| image.content.clone()));
         }
         for image in changes.osimages {
             self.images.insert(image.name.clone(), Arc::new(image));

@@ -3,16 +3,18 @@
 //!
 //! A file inside an ISO is served from its extents; nothing is unpacked.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::fs::{FlockOperation, flock};
 use tokio::sync::OnceCell;
 use xcat3_core::OsImage;
 use xcat3_core::osimage::{BootFile, ImageContent};
 use xcat3_iso::IsoFile;
+use xcat3_store::Store;
 
 use crate::content::Content;
 use crate::facts::Facts;
@@ -137,6 +139,49 @@ impl Images {
     }
 }
 
+impl Images {
+    /// Removes the files of images that were deleted. Under the lock that an import holds, and only
+    /// what no registered image needs: one of the same name may have been imported meanwhile. What
+    /// can't be removed stays and is named in the log.
+    pub(crate) async fn remove(&self, gone: &[ImageContent], store: &Store) {
+        if gone.is_empty() {
+            return;
+        }
+        let lock = File::open(self.directory.join(".lock"));
+        let locked = |file: &File| flock(file, FlockOperation::NonBlockingLockExclusive).is_ok();
+        let Some(_lock) = lock.ok().filter(locked) else {
+            tracing::warn!("files of deleted OS images stay: an import is under way");
+            return;
+        };
+        let Ok(registered) = store.osimages().await else {
+            return;
+        };
+        let needed: HashSet<&str> = registered
+            .iter()
+            .filter_map(|image| image.content.as_ref())
+            .flat_map(files_of)
+            .collect();
+        let unneeded = |name: &&str| is_plain(name) && !needed.contains(name);
+        for name in gone.iter().flat_map(files_of).filter(unneeded) {
+            let path = self.directory.join(name);
+            match tokio::fs::remove_file(&path).await {
+                Ok(()) => tracing::info!(file = %path.display(), "removed with its OS image"),
+                Err(error) => tracing::warn!(file = %path.display(), %error, "cannot remove"),
+            }
+        }
+    }
+}
+
+/// The names of the files that are kept for an image.
+fn files_of(content: &ImageContent) -> impl Iterator<Item = &str> {
+    let boot = [content.kernel.as_ref(), content.initrd.as_ref()];
+    let kept = boot.into_iter().flatten().filter_map(|file| match file {
+        BootFile::Kept(name) => Some(name.as_str()),
+        BootFile::Iso(_) => None,
+    });
+    std::iter::once(content.iso.as_str()).chain(kept)
+}
+
 /// A name of a file in a directory, not a way out of it.
 fn is_plain(name: &str) -> bool {
     let mut parts = Path::new(name).components();
@@ -187,4 +232,46 @@ pub async fn whole_file(path: &Path) -> io::Result<Found> {
     opening
         .await
         .unwrap_or_else(|_| Err(io::Error::other("opening it was broken off")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(name: &str) -> OsImage {
+        let mut image = OsImage::new(name, "debian", "13", "x86_64");
+        image.content = Some(ImageContent {
+            iso: format!("{name}.iso"),
+            iso_size: 1,
+            iso_sha256: String::new(),
+            codename: None,
+            kernel: Some(BootFile::Kept(format!("{name}.linux"))),
+            initrd: Some(BootFile::Iso("initrd.gz".into())),
+        });
+        image
+    }
+
+    #[tokio::test]
+    async fn only_what_no_image_needs_is_removed_and_never_during_an_import() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        for name in [".lock", "a.iso", "a.linux", "b.iso", "b.linux"] {
+            std::fs::write(path(name), "x").unwrap();
+        }
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        store.create_osimage(&image("b")).await.unwrap();
+        let gone = [image("a").content.unwrap(), image("b").content.unwrap()];
+        let images = Images::new(directory.path());
+        let import = File::open(path(".lock")).unwrap();
+        flock(&import, FlockOperation::LockExclusive).unwrap();
+        images.remove(&gone, &store).await;
+        assert!(path("a.iso").exists(), "an import is under way");
+        drop(import);
+        images.remove(&gone, &store).await;
+        assert!(!path("a.iso").exists() && !path("a.linux").exists());
+        assert!(
+            path("b.iso").exists() && path("b.linux").exists(),
+            "still registered"
+        );
+    }
 }

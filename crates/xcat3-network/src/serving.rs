@@ -79,6 +79,7 @@ impl Serving {
             let touched = self.pull(&mut said).await;
             if touched.images {
                 self.images.forget_stale(&self.snapshot.read());
+                self.images.remove(&touched.gone, &self.store).await;
             }
             if touched.networks || Instant::now() >= look {
                 look = Instant::now() + LOOK_AGAIN;
