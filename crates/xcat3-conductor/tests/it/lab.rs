@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ pub(crate) struct Rehearsal {
     acted: Mutex<HashMap<NodeName, usize>>,
     /// After so many nodes nothing happens any more.
     stop_after: Mutex<Option<usize>>,
+    calls: AtomicUsize,
 }
 
 impl Rehearsal {
@@ -39,6 +41,13 @@ impl Rehearsal {
     /// How often it acted on each node.
     pub(crate) fn acted(&self) -> HashMap<NodeName, usize> {
         self.acted.lock().unwrap().clone()
+    }
+
+    /// Waits until it was called `count` times in all.
+    pub(crate) async fn called(&self, count: usize) {
+        while self.calls.load(Ordering::SeqCst) < count {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     /// Acts on a node, unless the time to stop has come.
@@ -65,6 +74,7 @@ impl ControlDriver for Rehearsal {
         outcomes: mpsc::Sender<(NodeName, Outcome)>,
         _: Duration,
     ) {
+        self.calls.fetch_add(1, Ordering::SeqCst);
         let word = match operation {
             ControlOperation::PowerStatus => "on",
             ControlOperation::BootDeviceStatus => "disk",

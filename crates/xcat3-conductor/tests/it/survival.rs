@@ -124,3 +124,27 @@ async fn work_under_way_ends_before_a_conductor_stops() {
     assert!(lab.rehearsal.acted().values().all(|&times| times == 1));
     second.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_outlives_nobody_is_given_up_and_its_nodes_are_free() {
+    let lab = Lab::new().await;
+    let names = lab.enrol(2).await;
+    lab.rehearsal.stop_after(Some(0));
+    let running = lab.jobs.submit(RESET, names.clone()).await.unwrap();
+    for attempt in 1..=5 {
+        let conductor = lab.conductor();
+        lab.rehearsal.called(attempt).await;
+        conductor.kill().await;
+    }
+    let conductor = lab.conductor();
+    let rest = rest(running).await;
+    assert_eq!(rest.len(), 2);
+    assert!(
+        rest.iter()
+            .all(|(_, outcome)| outcome.starts_with("given up")),
+        "{rest:?}"
+    );
+    lab.rehearsal.stop_after(None);
+    assert_eq!(lab.ask(RESET, &names).await, ["ok", "ok"]);
+    conductor.stop().await;
+}
