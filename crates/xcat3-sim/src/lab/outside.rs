@@ -83,6 +83,10 @@ pub fn run_inside() -> Result<ExitCode> {
     })
 }
 
+/// The first process of the lab: it starts us and collects whatever else ends. libvirt's guests become
+/// its children, and libvirt waits for one that ended until somebody has collected it.
+const FIRST_PROCESS: &str = r#"exec 3<&0; "$@" <&3 3<&- & exec 3<&-; wait $!"#;
+
 fn start(directory: &Path) -> Result<Child> {
     // A session of its own: a terminal that closes does not end a lab that is kept.
     let mut start = Command::new("setsid");
@@ -96,7 +100,7 @@ fn start(directory: &Path) -> Result<Child> {
         "--mount-proc",
     ]);
     start
-        .arg("--")
+        .args(["--", "sh", "-c", FIRST_PROCESS, "sh"])
         .arg(std::env::current_exe()?)
         .args(std::env::args_os().skip(1));
     start.env(DIRECTORY, directory);
