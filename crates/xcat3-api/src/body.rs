@@ -23,6 +23,9 @@ const ARRIVES_WITHIN: Duration = Duration::from_secs(300);
 /// Above this size a body is parsed off the threads that serve requests.
 const PARSED_APART: usize = 1 << 20;
 
+/// What the body of a request on many nodes is.
+const BULK: &str = "an object with the field 'nodes'";
+
 /// The body of a request on one thing.
 pub struct Body<T>(pub T);
 
@@ -33,7 +36,7 @@ impl<S: Sync, T: DeserializeOwned + Send + 'static> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        read(request, LIMIT).await.map(Self)
+        read(request, LIMIT, parse).await.map(Self)
     }
 }
 
@@ -41,11 +44,15 @@ impl<S: Sync, T: DeserializeOwned + Send + 'static> FromRequest<S> for Bulk<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        read(request, BULK_LIMIT).await.map(Self)
+        read(request, BULK_LIMIT, parse_bulk).await.map(Self)
     }
 }
 
-async fn read<T>(request: Request, limit: usize) -> Result<T, ApiError>
+async fn read<T>(
+    request: Request,
+    limit: usize,
+    parse: fn(&[u8]) -> Result<T, ApiError>,
+) -> Result<T, ApiError>
 where
     T: DeserializeOwned + Send + 'static,
 {
@@ -110,6 +117,15 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(bytes).map_err(|error| ApiError::bad_request(sentence(&error)))
 }
 
+/// A list would do for an object to the parser, but to nobody else.
+fn parse_bulk<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        let sentence = format!("the body can't be understood: expected {BULK}");
+        return Err(ApiError::bad_request(sentence));
+    }
+    parse(bytes)
+}
+
 /// The parser's message without the words of Rust and without the values that it quotes.
 fn sentence(error: &serde_json::Error) -> String {
     let text = error.to_string();
@@ -120,7 +136,7 @@ fn sentence(error: &serde_json::Error) -> String {
         Some((found, expected)) if found.starts_with("invalid ") => {
             let expected = expected.strip_prefix("struct ").unwrap_or(expected);
             let expected = match expected {
-                "Names" | "NodeEntries" | "NodePatches" => "an object with the field 'nodes'",
+                "Names" | "NodeEntries" | "NodePatches" => BULK,
                 other => other,
             };
             format!("expected {expected}")

@@ -3,9 +3,11 @@
 //! Every path is served below `/v1` and, for clients that omit it, without.
 
 use axum::{Router, middleware};
-use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
+use utoipa::ToSchema;
+use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use xcat3_api_types::ErrorBody;
 
 use crate::controllers::{
     boot_device, networks, nics, nodes, osimages, passwds, power, provision, root, services,
@@ -85,5 +87,15 @@ fn about() -> OpenApi {
         .description(Some(text))
         .license(Some(license))
         .build();
-    OpenApiBuilder::new().info(info).build()
+    // What is only named by answers that all paths share is not collected from the paths.
+    let mut errors = Vec::new();
+    ErrorBody::schemas(&mut errors);
+    let components = ComponentsBuilder::new()
+        .schema_from::<ErrorBody>()
+        .schemas_from_iter(errors)
+        .build();
+    OpenApiBuilder::new()
+        .info(info)
+        .components(Some(components))
+        .build()
 }

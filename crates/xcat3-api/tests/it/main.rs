@@ -1,0 +1,14 @@
+//! The REST API as its clients see it: a real server on loopback, a real store, a real conductor; only
+//! the hardware is rehearsed.
+
+mod bad_input;
+mod contract;
+mod hardware;
+mod many;
+mod prototype;
+mod provisioning;
+mod routes;
+mod secrets;
+mod server;
+mod wire;
+mod world;
