@@ -1,7 +1,11 @@
 //! Deploys that can't be, or can't be yet: the sentence for each.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
+use crate::wire::{Wire, request};
 use crate::world::{IMAGE, World, names};
 
 async fn deploy(world: &World, node: &str, query: &str) -> String {
@@ -153,4 +157,107 @@ async fn a_network_that_cannot_be_served_says_why() {
     let network = json!({"name": "fine", "subnet": "12.0.0.0/8"});
     let answer = world.expect(201, "POST", "/v1/networks", network).await;
     assert_eq!(answer, json!({"network": {"fine": "ok"}}));
+}
+
+#[tokio::test]
+async fn a_network_service_that_lags_is_named() {
+    use xcat3_api::{Api, router};
+    use xcat3_core::ServiceKind;
+    use xcat3_service::{Jobs, bus::InProcess};
+    use xcat3_store::ServiceReport;
+
+    let world = World::without_conductor(1).await;
+    let report = ServiceReport {
+        hostname: "net1".into(),
+        kind: ServiceKind::Network,
+        workers: 1,
+        instance: uuid::Uuid::new_v4(),
+        served: Some(0),
+        note: None,
+    };
+    world.store.heartbeat(&report).await.unwrap();
+    let api = Api {
+        store: world.store.clone(),
+        jobs: Jobs::new(world.store.clone(), Arc::new(InProcess::default())),
+        answer_within: Duration::from_secs(1),
+        serve_within: Duration::from_millis(100),
+    };
+    let listener = xcat3_api::bind("127.0.0.1:0".parse().unwrap())
+        .await
+        .unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(async move { axum::serve(listener, router::router(api)).await });
+    let body = json!({"name": "c920", "subnet": "11.0.0.0/8"}).to_string();
+    let mut wire = Wire::to(address).await;
+    let answered = wire.exchange(&request("POST", "/v1/networks", &body)).await;
+    assert_eq!(answered.status, 201);
+    let json = answered.json();
+    let word = json["network"]["c920"].as_str().unwrap();
+    assert!(
+        word.starts_with("it is defined, but not served: ") && word.contains("net1"),
+        "{word}"
+    );
+    let list = world.expect(200, "GET", "/v1/networks", Value::Null).await;
+    assert_eq!(list["networks"][0]["name"], "c920");
+    serving.abort();
+}
+
+#[tokio::test]
+async fn a_node_that_is_held_is_locked() {
+    let world = World::new().await;
+    world.enrol(2).await;
+    let held = ["node1".parse().unwrap()];
+    let minute = Duration::from_secs(60);
+    world
+        .store
+        .reserve(&held, "conductor9", "a test", minute)
+        .await
+        .unwrap();
+    let both = names(&["node1", "node2"]);
+    let mut patch = both.clone();
+    patch["patches"] = json!([{"op": "add", "path": "/type", "value": "x"}]);
+    for (status, method, target, body, free) in [
+        (202, "PUT", "/v1/nodes/power?target=on", both.clone(), "ok"),
+        (200, "PATCH", "/v1/nodes", patch, "updated"),
+        (202, "DELETE", "/v1/nodes", both.clone(), "deleted"),
+    ] {
+        let answer = world.expect(status, method, target, body).await;
+        let expected = json!({"nodes": {"node1": "Locked temporarily", "node2": free}});
+        assert_eq!(answer, expected, "{method} {target}");
+    }
+    let answer = world
+        .expect(200, "GET", "/v1/nodes/power", names(&["node1"]))
+        .await;
+    assert_eq!(
+        answer["nodes"]["node1"], "off",
+        "asking needs no reservation"
+    );
+    let shown = world
+        .expect(200, "GET", "/v1/nodes/node1", Value::Null)
+        .await;
+    assert!(
+        shown["reservation"]
+            .as_str()
+            .unwrap()
+            .contains("conductor9"),
+        "{shown}"
+    );
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_told_without_internals() {
+    let world = World::without_conductor(1).await;
+    world.store.close().await;
+    for (method, target, body) in [
+        ("GET", "/v1/nodes", Value::Null),
+        ("PUT", "/v1/nodes/power?target=on", names(&["node1"])),
+        (
+            "POST",
+            "/v1/networks",
+            json!({"name": "n", "subnet": "10.0.0.0/8"}),
+        ),
+    ] {
+        let sentence = world.refused(503, method, target, body).await;
+        assert_eq!(sentence, "the database can't be used now; try again later");
+    }
 }
