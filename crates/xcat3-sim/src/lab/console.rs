@@ -61,10 +61,9 @@ impl Console {
         let start = self.lines.len().saturating_sub(8192);
         let start = (start..=self.lines.len()).find(|&at| self.lines.is_char_boundary(at));
         let lines = &self.lines[start.unwrap_or(0)..];
-        tail(
-            &format!("{lines}{}", plain(&String::from_utf8_lossy(&self.rest))),
-            count,
-        )
+        let text = format!("{lines}{}", plain(&String::from_utf8_lossy(&self.rest)));
+        let said: Vec<&str> = text.lines().filter(|line| !is_status_line(line)).collect();
+        tail(&said.join("\n"), count)
     }
 
     /// Whether the guest has written this.
@@ -108,6 +107,11 @@ impl Console {
             }
         }
     }
+}
+
+/// Whether this is the line at the bottom of the terminal in which debian-installer lists its windows.
+fn is_status_line(line: &str) -> bool {
+    line.contains("2 shell  3 shell  4")
 }
 
 /// Whether debian-installer's text frontend waits for an answer after this unfinished line.
