@@ -13,14 +13,13 @@ const PRESEED: &str = include_str!("../../templates/debian/preseed.cfg.j2");
 const EARLY: &str = include_str!("../../templates/debian/early.sh.j2");
 const LATE: &str = include_str!("../../templates/debian/late.sh.j2");
 
-/// `auto` and `priority=critical` let the network be set up before the answer file is read; what the
-/// installer asks until then stands here.
+/// `auto` puts off all questions until the answer file has been read, and `priority=critical` those that
+/// it leaves open; what the installer needs until then stands here.
 pub(super) fn kernel_arguments(facts: &BootFacts<'_>) -> Result<String, BootError> {
     let domain = facts.network.domain.as_deref().unwrap_or("localdomain");
     Ok(format!(
         "auto=true priority=critical url={url} interface=auto BOOTIF=01-{mac} \
-         netcfg/dhcp_timeout=60 hostname={name} domain={domain} locale=C \
-         keyboard-configuration/xkb-keymap=us DEBIAN_FRONTEND=text vga=off \
+         netcfg/dhcp_timeout=60 hostname={name} domain={domain} DEBIAN_FRONTEND=text vga=off \
          {consoles}{more}---",
         consoles = joined("console=", &facts.install.consoles),
         more = joined("", &facts.install.kernel_arguments),
@@ -134,6 +133,7 @@ mod tests {
             mirror: Some("http://mirror.test/debian".into()),
             early_script: Some("echo early".into()),
             post_script: Some("echo 'post'\nexit 0".into()),
+            locale: "C".into(),
             ..InstallSettings::default()
         }
     }
