@@ -19,7 +19,7 @@ pub struct Console {
     lines: String,
     /// The unfinished line after them, as it came.
     rest: Vec<u8>,
-    /// The unfinished last line that is a question, and since when it stands there.
+    /// The last line, where it is a question, and since when it is the last.
     standing: Option<(String, Instant)>,
 }
 
@@ -90,10 +90,8 @@ impl Console {
                 );
             }
         }
-        let last = plain(&String::from_utf8_lossy(&self.rest))
-            .trim()
-            .to_owned();
-        let last = last.lines().next_back().unwrap_or_default().to_owned();
+        // Nobody answers, so a question stays the last that is said.
+        let last = self.last_lines(1).trim().to_owned();
         if !is_question(&last) {
             self.standing = None;
             return None;
@@ -114,7 +112,7 @@ fn is_status_line(line: &str) -> bool {
     line.contains("2 shell  3 shell  4")
 }
 
-/// Whether debian-installer's text frontend waits for an answer after this unfinished line.
+/// Whether debian-installer's text frontend waits for an answer after this line.
 fn is_question(line: &str) -> bool {
     line.starts_with("Prompt: '?' for help") || line.ends_with("[Press enter to continue]")
 }
@@ -129,7 +127,11 @@ fn plain(text: &str) -> String {
             '\u{1b}' => {
                 // CSI: parameters up to a letter. Any other escape is two characters.
                 if rest.next() == Some('[') {
-                    while rest.next().is_some_and(|c| !c.is_ascii_alphabetic()) {}
+                    // Where the cursor goes elsewhere, another line begins.
+                    let end = rest.find(char::is_ascii_alphabetic);
+                    if matches!(end, Some('A' | 'B' | 'H' | 'd' | 'f')) {
+                        plain.push('\n');
+                    }
                 }
             }
             '\r' if rest.peek() == Some(&'\n') => {}
@@ -162,6 +164,17 @@ mod tests {
         assert!(is_question("Prompt: '?' for help, default=1>"));
         assert!(is_question("[Press enter to continue]"));
         assert!(!is_question("Retrieving libc6 ... 20%"));
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let status =
+            "\u{1b}[H\u{1b}[7m (1*installer)  2 shell  3 shell  4- log  ][ 0:58 ]\r\u{1b}[22B";
+        write!(
+            file,
+            "Country:\r\nPrompt: '?' for help> \r\n{status}{status}"
+        )
+        .unwrap();
+        let mut console = Console::new(file.path().to_owned());
+        assert_eq!(console.last_lines(1), "Prompt: '?' for help> ");
+        assert!(console.trouble().is_none(), "it may still be answered");
     }
 
     #[test]
