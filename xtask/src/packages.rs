@@ -132,6 +132,9 @@ fn apt_install(packages: &[&str]) -> Result<()> {
 
 fn apt() -> Result<Command> {
     let mut command = as_root("env")?;
+    // Who became root without a login may lack the directories that dpkg insists on.
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.arg(format!("PATH={path}:/usr/sbin:/sbin"));
     command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet=2"]);
     command.args([
         "--option",

@@ -6,10 +6,13 @@ use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// A command without input.
+/// A command without input. It finds the programs of administrators, whoever called us how.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
+    let path = std::env::var("PATH").unwrap_or_default();
     let mut command = Command::new(program);
-    command.stdin(Stdio::null());
+    command
+        .stdin(Stdio::null())
+        .env("PATH", format!("{path}:/usr/sbin:/sbin"));
     command
 }
 

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use xcat3_sim::command::command;
 use xcat3_sim::e2e_boot;
 use xcat3_sim::install::{self, Options};
 use xcat3_sim::lab::guest::Firmware;
-use xcat3_sim::lab::outside;
+use xcat3_sim::lab::{Lab, outside};
 use xcat3_sim::media::Medium;
 use xcat3_sim::report::say;
 
@@ -51,6 +52,12 @@ enum EndToEnd {
 enum LabCommand {
     /// Make the ISOs, where they are not there yet, and print where they are.
     Iso,
+    /// Make a lab with a hypervisor and nothing else, run a command in it, and take it down.
+    Run {
+        /// The command.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        words: Vec<String>,
+    },
     /// Run a command, or a shell, in the lab that was kept.
     Enter {
         /// The command.
@@ -86,6 +93,16 @@ fn run(program: Program) -> anyhow::Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
+        Program::Lab(LabCommand::Run { words }) => in_a_lab(&[], |directory, _| {
+            let _hypervisor = Lab::start_hypervisor(directory)?;
+            let status = command(&words[0]).args(&words[1..]).status()?;
+            anyhow::ensure!(
+                status.success(),
+                "`{}` ended with {status}",
+                words.join(" ")
+            );
+            Ok(())
+        }),
         Program::Lab(LabCommand::Enter { words }) => outside::enter(&words),
         Program::Lab(LabCommand::Stop) => outside::stop().map(|()| ExitCode::SUCCESS),
         Program::Demo { keep } => {

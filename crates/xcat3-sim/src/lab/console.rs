@@ -109,7 +109,7 @@ impl Console {
 
 /// Whether this is the line at the bottom of the terminal in which debian-installer lists its windows.
 fn is_status_line(line: &str) -> bool {
-    line.contains("2 shell  3 shell  4")
+    line.contains("2 shell  3") && line.contains("][")
 }
 
 /// Whether debian-installer's text frontend waits for an answer after this line.
@@ -165,8 +165,7 @@ mod tests {
         assert!(is_question("[Press enter to continue]"));
         assert!(!is_question("Retrieving libc6 ... 20%"));
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        let status =
-            "\u{1b}[H\u{1b}[7m (1*installer)  2 shell  3 shell  4- log  ][ 0:58 ]\r\u{1b}[22B";
+        let status = "\u{1b}[H\u{1b}[7m (1*installer)  2 shell  3 shell  4- log  ][ Nov 23  0:58 ]\r\u{1b}[22B";
         write!(
             file,
             "Country:\r\nPrompt: '?' for help> \r\n{status}{status}"

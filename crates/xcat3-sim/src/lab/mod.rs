@@ -31,20 +31,29 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Makes the segment and starts the hypervisor. Must run inside the namespaces.
+    /// Makes the segment, starts the hypervisor and finds out how guests run. Must run inside the
+    /// namespaces.
     ///
     /// # Errors
     /// A part does not come up.
     pub fn start(directory: &Path, small_iso: &Path) -> Result<Self> {
-        fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
-        mounts::hide_the_machine(&directory.join("mounts"))?;
-        segment::make().context("making the lab's network segment")?;
-        let hypervisor = Hypervisor::start(&directory.join("hypervisor"))?;
+        let hypervisor = Self::start_hypervisor(directory)?;
         let acceleration = acceleration::probe(&directory.join("probe"), small_iso)?;
         Ok(Self {
             directory: directory.to_owned(),
             hypervisor,
             acceleration,
         })
+    }
+
+    /// Makes the segment and starts the hypervisor.
+    ///
+    /// # Errors
+    /// A part does not come up.
+    pub fn start_hypervisor(directory: &Path) -> Result<Hypervisor> {
+        fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
+        mounts::hide_the_machine(&directory.join("mounts"))?;
+        segment::make().context("making the lab's network segment")?;
+        Hypervisor::start(&directory.join("hypervisor"))
     }
 }

@@ -214,6 +214,7 @@ pub fn stop() -> Result<()> {
         thread::sleep(Duration::from_millis(50));
     }
     fs::remove_dir_all(&lab)?;
+    give_back(&cache()?);
     say("the lab is gone");
     Ok(())
 }
