@@ -1,6 +1,7 @@
 //! Builds the product and the lab and starts the lab's program as root.
 
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::Result;
 
@@ -12,12 +13,25 @@ const PROGRAMS: &[&str] = &["xcat3-sim", "xcat3d", "xcat3", "xcat3-copycds"];
 
 /// From an empty machine to ssh, shown step by step.
 pub fn demo(keep: bool, release: bool) -> Result<()> {
-    let mut command = prepared(release)?;
+    let started = Instant::now();
+    let seconds = || started.elapsed().as_secs();
+    packages::install()?;
+    let packages = seconds();
+    build(release)?;
+    let built = seconds();
+    let mut command = program(release)?;
     command.arg("demo");
     if keep {
         command.arg("--keep");
     }
-    run(&mut command)
+    run(&mut command)?;
+    eprintln!(
+        "packages {packages} s, build {} s, ISO and lab {} s, in all {} s",
+        built - packages,
+        seconds() - built,
+        seconds()
+    );
+    Ok(())
 }
 
 /// The whole install as a test.
@@ -48,14 +62,23 @@ pub fn lab(arguments: &[String]) -> Result<()> {
 /// Installs the packages, builds the programs and gives the lab's program, to be run as root.
 fn prepared(release: bool) -> Result<Command> {
     packages::install()?;
+    build(release)?;
+    program(release)
+}
+
+fn build(release: bool) -> Result<()> {
     let mut build = cargo(&["build", "--locked", "--quiet"]);
     for program in PROGRAMS {
         build.args(["--package", program]);
     }
-    let profile = if release { "release" } else { "debug" };
     if release {
         build.arg("--release");
     }
-    run(&mut build)?;
+    run(&mut build)
+}
+
+/// The lab's program.
+fn program(release: bool) -> Result<Command> {
+    let profile = if release { "release" } else { "debug" };
     as_root(target_dir().join(profile).join("xcat3-sim"))
 }
