@@ -82,8 +82,7 @@ fn start_product(directory: &Path) -> Result<Product> {
     fs::write(&early, EARLY)?;
     let config = format!(
         "[install]\nlocale = \"C\"\nkernel_package = \"linux-image-cloud-amd64\"\n\
-         base_packages = [\"openssh-server\", \"zstd\", \"busybox\"]\n\
-         kernel_arguments = [\"ipv6.disable=1\"]\nearly_script = \"{}\"\n",
+         base_packages = [\"openssh-server\", \"zstd\", \"busybox\"]\nearly_script = \"{}\"\n",
         early.display()
     );
     say(format_args!("\nxcat3d runs with these settings:\n{config}"));

@@ -209,12 +209,15 @@ impl Site {
         let mut part = |title: &str, lines: String| {
             let _ = writeln!(text, "\n--- {title} ---\n{lines}");
         };
-        part("xcat3d: DHCP", self.product.log_lines(&["dhcp"], 8));
+        let (dhcp, files) = ("xcat3_network::dhcp", "xcat3_network::handlers");
+        let log = |count, about: &dyn Fn(&str) -> bool| self.product.log_lines(count, about);
+        part("xcat3d: DHCP", log(8, &|line| line.contains(dhcp)));
         part(
             "xcat3d: TFTP and HTTP",
-            self.product.log_lines(&["http", "tftp"], 12),
+            log(12, &|line| line.contains(files)),
         );
-        part("xcat3d", self.product.log_lines(&[], 15));
+        let rest = |line: &str| !line.contains(dhcp) && !line.contains(files);
+        part("xcat3d: all else", log(15, &rest));
         if let Some(node) = node {
             part(
                 &format!("console of {}", node.name),

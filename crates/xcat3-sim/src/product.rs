@@ -56,6 +56,8 @@ impl Product {
         if let Some(config) = &self.config {
             start.arg("--config-file").arg(config);
         }
+        // Every file that a node fetches, and not our own questions to the API.
+        start.env("RUST_LOG", "info,xcat3_network=debug,xcat3_api=warn");
         let mut daemon = Process::start(&mut start, &self.log())?;
         daemon.wait_until(READY_WITHIN, || self.get("/v1").is_ok())?;
         self.daemon = Some(daemon);
@@ -86,15 +88,12 @@ impl Product {
         self.directory.join("xcat3d.log")
     }
 
-    /// The last lines of xcat3d's log, all or those about one of these words.
+    /// The last lines of xcat3d's log that are about something.
     #[must_use]
-    pub fn log_lines(&self, words: &[&str], count: usize) -> String {
+    pub fn log_lines(&self, count: usize, about: &dyn Fn(&str) -> bool) -> String {
         let text = fs::read_to_string(self.log()).unwrap_or_default();
-        let about = |line: &&str| words.is_empty() || words.iter().any(|word| line.contains(word));
-        tail(
-            &text.lines().filter(about).collect::<Vec<_>>().join("\n"),
-            count,
-        )
+        let lines: Vec<&str> = text.lines().filter(|line| about(line)).collect();
+        tail(&lines.join("\n"), count)
     }
 
     /// A command of one of the product's programs.
