@@ -44,6 +44,8 @@ pub struct Traveller {
     pub mac: String,
     /// The machine itself.
     pub guest: Guest,
+    /// How often QEMU crashed under it.
+    crashes: u8,
 }
 
 impl Site {
@@ -110,6 +112,7 @@ impl Site {
             ip,
             mac,
             guest,
+            crashes: 0,
         })
     }
 
@@ -124,7 +127,6 @@ impl Site {
         mut arrived: impl FnMut(&mut Traveller, &NodeView) -> bool,
     ) -> Result<()> {
         let started = Instant::now();
-        let mut crashes = 0;
         loop {
             let view = self.product.node(&node.name).unwrap_or_default();
             if arrived(node, &view) {
@@ -134,14 +136,8 @@ impl Site {
             if let Some(trouble) = node.guest.console.trouble() {
                 bail!("{} stopped in phase {phase}: {trouble}", node.name);
             }
-            if node.guest.crashed() {
-                crashes += 1;
-                ensure!(crashes < 3, "QEMU crashed three times under {}", node.name);
-                say(format_args!(
-                    "QEMU itself crashed, which no guest should bring about: once more"
-                ));
-                self.product.run(&["xcat3", "power", &node.name, "on"])?;
-            }
+            let alive = self.keep_alive(node);
+            alive.with_context(|| format!("{} stopped in phase {phase}", node.name))?;
             if view.is("failed") {
                 let why = view.failure.as_deref().unwrap_or("no reason is given");
                 bail!("the deploy of {} failed in phase {phase}: {why}", node.name);
@@ -192,6 +188,7 @@ impl Site {
     pub fn hear(&self, node: &mut Traveller, says: &str, within: Duration) -> Result<()> {
         let started = Instant::now();
         while !node.guest.console.has(says) {
+            self.keep_alive(node)?;
             ensure!(
                 started.elapsed() < within,
                 "{} did not say '{says}' in {within:?}",
@@ -199,6 +196,20 @@ impl Site {
             );
             thread::sleep(Duration::from_millis(200));
         }
+        Ok(())
+    }
+
+    /// Powers the guest on again where QEMU crashed under it: its emulation does now and then, and
+    /// no guest should be able to bring that about.
+    fn keep_alive(&self, node: &mut Traveller) -> Result<()> {
+        let Some(state) = node.guest.gone() else {
+            return Ok(());
+        };
+        ensure!(state.contains("crashed"), "its machine is {state}");
+        node.crashes += 1;
+        ensure!(node.crashes < 3, "QEMU crashed under it for the third time");
+        say("QEMU itself crashed: once more");
+        self.product.run(&["xcat3", "power", &node.name, "on"])?;
         Ok(())
     }
 

@@ -96,12 +96,14 @@ impl Guest {
         })
     }
 
-    /// Whether the emulator itself died: not a guest that powered off, and nothing that the product
-    /// can help.
+    /// What has become of it, in libvirt's words, where it does not run any more: `shut off
+    /// (crashed)` says that the emulator itself died.
     #[must_use]
-    pub fn crashed(&self) -> bool {
-        let state = output(command("virsh").args(["domstate", "--reason", &self.name]));
-        state.is_ok_and(|state| state.contains("crashed"))
+    pub fn gone(&self) -> Option<String> {
+        let state = output(command("virsh").args(["domstate", "--reason", &self.name])).ok()?;
+        state
+            .starts_with("shut off")
+            .then(|| state.trim().to_owned())
     }
 }
 
