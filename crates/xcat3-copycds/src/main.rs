@@ -32,6 +32,11 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(path) => path,
         None => Environment::read().default_state_dir()?,
     };
+    if config.database.is_none() && !path.exists() {
+        let path = path.display();
+        let note = format!("note: {path} is new: xcat3d must run with the same state directory");
+        writeln!(std::io::stderr(), "{note}")?;
+    }
     let state = StateDir::open(&path)?;
     let store = Store::open(&config.database.unwrap_or_else(|| state.database())).await?;
     let progress = Arc::new(Bar::new(move || stop.is_cancelled()));
