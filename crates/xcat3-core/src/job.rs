@@ -41,6 +41,44 @@ impl Operation {
     pub fn is_shared(&self) -> bool {
         matches!(self, Self::PowerStatus | Self::BootDeviceStatus)
     }
+
+    /// Which queue its batches wait in.
+    #[must_use]
+    pub fn lane(&self) -> Lane {
+        match self {
+            Self::PowerStatus
+            | Self::Power(_)
+            | Self::BootDeviceStatus
+            | Self::SetBootDevice(_) => Lane::Hardware,
+            Self::Deploy { .. } | Self::ServeDhcp | Self::Undo | Self::Callback => {
+                Lane::Provisioning
+            }
+        }
+    }
+}
+
+/// The two queues of work. A deploy, which only writes to the store, never waits behind hardware
+/// that is slow to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Lane {
+    /// What talks to hypervisors and BMCs.
+    Hardware,
+    /// What changes the provisioning state.
+    Provisioning,
+}
+
+impl Lane {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Hardware, Self::Provisioning];
+
+    /// The word for it in names of queues and in logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hardware => "hardware",
+            Self::Provisioning => "provisioning",
+        }
+    }
 }
 
 /// What `power` may ask for.
@@ -144,6 +182,8 @@ pub enum Outcome {
     Done(&'static str),
     /// Not done, and why, in a sentence.
     Failed(String),
+    /// Never begun, because the job was cancelled or stopped, and which of these, in a sentence.
+    LeftAlone(String),
 }
 
 impl Outcome {
@@ -167,7 +207,7 @@ impl Outcome {
     pub fn as_str(&self) -> &str {
         match self {
             Self::Done(word) => word,
-            Self::Failed(reason) => reason,
+            Self::Failed(reason) | Self::LeftAlone(reason) => reason,
         }
     }
 }

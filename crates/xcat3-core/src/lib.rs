@@ -19,7 +19,7 @@ pub mod provision;
 pub mod secret;
 pub mod service;
 
-pub use job::{BootDevice, Operation, Outcome, PowerState, PowerTarget};
+pub use job::{BootDevice, Lane, Operation, Outcome, PowerState, PowerTarget};
 pub use mac::MacAddr;
 pub use name::NodeName;
 pub use network::Network;

@@ -81,7 +81,9 @@ impl Private {
         let outcomes = running.collect(CALLBACK_WITHIN).await.map_err(failed)?;
         match outcomes.into_iter().next() {
             Some((_, Outcome::Done(word))) => Ok(text(word)),
-            Some((_, Outcome::Failed(reason))) => Err(Refusal::Failed(reason)),
+            Some((_, Outcome::Failed(reason) | Outcome::LeftAlone(reason))) => {
+                Err(Refusal::Failed(reason))
+            }
             None => Err(Refusal::Failed("nothing came of it".to_owned())),
         }
     }

@@ -102,7 +102,7 @@ fn a_lab_is_gone_when_its_maker_is_killed() {
         .spawn()
         .unwrap();
     assert_eq!(first_line(&mut maker), "up\n");
-    assert_eq!(processes_with(&word), 1, "it runs");
+    wait_until("its process runs", || processes_with(&word) == 1);
     maker.kill().unwrap();
     maker.wait().unwrap();
     wait_until("its processes are gone", || processes_with(&word) == 0);
