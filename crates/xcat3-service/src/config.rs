@@ -5,13 +5,15 @@
 
 mod seconds;
 mod sections;
+mod workers;
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 pub use seconds::Seconds;
-pub use sections::{Api, Conductor, Control, Install, Kvm, Loaders, Network};
+pub use sections::{Api, Bus, Conductor, Control, Install, Kvm, Loaders, LogLevel, Network};
+pub use workers::Workers;
 
 /// Everything that can be configured. [`Config::default`] is a system that works.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +23,12 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// The database, `sqlite:FILE`; absent: `xcat3.db` in the state directory.
     pub database: Option<String>,
+    /// The name of this host among all hosts of xcat3; absent: what `uname -n` says.
+    pub hostname: Option<String>,
+    /// What is logged.
+    pub log: LogLevel,
+    /// How processes of xcat3 hand one another work.
+    pub bus: Bus,
     /// The REST API.
     pub api: Api,
     /// The worker that drives hardware.
@@ -136,6 +144,8 @@ mod tests {
         assert!(refusal("[network]\nhttp_port = 99999\n").contains("line 2: invalid value"));
         assert!(refusal("[conductor]\nsilence_s = 0\n").contains("line 2: 0 is not a time limit"));
         assert!(refusal("[api]\nlisten = \"here\"\n").contains("line 2"));
+        assert!(refusal("[api]\nworkers = 0\n").contains("line 2: 0 is no number of workers"));
+        assert!(refusal("log = \"loud\"\n").contains("line 1"));
         assert!(refusal("state_dir = \n").contains("line 1"));
     }
 
@@ -172,7 +182,7 @@ mod tests {
         let known = toml::Table::try_from(&full).unwrap();
         let written: toml::Table = toml::from_str(&text).unwrap();
         assert_eq!(keys(&known), keys(&written));
-        assert!(full.state_dir.is_some() && full.database.is_some());
+        assert!(full.state_dir.is_some() && full.database.is_some() && full.bus.url.is_some());
     }
 
     fn keys(table: &toml::Table) -> Vec<String> {

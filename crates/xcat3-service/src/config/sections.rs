@@ -6,7 +6,32 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::Seconds;
+use super::{Seconds, Workers};
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Only what failed for good.
+    Error,
+    /// What an operator should look at.
+    Warn,
+    /// What happened.
+    #[default]
+    Info,
+    /// What goes on in detail.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// How processes of xcat3 hand one another work.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Bus {
+    /// The message broker, `nats://HOST:PORT`; absent: inside one process, for `xcat3d` only.
+    pub url: Option<String>,
+}
 
 /// The REST API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +41,10 @@ pub struct Api {
     pub listen: SocketAddr,
     /// How long a request waits for the outcomes of its job.
     pub answer_within_s: Seconds,
+    /// How many worker processes there are.
+    pub workers: Workers,
+    /// How long requests under way may go on after the daemon was told to stop.
+    pub drain_s: Seconds,
 }
 
 /// The worker that drives hardware.
@@ -33,6 +62,8 @@ pub struct Conductor {
     pub first_contact_s: Seconds,
     /// How long a node that was seen may fall silent during its install.
     pub silence_s: Seconds,
+    /// How many worker processes there are.
+    pub workers: Workers,
     /// How long work under way may go on after the daemon was told to stop.
     pub drain_s: Seconds,
 }
@@ -53,6 +84,10 @@ pub struct Network {
     pub lease_s: Seconds,
     /// Whether router solicitations are answered (with: no router here), which saves iPXE a wait.
     pub router_advertisements: bool,
+    /// How many worker processes there are.
+    pub workers: Workers,
+    /// How long answers under way may go on after the daemon was told to stop.
+    pub drain_s: Seconds,
 }
 
 /// Names of boot loaders in [`Network::loader_dirs`].
@@ -127,6 +162,8 @@ impl Default for Api {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 3010)),
             answer_within_s: Seconds::new(60),
+            workers: Workers::ONE,
+            drain_s: Seconds::new(10),
         }
     }
 }
@@ -139,6 +176,7 @@ impl Default for Conductor {
             serve_deadline_s: Seconds::new(30),
             first_contact_s: Seconds::new(86_400),
             silence_s: Seconds::new(3_600),
+            workers: Workers::ONE,
             drain_s: Seconds::new(10),
         }
     }
@@ -158,6 +196,8 @@ impl Default for Network {
             loaders: Loaders::default(),
             lease_s: Seconds::new(43_200),
             router_advertisements: true,
+            workers: Workers::ONE,
+            drain_s: Seconds::new(5),
         }
     }
 }
