@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use xcat3_api_types::{Names, NodeOutcomes};
 use xcat3_core::name::InvalidName;
 use xcat3_core::{NodeName, Operation, Outcome};
+use xcat3_service::JobRequest;
 use xcat3_store::NOT_FOUND;
 
 use crate::Api;
@@ -66,7 +67,7 @@ pub async fn operate(
     let outcomes = if nodes.is_empty() {
         Vec::new()
     } else {
-        let running = api.jobs.submit(operation, nodes).await?;
+        let running = api.jobs.submit(JobRequest::new(operation, nodes)).await?;
         tracing::debug!(job = %running.id(), "waiting for a job");
         running.collect(api.answer_within).await?
     };

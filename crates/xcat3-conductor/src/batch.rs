@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use xcat3_core::{Node, NodeName, Operation, Outcome};
-use xcat3_service::bus::Work;
+use xcat3_service::bus::{Topic, Work};
 use xcat3_store::{Batch, LOCKED, NOT_FOUND, StoreError};
 
 use crate::Conductor;
@@ -40,33 +40,57 @@ pub(crate) struct Held {
 }
 
 impl Conductor {
-    /// Carries a batch out. When this returns well, each of its nodes has an outcome.
+    /// Carries a batch out. When this returns well, each of its nodes has an outcome, or is another
+    /// conductor's.
     pub(crate) async fn carry_out(&self, work: Work) -> Result<(), StoreError> {
-        let read = || self.store.batch(work.job, work.batch);
-        let Some(batch) = persist("batch", read).await? else {
+        let begin = || self.store.begin_batch(work.job, work.batch);
+        let Some(batch) = persist("batch", begin).await? else {
             return Ok(());
         };
-        if !batch.names.is_empty() {
-            let held = self.hold(&batch).await?;
-            let recorder = self.recorder(&batch, held.fence);
-            recorder.record(&left_out(&batch.names, &held)).await?;
-            self.act(&batch.operation, held, &recorder).await?;
+        if batch.names.is_empty() {
+            return self.finish(work, None).await;
         }
-        let finish = || self.store.finish_batch(work.job, work.batch);
-        persist("end of a batch", finish).await
+        let held = self.hold(&batch).await?;
+        let fence = held.fence;
+        let left_out = left_out(&batch.names, &held);
+        self.recorder(&batch, None).record(&left_out).await?;
+        let recorder = self.recorder(&batch, fence);
+        self.act(&batch.operation, held, &recorder).await?;
+        self.finish(work, fence).await
     }
 
     /// Ends a batch that killed whoever tried it: its nodes are told so.
     pub(crate) async fn give_up(&self, work: Work, reason: &str) -> Result<(), StoreError> {
-        let read = || self.store.batch(work.job, work.batch);
-        if let Some(batch) = persist("batch", read).await? {
-            let fence = self.hold(&batch).await?.fence;
-            let failed = |name: &NodeName| (name.clone(), Outcome::failed(reason));
-            let outcomes: Vec<_> = batch.names.iter().map(failed).collect();
-            self.recorder(&batch, fence).record(&outcomes).await?;
+        let begin = || self.store.begin_batch(work.job, work.batch);
+        let Some(batch) = persist("batch", begin).await? else {
+            return Ok(());
+        };
+        let held = self.hold(&batch).await?;
+        let left_out = left_out(&batch.names, &held);
+        self.recorder(&batch, None).record(&left_out).await?;
+        let failed = |node: &Node| (node.name.clone(), Outcome::failed(reason));
+        let outcomes: Vec<_> = held.nodes.iter().map(failed).collect();
+        self.recorder(&batch, held.fence).record(&outcomes).await?;
+        self.finish(work, held.fence).await
+    }
+
+    /// Notes the end of a batch and has those begin that waited for it.
+    async fn finish(&self, work: Work, fence: Option<i64>) -> Result<(), StoreError> {
+        let finish = || self.store.finish_batch(work.job, work.batch, fence);
+        let open = persist("end of a batch", finish).await?;
+        let next = |batch| Work {
+            job: work.job,
+            batch,
+        };
+        let next: Vec<Work> = open.into_iter().map(next).collect();
+        if let Err(error) = self.bus.publish(&next).await {
+            tracing::warn!(job = %work.job, %error, "the next wave of a job will start late");
         }
-        let finish = || self.store.finish_batch(work.job, work.batch);
-        persist("end of a batch", finish).await
+        // The end of a batch may have answered for nodes that are left alone.
+        if let Err(error) = self.bus.nudge(Topic::Job(work.job)).await {
+            tracing::debug!(%error, "outcomes will be told late");
+        }
+        Ok(())
     }
 
     fn recorder(&self, batch: &Batch, fence: Option<i64>) -> Recorder<'_> {

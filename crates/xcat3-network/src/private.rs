@@ -8,7 +8,7 @@ use std::time::Duration;
 use xcat3_core::boot::Phase;
 use xcat3_core::{NodeName, Operation, Outcome, State, passwd};
 use xcat3_drivers::install::{self, Document};
-use xcat3_service::jobs::Jobs;
+use xcat3_service::{JobRequest, Jobs};
 
 use crate::content::Content;
 use crate::images::Found;
@@ -75,7 +75,7 @@ impl Private {
         let failed = |error: xcat3_store::StoreError| Refusal::Failed(error.to_string());
         let running = self
             .jobs
-            .submit(Operation::Callback, vec![name])
+            .submit(JobRequest::new(Operation::Callback, vec![name]))
             .await
             .map_err(failed)?;
         let outcomes = running.collect(CALLBACK_WITHIN).await.map_err(failed)?;

@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use xcat3_core::{NodeName, Operation, Outcome};
-use xcat3_store::{JobId, Store, StoreError};
+use xcat3_store::{JobId, JobStatus, NewJob, Store, StoreError};
 
 use crate::bus::{Bus, BusError, Nudges, Topic, Work};
 
 /// Nodes a batch: large enough that a statement a batch costs nothing, small enough that conductors
 /// share a big job evenly.
 pub const BATCH_SIZE: usize = 1000;
+
+/// Outcomes that are told at once at most: what a job of any size takes of memory.
+const PAGE: usize = 1000;
 
 /// How often the store is asked though nobody nudged, because a nudge can get lost.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -26,14 +29,45 @@ pub struct Jobs {
     batch_size: usize,
 }
 
-/// A job under way. Dropping it leaves the job running.
+/// What is asked for: an operation on nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobRequest {
+    /// What is to be done to each node.
+    pub operation: Operation,
+    /// The nodes. A name that is given twice counts once.
+    pub names: Vec<NodeName>,
+    /// How many nodes are worked on at once; all where absent.
+    pub wave: Option<usize>,
+    /// How many nodes may fail before what has not begun is left alone; any number where absent.
+    pub max_failures: Option<u64>,
+    /// What tells this request from others: sent again, it is the same job.
+    pub key: Option<String>,
+}
+
+impl JobRequest {
+    /// A request without waves, limit or key.
+    #[must_use]
+    pub fn new(operation: Operation, names: Vec<NodeName>) -> Self {
+        Self {
+            operation,
+            names,
+            wave: None,
+            max_failures: None,
+            key: None,
+        }
+    }
+}
+
+/// A job that somebody follows. Dropping it leaves the job running.
 pub struct Running {
     id: JobId,
+    repeated: bool,
+    /// As they were asked for; none where the job is only followed.
     names: Vec<NodeName>,
     store: Store,
     nudges: Option<Nudges>,
     after: i64,
-    done: bool,
+    ended: bool,
 }
 
 impl Jobs {
@@ -56,43 +90,73 @@ impl Jobs {
         }
     }
 
-    /// Has `operation` carried out on the nodes `names`. A name that is given twice counts once.
+    /// Has an operation carried out on nodes.
     ///
     /// Once this returns the job is in the store and will be carried out, whatever happens to this
-    /// process.
+    /// process. A request whose key is that of an earlier one gives that one's job, from its first
+    /// outcome on.
     ///
     /// # Errors
-    /// The store did not take the job.
-    pub async fn submit(
-        &self,
-        operation: Operation,
-        names: Vec<NodeName>,
-    ) -> Result<Running, StoreError> {
-        let names = without_repeats(names);
-        let job = self
-            .store
-            .create_job(&operation, &names, self.batch_size)
-            .await?;
+    /// The store did not take the job; or the key belongs to a request for something else
+    /// ([`StoreError::Conflict`]).
+    pub async fn submit(&self, request: JobRequest) -> Result<Running, StoreError> {
+        let names = without_repeats(request.names);
+        let job = NewJob {
+            wave: request.wave,
+            max_failures: request.max_failures,
+            key: request.key.as_deref(),
+            ..NewJob::new(&request.operation, &names, self.batch_size)
+        };
+        let job = self.store.create_job(&job).await?;
         // Listening comes first: an outcome between publishing and listening would go unnoticed
         // until the next look.
-        let nudges = self.bus.listen(Topic::Job(job.id)).await;
-        let work = |batch: &xcat3_store::Batch| Work {
-            job: job.id,
-            batch: batch.number,
-        };
-        let work: Vec<Work> = job.batches.iter().map(work).collect();
+        let mut running = self.running(job.id, 0).await;
+        (running.repeated, running.names) = (job.repeated, names);
+        let work = |batch| Work { job: job.id, batch };
+        let work: Vec<Work> = job.batches.into_iter().map(work).collect();
         if let Err(error) = self.bus.publish(&work).await {
             // The conductors find it in the store.
             tracing::warn!(job = %job.id, %error, "the batches of a job will start late");
         }
-        Ok(Running {
-            id: job.id,
-            names,
-            store: self.store.clone(),
-            nudges: heard(nudges),
-            after: 0,
-            done: false,
+        Ok(running)
+    }
+
+    /// Follows a job from the outcome with the number `after` on (0: from the first); nothing where
+    /// there is no such job (any more).
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub async fn follow(&self, id: JobId, after: i64) -> Result<Option<Running>, StoreError> {
+        Ok(match self.store.job(id).await? {
+            None => None,
+            Some(_) => Some(self.running(id, after).await),
         })
+    }
+
+    /// Cancels what has not begun of a job, see [`Store::cancel_job`].
+    ///
+    /// # Errors
+    /// The store can't be written.
+    pub async fn cancel(&self, id: JobId) -> Result<Option<JobStatus>, StoreError> {
+        let status = self.store.cancel_job(id).await?;
+        if status.is_some()
+            && let Err(error) = self.bus.nudge(Topic::Job(id)).await
+        {
+            tracing::debug!(%error, "outcomes will be told late");
+        }
+        Ok(status)
+    }
+
+    async fn running(&self, id: JobId, after: i64) -> Running {
+        Running {
+            id,
+            repeated: false,
+            names: Vec::new(),
+            store: self.store.clone(),
+            nudges: heard(self.bus.listen(Topic::Job(id)).await),
+            after,
+            ended: false,
+        }
     }
 }
 
@@ -117,29 +181,37 @@ impl Running {
         self.id
     }
 
-    /// Waits for the next outcomes; `None` when all were told. Cancel safe.
+    /// Whether it was there before, made by a request with the same key.
+    #[must_use]
+    pub fn repeated(&self) -> bool {
+        self.repeated
+    }
+
+    /// Waits for the next outcomes, each with its number in the job; `None` when all were told. At
+    /// most a thousand are given at once. Cancel safe.
     ///
     /// # Errors
     /// The store can't be read; asking again later goes on where this stopped.
-    pub async fn next(&mut self) -> Result<Option<Vec<(NodeName, Outcome)>>, StoreError> {
+    pub async fn next(&mut self) -> Result<Option<Vec<(i64, NodeName, Outcome)>>, StoreError> {
         loop {
-            if self.done {
+            if self.ended {
                 return Ok(None);
             }
-            let (outcomes, after, done) = self.store.outcomes(self.id, self.after).await?;
-            self.after = after;
-            self.done = done && outcomes.is_empty();
-            if !outcomes.is_empty() {
-                return Ok(Some(outcomes));
+            let page = self.store.outcomes(self.id, self.after, PAGE).await?;
+            self.ended = page.ended;
+            if let Some(&(last, ..)) = page.outcomes.last() {
+                self.after = last;
+                return Ok(Some(page.outcomes));
             }
-            if !done {
+            if !page.ended {
                 self.nudged().await;
             }
         }
     }
 
     /// Waits for all outcomes, at most `deadline`: one for each node, in the order in which they
-    /// were asked for. A node without outcome by then is told so; the job goes on.
+    /// were asked for, or in the order in which they came where the job is only followed. A node
+    /// that was asked for and has no outcome by then is told so; the job goes on.
     ///
     /// # Errors
     /// The store can't be read.
@@ -148,22 +220,28 @@ impl Running {
         deadline: Duration,
     ) -> Result<Vec<(NodeName, Outcome)>, StoreError> {
         let end = Instant::now() + deadline;
-        let mut told = HashMap::with_capacity(self.names.len());
+        let mut told = Vec::with_capacity(self.names.len());
         while let Ok(next) = tokio::time::timeout_at(end, self.next()).await {
             match next? {
-                Some(outcomes) => told.extend(outcomes),
+                Some(outcomes) => {
+                    told.extend(outcomes.into_iter().map(|(_, name, told)| (name, told)));
+                }
                 None => break,
             }
         }
+        if self.names.is_empty() {
+            return Ok(told);
+        }
+        let mut told: HashMap<NodeName, Outcome> = told.into_iter().collect();
         let late = || {
             let (seconds, id) = (deadline.as_secs(), self.id);
             Outcome::failed(format!("no answer within {seconds} s; job {id} goes on"))
         };
-        let answers = self.names.iter().map(|name| {
-            let outcome = told.remove(name).unwrap_or_else(late);
-            (name.clone(), outcome)
-        });
-        Ok(answers.collect())
+        let answer = |name| {
+            let outcome = told.remove(&name).unwrap_or_else(late);
+            (name, outcome)
+        };
+        Ok(self.names.into_iter().map(answer).collect())
     }
 
     async fn nudged(&mut self) {

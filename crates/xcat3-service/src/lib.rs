@@ -15,5 +15,5 @@ pub mod state_dir;
 
 pub use bus::Bus;
 pub use config::Config;
-pub use jobs::{Jobs, Running};
+pub use jobs::{JobRequest, Jobs, Running};
 pub use state_dir::StateDir;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use xcat3_core::boot::{Phase, Progress};
 use xcat3_core::{MacAddr, Nic, Node, NodeName, Operation, OsImage, Outcome, State};
-use xcat3_store::{JobId, Lease, NodeSort, Provision, Store, StoreError};
+use xcat3_store::{JobId, Lease, NewJob, NodeSort, Provision, Store, StoreError};
 
 const NODES: u32 = 65_536;
 const LONG: Duration = Duration::from_secs(600);
@@ -83,8 +83,9 @@ async fn deploy(store: &Store, names: &[NodeName]) -> Result<JobId, StoreError> 
         subnet: None,
         force: false,
     };
-    let job = timed("create job", store.create_job(&operation, names, 1_000)).await?;
-    timed("batch", store.batch(job.id, 0)).await?;
+    let job = NewJob::new(&operation, names, 1_000);
+    let job = timed("create job", store.create_job(&job)).await?;
+    timed("begin a batch", store.begin_batch(job.id, 6)).await?;
     let reserving = store.reserve(names, "host", "deploy", LONG);
     let fence = timed("reserve", reserving).await?.fence;
     let changes = changes(names, State::Deploying);
@@ -127,8 +128,8 @@ async fn observe(store: &Store, nodes: &[Node], job: JobId) -> Result<(), StoreE
         });
     }
     timed("record progress", store.record_progress(&progress)).await?;
-    timed("record outcomes", store.record_outcomes(job, &outcomes)).await?;
-    timed("outcomes", store.outcomes(job, 0)).await?;
+    timed("record outcomes", store.settle(job, None, &outcomes)).await?;
+    timed("outcomes", store.outcomes(job, 0, usize::MAX)).await?;
     timed("save leases", store.save_leases(&leases)).await?;
     timed("save one lease", store.save_leases(&leases[..1])).await?;
     timed("leases", store.leases()).await?;

@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 use xcat3_core::{Network, Node, Operation};
 
-use crate::{NodeSort, Store, StoreError};
+use crate::{NewJob, NodeSort, Store, StoreError};
 
 async fn limit(store: &Store, pages: u64) {
     let statement = AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
@@ -52,7 +52,7 @@ async fn fills_up(store: Store) {
     let names = store.node_names(NodeSort::default()).await.unwrap();
     assert_eq!(names.len(), 4_000);
     store
-        .create_job(&Operation::PowerStatus, &names, 1_000)
+        .create_job(&NewJob::new(&Operation::PowerStatus, &names, 1_000))
         .await
         .unwrap();
     store

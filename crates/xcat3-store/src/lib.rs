@@ -34,7 +34,7 @@ use database::Database;
 
 pub use error::StoreError;
 pub use feed::{Changes, Revision};
-pub use jobs::{Batch, Job, JobId, JobStatus};
+pub use jobs::{Batch, Job, JobId, JobState, JobStatus, NewJob, Outcomes, UnknownJobState};
 pub use leases::Lease;
 pub use nodes::{NodeSort, SortKey, UnknownSortKey};
 pub use provisioning::Provision;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use xcat3_core::{BootDevice, Operation, PowerTarget};
+use xcat3_service::JobRequest;
 
 use crate::lab::{Lab, SOON};
 
@@ -30,7 +31,7 @@ async fn outcomes_are_told_as_they_happen() {
     lab.rehearsal.stop_after(Some(10));
     let mut running = lab
         .jobs
-        .submit(Operation::PowerStatus, names)
+        .submit(JobRequest::new(Operation::PowerStatus, names))
         .await
         .unwrap();
     let begun = Instant::now();
@@ -99,7 +100,7 @@ async fn a_node_that_another_job_holds_is_locked_and_shared_operations_are_not()
     lab.rehearsal.stop_after(Some(1));
     let mut first = lab
         .jobs
-        .submit(POWER_ON, names[..2].to_vec())
+        .submit(JobRequest::new(POWER_ON, names[..2].to_vec()))
         .await
         .unwrap();
     assert_eq!(first.next().await.unwrap().unwrap().len(), 1);
@@ -153,7 +154,11 @@ async fn a_driver_that_hangs_costs_its_deadline_and_not_more() {
 async fn who_waits_is_told_when_the_deadline_passes() {
     let lab = Lab::new().await;
     let names = lab.enrol(1).await;
-    let running = lab.jobs.submit(POWER_ON, names).await.unwrap();
+    let running = lab
+        .jobs
+        .submit(JobRequest::new(POWER_ON, names))
+        .await
+        .unwrap();
     let id = running.id();
     let outcomes = running.collect(Duration::from_secs(1)).await.unwrap();
     assert_eq!(

@@ -16,8 +16,8 @@ use xcat3_conductor::{Conductor, FindControl, Settings};
 use xcat3_core::osimage::{BootFile, ImageContent};
 use xcat3_core::{MacAddr, Network, Nic, Node, NodeName, Operation, OsImage, Outcome, Passwd};
 use xcat3_drivers::control::{ControlDriver, ControlOperation};
-use xcat3_service::Jobs;
 use xcat3_service::bus::InProcess;
+use xcat3_service::{JobRequest, Jobs};
 use xcat3_store::Store;
 
 /// Within this a test's job ends, or it never will.
@@ -210,7 +210,11 @@ impl Lab {
 
     /// Has `operation` carried out and gives the outcomes as text.
     pub(crate) async fn ask(&self, operation: Operation, names: &[NodeName]) -> Vec<String> {
-        let running = self.jobs.submit(operation, names.to_vec()).await.unwrap();
+        let running = self
+            .jobs
+            .submit(JobRequest::new(operation, names.to_vec()))
+            .await
+            .unwrap();
         let outcomes = running.collect(SOON).await.unwrap();
         assert!(
             outcomes.iter().map(|(name, _)| name).eq(names),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use xcat3_core::{NodeName, Operation, PowerTarget, State};
-use xcat3_service::Running;
+use xcat3_service::{JobRequest, Running};
 
 use crate::lab::{Lab, SOON, deploy};
 
@@ -31,7 +31,7 @@ async fn rest(mut running: Running) -> Vec<(NodeName, String)> {
         all.extend(
             outcomes
                 .into_iter()
-                .map(|(name, outcome)| (name, outcome.to_string())),
+                .map(|(_, name, outcome)| (name, outcome.to_string())),
         );
     }
     all
@@ -43,7 +43,11 @@ async fn another_conductor_finishes_a_batch_without_repeating_what_is_done() {
     let names = lab.enrol(2_000).await;
     lab.rehearsal.stop_after(Some(700));
     let first = lab.conductor();
-    let mut running = lab.jobs.submit(RESET, names.clone()).await.unwrap();
+    let mut running = lab
+        .jobs
+        .submit(JobRequest::new(RESET, names.clone()))
+        .await
+        .unwrap();
     told(&mut running, 700).await;
     first.kill().await;
     lab.rehearsal.stop_after(None);
@@ -65,7 +69,11 @@ async fn a_restarted_process_goes_on_though_its_bus_forgot_everything() {
     let names = lab.enrol(1_500).await;
     lab.rehearsal.stop_after(Some(100));
     let first = lab.conductor();
-    let mut running = lab.jobs.submit(RESET, names.clone()).await.unwrap();
+    let mut running = lab
+        .jobs
+        .submit(JobRequest::new(RESET, names.clone()))
+        .await
+        .unwrap();
     told(&mut running, 100).await;
     first.kill().await;
     lab.forget_bus();
@@ -90,7 +98,11 @@ async fn a_deploy_that_was_written_but_not_answered_is_answered_by_the_next_cond
     lab.settings.serve_deadline = Duration::from_secs(30);
     lab.network_service("slow", None).await;
     let first = lab.conductor();
-    let running = lab.jobs.submit(deploy(), names.clone()).await.unwrap();
+    let running = lab
+        .jobs
+        .submit(JobRequest::new(deploy(), names.clone()))
+        .await
+        .unwrap();
     while lab.node(&names[0]).await.state != State::Deploying {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -114,7 +126,11 @@ async fn work_under_way_ends_before_a_conductor_stops() {
     let lab = Lab::new().await;
     let names = lab.enrol(3_000).await;
     let conductor = lab.conductor();
-    let mut running = lab.jobs.submit(RESET, names).await.unwrap();
+    let mut running = lab
+        .jobs
+        .submit(JobRequest::new(RESET, names))
+        .await
+        .unwrap();
     told(&mut running, 1).await;
     conductor.stop().await;
     let acted = lab.rehearsal.acted().len();
@@ -130,7 +146,11 @@ async fn a_batch_that_outlives_nobody_is_given_up_and_its_nodes_are_free() {
     let lab = Lab::new().await;
     let names = lab.enrol(2).await;
     lab.rehearsal.stop_after(Some(0));
-    let running = lab.jobs.submit(RESET, names.clone()).await.unwrap();
+    let running = lab
+        .jobs
+        .submit(JobRequest::new(RESET, names.clone()))
+        .await
+        .unwrap();
     for attempt in 1..=5 {
         let conductor = lab.conductor();
         lab.rehearsal.called(attempt).await;

@@ -244,12 +244,12 @@ async fn a_callback_ends_a_deploy_once_and_progress_is_seen() {
 /// Takes the next job as a conductor does, and says what it is.
 async fn conduct(store: Store) -> Operation {
     loop {
-        if let Some(&(job, number)) = store.unfinished_batches().await.unwrap().first() {
-            let batch = store.batch(job, number).await.unwrap().unwrap();
+        if let Some(&(job, number, _)) = store.unfinished_batches().await.unwrap().first() {
+            let batch = store.begin_batch(job, number).await.unwrap().unwrap();
             provision(&store, State::Deployed, None).await;
             let outcomes = [(batch.names[0].clone(), Outcome::OK)];
-            store.record_outcomes(job, &outcomes).await.unwrap();
-            store.finish_batch(job, number).await.unwrap();
+            store.settle(job, None, &outcomes).await.unwrap();
+            store.finish_batch(job, number, None).await.unwrap();
             return batch.operation;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

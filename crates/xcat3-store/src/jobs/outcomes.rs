@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use xcat3_core::{NodeName, Outcome};
 
 use super::JobId;
-use crate::database::{Row, Tx, chunks, chunks_of};
+use super::batches::give_back;
+use crate::database::{Row, Tx, chunks};
 use crate::{Store, StoreError, now_ms};
 
 /// Every word that an operation may answer with.
@@ -13,30 +14,27 @@ const WORDS: [&str; 8] = [
     "ok", "on", "off", "net", "disk", "cdrom", "updated", "deleted",
 ];
 
-/// What a node is told whose batch ended without a word about it.
-const UNANSWERED: &str = "The operation ended without an answer for this node";
+/// The kinds of outcome, as they stand in the database.
+const FAILED: i64 = 0;
+const DONE: i64 = 1;
+const LEFT_ALONE: i64 = 2;
+
+/// A page of a job's outcomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcomes {
+    /// In the order in which they came, each with its number. The numbers grow; some are left out.
+    pub outcomes: Vec<(i64, NodeName, Outcome)>,
+    /// Whether these are the last: no more will come.
+    pub ended: bool,
+}
 
 impl Store {
-    /// Records what came of nodes of a job. What was recorded of a node first stays; nodes that the
-    /// job doesn't have are passed over, as is everything where there is no such job.
+    /// Records what came of nodes of a job; nothing where there is no such job. What was recorded of
+    /// a node first stays.
     ///
-    /// # Errors
-    /// The database failed; nothing was recorded.
-    pub async fn record_outcomes(
-        &self,
-        job: JobId,
-        outcomes: &[(NodeName, Outcome)],
-    ) -> Result<(), StoreError> {
-        if outcomes.is_empty() {
-            return Ok(());
-        }
-        let mut tx = self.write().await?;
-        record(&mut tx, job, outcomes).await?;
-        tx.commit().await
-    }
-
-    /// The same, and gives back those of the nodes that are reserved under `fence`: who hears of an
-    /// outcome finds the node free for the next operation.
+    /// With a fence it is recorded only of nodes that are still reserved under it, and they are given
+    /// back at once: who hears of an outcome finds the node free for the next operation. Whoever lost
+    /// a reservation, to another or because its time was over, writes nothing.
     ///
     /// # Errors
     /// The database failed; nothing was recorded or given back.
@@ -50,46 +48,27 @@ impl Store {
             return Ok(());
         }
         let mut tx = self.write().await?;
-        record(&mut tx, job, outcomes).await?;
-        if let Some(fence) = fence {
-            let statement = "
-                DELETE FROM reservations
-                WHERE fence = $2 AND node IN (SELECT value ->> 0 FROM json_each($1))";
-            for chunk in chunks_of(outcomes.iter().map(|(name, _)| name))? {
-                tx.run(statement, [chunk.into(), fence.into()]).await?;
+        let take = "UPDATE jobs SET open_wave = open_wave WHERE id = $1 RETURNING number";
+        let Some(row) = tx.row(take, [job.to_string().into()]).await? else {
+            return Ok(());
+        };
+        let number = row.int(0)?;
+        match fence {
+            None => record(&mut tx, number, outcomes).await?,
+            Some(fence) => {
+                let names: Vec<NodeName> = outcomes.iter().map(|(name, _)| name.clone()).collect();
+                let held: HashSet<NodeName> = give_back(&mut tx, fence, &names)
+                    .await?
+                    .into_iter()
+                    .collect();
+                let held = outcomes.iter().filter(|(name, _)| held.contains(name));
+                record(&mut tx, number, held).await?
             }
-        }
+        };
         tx.commit().await
     }
 
-    /// Notes that all work of a batch was done. Nodes of it without an outcome get one that says so.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn finish_batch(&self, job: JobId, number: i64) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        let unanswered = "
-            SELECT node FROM job_nodes
-            WHERE job = $1 AND batch = $2 AND sequence IS NULL ORDER BY place";
-        let rows = tx
-            .rows(unanswered, [job.to_string().into(), number.into()])
-            .await?;
-        let mut rest = Vec::with_capacity(rows.len());
-        for row in rows {
-            rest.push((
-                row.parse(0, "a node of a job")?,
-                Outcome::failed(UNANSWERED),
-            ));
-        }
-        record(&mut tx, job, &rest).await?;
-        let statement = "UPDATE batches SET finished = 1 WHERE job = $1 AND number = $2";
-        tx.run(statement, [job.to_string().into(), number.into()])
-            .await?;
-        tx.commit().await
-    }
-
-    /// The outcomes that came after the sequence number `after` (0: all of them), the number to ask
-    /// with next time, and whether these were the last.
+    /// At most `limit` outcomes after the number `after` (0: from the first on).
     ///
     /// # Errors
     /// There is no such job (any more).
@@ -97,91 +76,134 @@ impl Store {
         &self,
         job: JobId,
         after: i64,
-    ) -> Result<(Vec<(NodeName, Outcome)>, i64, bool), StoreError> {
+        limit: usize,
+    ) -> Result<Outcomes, StoreError> {
         let mut tx = self.read().await?;
-        let status = "SELECT finished_ms FROM jobs WHERE id = $1";
+        let status = "SELECT number, finished_ms FROM jobs WHERE id = $1";
         let Some(row) = tx.row(status, [job.to_string().into()]).await? else {
             return Err(StoreError::NotFound(format!("job {job} does not exist")));
         };
-        let done = row.maybe_int(0)?.is_some();
+        let finished = row.maybe_int(1)?.is_some();
         let statement = "
-            SELECT node, done, answer, sequence FROM job_nodes
-            WHERE job = $1 AND sequence > $2 ORDER BY sequence";
-        let rows = tx
-            .rows(statement, [job.to_string().into(), after.into()])
-            .await?;
-        let next = rows.last().map_or(Ok(after), |row| row.int(3))?;
+            SELECT sequence, node, kind, answer FROM job_nodes
+            WHERE job = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let values = [row.int(0)?.into(), after.into(), most.into()];
+        let rows = tx.rows(statement, values).await?;
+        let ended = finished && rows.len() < limit;
         let outcomes = rows.iter().map(outcome_of).collect::<Result<_, _>>()?;
-        Ok((outcomes, next, done))
+        Ok(Outcomes { outcomes, ended })
     }
 }
 
-async fn record(
+/// How many outcomes of each kind were recorded.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Recorded {
+    pub(super) done: i64,
+    pub(super) failed: i64,
+    pub(super) left_alone: i64,
+}
+
+/// Records outcomes of the job of this number, whose row is the caller's.
+pub(super) async fn record<'a>(
     tx: &mut Tx,
-    job: JobId,
-    outcomes: &[(NodeName, Outcome)],
-) -> Result<(), StoreError> {
-    let Some(sequence) = next_sequence(tx, job, outcomes.len()).await? else {
-        return Ok(());
+    job: i64,
+    outcomes: impl IntoIterator<Item = &'a (NodeName, Outcome)>,
+) -> Result<Recorded, StoreError> {
+    let mut seen = HashSet::new();
+    let outcomes: Vec<&(NodeName, Outcome)> = outcomes
+        .into_iter()
+        .filter(|(name, _)| seen.insert(name))
+        .collect();
+    if outcomes.is_empty() {
+        return Ok(Recorded::default());
+    }
+    let first = next_sequence(tx, job, outcomes.len()).await?;
+    let recorded = Recorded {
+        done: insert(tx, job, DONE, first, &outcomes).await?,
+        failed: insert(tx, job, FAILED, first, &outcomes).await?,
+        left_alone: insert(tx, job, LEFT_ALONE, first, &outcomes).await?,
     };
-    let mut seen = HashSet::with_capacity(outcomes.len());
-    let mut rows = Vec::with_capacity(outcomes.len());
-    for ((name, outcome), sequence) in outcomes.iter().zip(sequence..) {
-        if seen.insert(name) {
-            let done = i64::from(outcome.is_done());
-            rows.push((name.as_str(), sequence, done, outcome.as_str()));
-        }
-    }
-    // Never inserts, since only nodes of the job get that far; unlike an UPDATE it looks each row up
-    // by its key, whatever the planner thinks.
-    let statement = "
-        INSERT INTO job_nodes (job, node, place, sequence, done, answer)
-        SELECT $2, value ->> 0, 0, CAST(value ->> 1 AS BIGINT), CAST(value ->> 2 AS BIGINT),
-               value ->> 3
-        FROM json_each($1)
-        WHERE EXISTS (SELECT 1 FROM job_nodes AS known
-                      WHERE known.job = $2 AND known.node = value ->> 0)
-        ON CONFLICT (job, node) DO UPDATE
-        SET sequence = excluded.sequence, done = excluded.done, answer = excluded.answer
-        WHERE job_nodes.sequence IS NULL";
-    let mut recorded = 0;
-    for chunk in chunks(&rows)? {
-        recorded += tx
-            .run(statement, [chunk.into(), job.to_string().into()])
-            .await?;
-    }
-    let statement = "
-        UPDATE jobs
-        SET unanswered = unanswered - $2,
-            finished_ms = CASE WHEN unanswered = $2 THEN $3 ELSE finished_ms END
-        WHERE id = $1 AND $2 > 0";
-    let recorded = i64::try_from(recorded).unwrap_or(i64::MAX);
-    tx.run(
-        statement,
-        [job.to_string().into(), recorded.into(), now_ms().into()],
-    )
-    .await?;
-    Ok(())
+    count(tx, job, recorded).await?;
+    Ok(recorded)
 }
 
-/// The first of as many new sequence numbers; nothing where there is no such job.
-async fn next_sequence(tx: &mut Tx, job: JobId, count: usize) -> Result<Option<i64>, StoreError> {
+/// The first of as many new sequence numbers.
+async fn next_sequence(tx: &mut Tx, job: i64, count: usize) -> Result<i64, StoreError> {
     let count = i64::try_from(count).unwrap_or(i64::MAX);
     let statement = "
-        UPDATE jobs SET last_sequence = last_sequence + $2 WHERE id = $1 RETURNING last_sequence";
-    let row = tx
-        .row(statement, [job.to_string().into(), count.into()])
-        .await?;
-    row.map(|row| Ok(row.int(0)? - count + 1)).transpose()
+        UPDATE jobs SET last_sequence = last_sequence + $2 WHERE number = $1
+        RETURNING last_sequence";
+    let row = tx.row(statement, [job.into(), count.into()]).await?;
+    let row = row.ok_or_else(|| StoreError::corrupt("jobs", "a job is gone"))?;
+    Ok(row.int(0)? - count + 1)
 }
 
-fn outcome_of(row: &Row) -> Result<(NodeName, Outcome), StoreError> {
-    let answer = row.text(2)?;
-    let outcome = if row.int(1)? == 0 {
-        Outcome::Failed(answer.to_owned())
-    } else {
-        let word = WORDS.into_iter().find(|word| *word == answer);
-        Outcome::Done(word.ok_or_else(|| StoreError::corrupt("an outcome", answer))?)
+/// Inserts the outcomes of one kind and tells how many of them were the first of their nodes.
+async fn insert(
+    tx: &mut Tx,
+    job: i64,
+    kind: i64,
+    first: i64,
+    outcomes: &[&(NodeName, Outcome)],
+) -> Result<i64, StoreError> {
+    let rows: Vec<(&str, i64, &str)> = outcomes
+        .iter()
+        .zip(first..)
+        .filter(|((_, outcome), _)| kind_of(outcome) == kind)
+        .map(|((name, outcome), sequence)| (name.as_str(), sequence, outcome.as_str()))
+        .collect();
+    let statement = "
+        INSERT INTO job_nodes (job, sequence, node, kind, answer)
+        SELECT $2, CAST(value ->> 1 AS BIGINT), value ->> 0, $3, value ->> 2
+        FROM json_each($1) WHERE true
+        ON CONFLICT (job, node) DO NOTHING";
+    let mut inserted = 0;
+    for chunk in chunks(&rows)? {
+        inserted += tx
+            .run(statement, [chunk.into(), job.into(), kind.into()])
+            .await?;
+    }
+    Ok(i64::try_from(inserted).unwrap_or(i64::MAX))
+}
+
+/// Counts what was recorded; a job of which every node has its outcome has finished.
+async fn count(tx: &mut Tx, job: i64, recorded: Recorded) -> Result<(), StoreError> {
+    let statement = "
+        UPDATE jobs SET done = done + $2, failed = failed + $3, left_alone = left_alone + $4
+        WHERE number = $1";
+    let values = [
+        job.into(),
+        recorded.done.into(),
+        recorded.failed.into(),
+        recorded.left_alone.into(),
+    ];
+    tx.run(statement, values).await?;
+    let statement = "
+        UPDATE jobs
+        SET finished_ms = $2, state = CASE WHEN state = 'running' THEN 'done' ELSE state END
+        WHERE number = $1 AND finished_ms IS NULL AND done + failed + left_alone >= nodes";
+    let values = [job.into(), now_ms().into()];
+    tx.run(statement, values).await.map(|_| ())
+}
+
+fn kind_of(outcome: &Outcome) -> i64 {
+    match outcome {
+        Outcome::Done(_) => DONE,
+        Outcome::Failed(_) => FAILED,
+        Outcome::LeftAlone(_) => LEFT_ALONE,
+    }
+}
+
+fn outcome_of(row: &Row) -> Result<(i64, NodeName, Outcome), StoreError> {
+    let answer = row.text(3)?;
+    let outcome = match row.int(2)? {
+        DONE => {
+            let word = WORDS.into_iter().find(|word| *word == answer);
+            Outcome::Done(word.ok_or_else(|| StoreError::corrupt("an outcome", answer))?)
+        }
+        LEFT_ALONE => Outcome::LeftAlone(answer.to_owned()),
+        _ => Outcome::Failed(answer.to_owned()),
     };
-    Ok((row.parse(0, "a node of a job")?, outcome))
+    Ok((row.int(0)?, row.parse(1, "a node of a job")?, outcome))
 }

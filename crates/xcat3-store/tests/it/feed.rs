@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use uuid::Uuid;
 use xcat3_core::{Network, Nic, Node, NodeName, OsImage, Passwd, ServiceKind, State};
-use xcat3_store::{Changes, Lease, Revision, ServiceReport, Store};
+use xcat3_store::{Changes, Lease, NewJob, Revision, ServiceReport, Store};
 
 use crate::fixture::{LONG, enrol, image, mac, name, names, network, nic, node, put, to_state};
 
@@ -149,10 +149,10 @@ pub async fn what_nobody_serves_is_not_told(store: Store) {
         .await
         .unwrap();
     let job = store
-        .create_job(&xcat3_core::Operation::PowerStatus, &all, 1)
+        .create_job(&NewJob::new(&xcat3_core::Operation::PowerStatus, &all, 1))
         .await
         .unwrap();
-    store.finish_batch(job.id, 0).await.unwrap();
+    store.finish_batch(job.id, 0, None).await.unwrap();
     let fence = store.reserve(&all, "host1", "x", LONG).await.unwrap().fence;
     store.release(fence).await.unwrap();
     assert_eq!(store.revision().await.unwrap(), before);

@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 use uuid::Uuid;
 use xcat3_core::{MacAddr, Network, Nic, Node, NodeName, OsImage, Outcome, State};
-use xcat3_store::{Provision, Store};
+use xcat3_store::{JobId, Provision, Store};
 
 /// A store, and the directory that it lives in.
 pub struct Lab {
@@ -135,5 +135,18 @@ pub fn words(outcomes: &[(NodeName, Outcome)]) -> Vec<&str> {
     outcomes
         .iter()
         .map(|(_, outcome)| outcome.as_str())
+        .collect()
+}
+
+/// All outcomes of a job up to now.
+pub async fn told(store: &Store, job: JobId) -> Vec<(NodeName, Outcome)> {
+    let told = store.outcomes(job, 0, usize::MAX).await.unwrap().outcomes;
+    let mut sequence = 0;
+    for (number, ..) in &told {
+        assert!(*number > sequence, "the numbers grow");
+        sequence = *number;
+    }
+    told.into_iter()
+        .map(|(_, name, outcome)| (name, outcome))
         .collect()
 }

@@ -45,10 +45,14 @@ macro_rules! everything {
             }
             services { services_are_listed, a_network_service_lags_until_it_serves }
             jobs {
-                a_job_is_split_and_done_when_all_are_answered, unknown_names_are_answered_at_once,
+                a_job_is_split_and_done_when_all_are_answered, what_is_no_job_is_said_or_passed_over,
                 the_first_outcome_counts, a_reader_goes_on_where_it_stopped,
                 a_batch_given_again_has_only_what_is_left, an_ended_batch_leaves_nobody_waiting,
-                whoever_hears_of_an_outcome_finds_the_node_free,
+                whoever_hears_of_an_outcome_finds_the_node_free, who_lost_its_nodes_writes_nothing,
+                waves_begin_one_after_another, a_job_stops_when_too_many_fail,
+                a_job_without_waves_stops_too, cancelling_leaves_alone_what_has_not_begun,
+                a_request_sent_again_is_the_same_job, the_same_request_at_once_is_one_job,
+                jobs_are_listed_the_newest_first,
             }
             reservations {
                 what_is_held_is_locked_until_it_is_given_back, an_expired_reservation_is_free_to_take,

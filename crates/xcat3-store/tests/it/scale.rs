@@ -1,7 +1,7 @@
 //! Many nodes at once.
 
 use xcat3_core::{Node, NodeName, Operation, Outcome, State};
-use xcat3_store::{NodeSort, Provision, Store};
+use xcat3_store::{NewJob, NodeSort, Provision, Store};
 
 use crate::fixture::{LONG, image, node, to_state};
 
@@ -36,8 +36,15 @@ pub async fn ten_thousand_nodes(store: Store) {
         subnet: None,
         force: false,
     };
-    let job = store.create_job(&deploy, &names, 1_500).await.unwrap();
-    assert_eq!(job.batches.len(), 7);
+    let job = store
+        .create_job(&NewJob::new(&deploy, &names, 1_500))
+        .await
+        .unwrap();
+    assert_eq!(
+        job.batches.len(),
+        11,
+        "64, 128, 256, 512, 1024, 5 times 1500, 516"
+    );
     let reserved = store
         .reserve(&names, "host1", "deploy", LONG)
         .await
@@ -58,8 +65,9 @@ pub async fn ten_thousand_nodes(store: Store) {
         .iter()
         .map(|name| (name.clone(), Outcome::OK))
         .collect();
-    store.record_outcomes(job.id, &outcomes).await.unwrap();
-    let (read, _, done) = store.outcomes(job.id, 0).await.unwrap();
-    assert_eq!((read.len(), done), (10_000, true));
-    store.release(reserved.fence).await.unwrap();
+    let fence = Some(reserved.fence);
+    store.settle(job.id, fence, &outcomes).await.unwrap();
+    let read = store.outcomes(job.id, 0, 20_000).await.unwrap();
+    assert_eq!((read.outcomes.len(), read.ended), (10_000, true));
+    assert_eq!(store.held(reserved.fence).await.unwrap(), []);
 }

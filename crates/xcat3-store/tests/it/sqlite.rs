@@ -7,10 +7,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 use uuid::Uuid;
-use xcat3_core::{Operation, Outcome, ServiceKind, State};
-use xcat3_store::{ServiceReport, Store, StoreError};
+use xcat3_core::{Lane, Operation, Outcome, ServiceKind, State};
+use xcat3_store::{NewJob, ServiceReport, Store, StoreError};
 
-use crate::fixture::{LONG, enrol, file, image, names, network, node, put, url};
+use crate::fixture::{LONG, enrol, file, image, names, network, node, put, told, url};
 
 /// A connection of somebody else to the database, to make time pass in it.
 async fn behind_its_back(url: &str) -> SqliteConnection {
@@ -131,12 +131,12 @@ async fn what_was_said_done_survives_a_kill() {
         .unwrap();
     put(store, &names(&["a"]), State::Deploying, Some("img")).await;
     let job = store
-        .create_job(&Operation::ServeDhcp, &names(&["a", "b"]), 1)
+        .create_job(&NewJob::new(&Operation::ServeDhcp, &names(&["a", "b"]), 1))
         .await
         .unwrap();
     let done = [(names(&["a"]).remove(0), Outcome::OK)];
-    store.record_outcomes(job.id, &done).await.unwrap();
-    store.finish_batch(job.id, 0).await.unwrap();
+    store.settle(job.id, None, &done).await.unwrap();
+    store.finish_batch(job.id, 0, None).await.unwrap();
     store
         .reserve(&names(&["b"]), "host1:1", "dhcp", LONG)
         .await
@@ -153,13 +153,14 @@ async fn what_was_said_done_survives_a_kill() {
     }
     let again = Store::open(&url(&left)).await.unwrap();
     assert_eq!(again.changes_since(0).await.unwrap(), before);
-    assert_eq!(again.unfinished_batches().await.unwrap(), [(job.id, 1)]);
-    let batch = again.batch(job.id, 1).await.unwrap().unwrap();
+    let left = (job.id, 1, Lane::Provisioning);
+    assert_eq!(again.unfinished_batches().await.unwrap(), [left]);
+    let batch = again.begin_batch(job.id, 1).await.unwrap().unwrap();
     assert_eq!(
         (batch.names, batch.operation),
         (names(&["b"]), Operation::ServeDhcp)
     );
-    assert_eq!(again.outcomes(job.id, 0).await.unwrap().0, done);
+    assert_eq!(told(&again, job.id).await, done);
     // The dead one's reservation still holds, until it expires or its host says that it is dead.
     let locked = again
         .reserve(&names(&["b"]), "host1:2", "again", LONG)
@@ -232,14 +233,14 @@ async fn old_jobs_are_forgotten() {
     let mut jobs = Vec::new();
     for _ in 0..5 {
         let job = store
-            .create_job(&Operation::PowerStatus, &all, 1)
+            .create_job(&NewJob::new(&Operation::PowerStatus, &all, 1))
             .await
             .unwrap()
             .id;
         jobs.push(job);
     }
     for job in &jobs[..4] {
-        store.finish_batch(*job, 0).await.unwrap();
+        store.finish_batch(*job, 0, None).await.unwrap();
     }
     let mut other = behind_its_back(&lab.url()).await;
     let day = 24 * 3_600_000i64;
@@ -253,7 +254,7 @@ async fn old_jobs_are_forgotten() {
         sqlx::query("UPDATE jobs SET nodes = 3000000 WHERE id = $1").bind(jobs[3].to_string());
     huge.execute(&mut other).await.unwrap();
     store
-        .create_job(&Operation::PowerStatus, &all, 1)
+        .create_job(&NewJob::new(&Operation::PowerStatus, &all, 1))
         .await
         .unwrap();
     let mut kept = Vec::new();
@@ -270,13 +271,14 @@ async fn old_jobs_are_forgotten() {
     let many = "
         WITH RECURSIVE numbers (value) AS
             (SELECT 1 UNION ALL SELECT value + 1 FROM numbers LIMIT 1100)
-        INSERT INTO jobs (id, operation, nodes, unanswered, last_sequence, created_ms, finished_ms)
-        SELECT 'filler' || value, '\"power_status\"', 1, 0, 1, 0,
+        INSERT INTO jobs (number, id, operation, state, nodes, done, failed, left_alone,
+                          last_sequence, open_wave, created_ms, finished_ms)
+        SELECT 1000 + value, 'filler' || value, '\"power_status\"', 'done', 1, 1, 0, 0, 1, 0, 0,
                (SELECT max(finished_ms) FROM jobs) - 3600000 - value
         FROM numbers";
     run(&mut other, many).await;
     store
-        .create_job(&Operation::PowerStatus, &all, 1)
+        .create_job(&NewJob::new(&Operation::PowerStatus, &all, 1))
         .await
         .unwrap();
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM jobs WHERE finished_ms IS NOT NULL")
@@ -284,11 +286,12 @@ async fn old_jobs_are_forgotten() {
         .await
         .unwrap();
     assert_eq!(left, 1_000);
-    let nodes: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM job_nodes WHERE job NOT IN (SELECT id FROM jobs)")
-            .fetch_one(&mut other)
-            .await
-            .unwrap();
+    let nodes: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM job_nodes WHERE job NOT IN (SELECT number FROM jobs)",
+    )
+    .fetch_one(&mut other)
+    .await
+    .unwrap();
     assert_eq!(nodes, 0, "outcomes go with their job");
     other.close().await.unwrap();
 }
