@@ -44,8 +44,16 @@ impl<S: Sync, T: DeserializeOwned + Send + 'static> FromRequest<S> for Bulk<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        read(request, BULK_LIMIT, parse_bulk).await.map(Self)
+        read_bulk(request, parse_bulk).await.map(Self)
     }
+}
+
+/// The body of a request on many nodes, as `parse` understands it.
+pub async fn read_bulk<T: Send + 'static>(
+    request: Request,
+    parse: fn(&[u8]) -> Result<T, ApiError>,
+) -> Result<T, ApiError> {
+    read(request, BULK_LIMIT, parse).await
 }
 
 async fn read<T>(
@@ -54,7 +62,7 @@ async fn read<T>(
     parse: fn(&[u8]) -> Result<T, ApiError>,
 ) -> Result<T, ApiError>
 where
-    T: DeserializeOwned + Send + 'static,
+    T: Send + 'static,
 {
     let arriving = bytes_of(request, limit);
     let arrived = tokio::time::timeout(ARRIVES_WITHIN, arriving).await;
@@ -118,7 +126,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
 }
 
 /// A list would do for an object to the parser, but to nobody else.
-fn parse_bulk<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+pub fn parse_bulk<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     if bytes.trim_ascii_start().starts_with(b"[") {
         let sentence = format!("the body can't be understood: expected {BULK}");
         return Err(ApiError::bad_request(sentence));
@@ -136,7 +144,7 @@ fn sentence(error: &serde_json::Error) -> String {
         Some((found, expected)) if found.starts_with("invalid ") => {
             let expected = expected.strip_prefix("struct ").unwrap_or(expected);
             let expected = match expected {
-                "Names" | "NodeEntries" | "NodePatches" => BULK,
+                "Names" | "NodeEntries" | "NodePatches" | "BesideRange" => BULK,
                 other => other,
             };
             format!("expected {expected}")

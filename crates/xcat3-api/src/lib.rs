@@ -11,6 +11,7 @@ mod error;
 mod many;
 mod observe;
 mod parameters;
+mod records;
 pub mod router;
 mod server;
 

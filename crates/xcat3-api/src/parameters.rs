@@ -1,6 +1,7 @@
 //! Query parameters and parts of paths, refused in the API's own words.
 
 use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::Uri;
 use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -15,18 +16,72 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let query = Query::try_from_uri(&parts.uri);
-        let Query(params) = query.map_err(|rejection| {
-            let text = rejection.body_text().replace('`', "'");
-            let why = text.rsplit("query string: ").next().unwrap_or_default();
-            // What comes before is the parameter's name, which the rest says again.
-            let why = why.split_once(": ").map_or(why, |(_, rest)| rest);
-            let why = why.replace("unknown field", "unknown parameter");
-            let why = why.replace("duplicate field", "given twice:");
-            ApiError::bad_request(format!("the query can't be understood: {why}"))
-        })?;
-        Ok(Self(params))
+        understood(&parts.uri).map(Self)
     }
+}
+
+/// Those parameters of a request on many nodes that are its own. What all such requests share is read
+/// with the nodes: see [`shared`].
+pub struct Own<T>(pub T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Own<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        understood(&part(&parts.uri, |key| !SHARED.contains(&key))?).map(Self)
+    }
+}
+
+/// The parameters that requests on many nodes share.
+const SHARED: [&str; 1] = ["nodes"];
+
+/// What all requests take that name nodes.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct NamesParam {
+    /// The nodes as a range, instead of names in the body.
+    #[param(example = "node[1-25],-node[7,9]")]
+    pub nodes: Option<String>,
+}
+
+/// Those of the parameters that requests on many nodes share.
+pub struct Shared<T>(pub T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Shared<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        shared(&parts.uri).map(Self)
+    }
+}
+
+/// The same of the request for `uri`.
+pub fn shared<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiError> {
+    understood(&part(uri, |key| SHARED.contains(&key))?)
+}
+
+/// A URI with those parameters of `uri` whose name `belongs`.
+fn part(uri: &Uri, belongs: impl Fn(&str) -> bool) -> Result<Uri, ApiError> {
+    let query = uri.query().unwrap_or_default();
+    let key = |pair: &&str| belongs(pair.split_once('=').map_or(*pair, |(key, _)| key));
+    let kept: Vec<&str> = query.split('&').filter(key).collect();
+    let wrong = |_| ApiError::bad_request("the query can't be understood");
+    format!("/?{}", kept.join("&")).parse().map_err(wrong)
+}
+
+fn understood<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiError> {
+    let query = Query::try_from_uri(uri);
+    let Query(params) = query.map_err(|rejection| {
+        let text = rejection.body_text().replace('`', "'");
+        let why = text.rsplit("query string: ").next().unwrap_or_default();
+        // What comes before is the parameter's name, which the rest says again.
+        let why = why.split_once(": ").map_or(why, |(_, rest)| rest);
+        let why = why.replace("unknown field", "unknown parameter");
+        let why = why.replace("duplicate field", "given twice:");
+        ApiError::bad_request(format!("the query can't be understood: {why}"))
+    })?;
+    Ok(params)
 }
 
 /// The one variable part of a path.

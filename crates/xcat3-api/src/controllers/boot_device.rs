@@ -8,10 +8,9 @@ use xcat3_core::{BootDevice, Operation};
 
 use super::{Answer, accepted, ok};
 use crate::Api;
-use crate::body::Bulk;
 use crate::error::{ApiError, Failures};
-use crate::many::operate;
-use crate::parameters::Params;
+use crate::many::{Asked, operate};
+use crate::parameters::{NamesParam, Own, Params};
 
 /// What to boot from.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -24,27 +23,32 @@ pub struct Target {
 }
 
 /// Asks what nodes boot from next.
-#[utoipa::path(get, path = "/nodes/boot_device", tag = "nodes", request_body = Names,
+#[utoipa::path(get, path = "/nodes/boot_device", tag = "nodes", params(NamesParam),
+    request_body = Names,
     responses((status = 200, description = "`net`, `disk`, `cdrom`, or why not, for each",
         body = NodeOutcomes), Failures))]
-pub async fn show(State(api): State<Api>, Bulk(names): Bulk<Names>) -> Answer<NodeOutcomes> {
-    ok(operate(&api, Operation::BootDeviceStatus, names).await?)
+pub async fn show(
+    State(api): State<Api>,
+    _: Params<NamesParam>,
+    asked: Asked,
+) -> Answer<NodeOutcomes> {
+    ok(operate(&api, Operation::BootDeviceStatus, asked).await?)
 }
 
 /// Sets what nodes boot from next.
-#[utoipa::path(put, path = "/nodes/boot_device", tag = "nodes", params(Target),
+#[utoipa::path(put, path = "/nodes/boot_device", tag = "nodes", params(Target, NamesParam),
     request_body = Names,
     responses((status = 202, description = "`ok`, or why not, for each", body = NodeOutcomes),
         Failures))]
 pub async fn set(
     State(api): State<Api>,
-    Params(Target { target }): Params<Target>,
-    Bulk(names): Bulk<Names>,
+    Own(Target { target }): Own<Target>,
+    asked: Asked,
 ) -> Answer<NodeOutcomes> {
     let missing = "the parameter 'target' is missing: use net, disk or cdrom";
     let word = target.ok_or_else(|| ApiError::bad_request(missing))?;
     let device: BootDevice = word
         .parse()
         .map_err(|error| ApiError::from(format!("{error}")))?;
-    accepted(operate(&api, Operation::SetBootDevice(device), names).await?)
+    accepted(operate(&api, Operation::SetBootDevice(device), asked).await?)
 }

@@ -1,18 +1,20 @@
 //! Nodes: enrolled, listed, shown, changed and removed.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use axum::extract::State;
+use axum::response::Response;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Map;
 use utoipa::IntoParams;
 use xcat3_api_types::node::{self, CHANGEABLE, FIELDS};
+use xcat3_api_types::nodes::{Refused, WrongEntry};
 use xcat3_api_types::reader::start;
 use xcat3_api_types::{
     Names, NodeBody, NodeEntries, NodeInfo, NodeList, NodeOutcomes, NodePatches, NodeRecord, Patch,
     Secrets, patch,
 };
-use xcat3_core::{Node, Outcome};
+use xcat3_core::{Node, NodeName, Outcome};
 use xcat3_store::{NodeSort, SortKey};
 
 use super::{Answer, Document, accepted, created, ok};
@@ -20,7 +22,8 @@ use crate::Api;
 use crate::body::Bulk;
 use crate::error::{ApiError, Failures, Missing};
 use crate::many::Asked;
-use crate::parameters::{FieldsParam, Name, Params};
+use crate::parameters::{FieldsParam, Name, NamesParam, Own, Params, Shared};
+use crate::records::records;
 
 /// In which order.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -51,11 +54,24 @@ impl Sort {
     }
 }
 
-/// Lists the names of all nodes.
-#[utoipa::path(get, path = "/nodes", tag = "nodes", params(Sort),
+/// Lists the names of all nodes, or of those of a range that exist.
+#[utoipa::path(get, path = "/nodes", tag = "nodes", params(Sort, NamesParam),
     responses((status = 200, description = "names", body = NodeList), Failures))]
-pub async fn list(State(api): State<Api>, Params(sort): Params<Sort>) -> Answer<NodeList> {
-    let nodes = api.store.node_names(sort.order()?).await?;
+pub async fn list(
+    State(api): State<Api>,
+    Own(sort): Own<Sort>,
+    Shared(NamesParam { nodes: range }): Shared<NamesParam>,
+) -> Answer<NodeList> {
+    let sort = sort.order()?;
+    let asked = match range {
+        None => None,
+        range => Some(Asked::of(range, None).await?.names),
+    };
+    let mut nodes = api.store.node_names(sort).await?;
+    if let Some(asked) = asked {
+        let asked: HashSet<NodeName> = asked.into_iter().collect();
+        nodes.retain(|name| asked.contains(name));
+    }
     ok(NodeList { nodes })
 }
 
@@ -67,46 +83,43 @@ pub async fn create(
     State(api): State<Api>,
     Bulk(entries): Bulk<NodeEntries>,
 ) -> Answer<NodeOutcomes> {
-    let (names, read) = read(entries.nodes);
-    let nodes: Vec<Node> = read
-        .iter()
-        .filter_map(|node| node.as_ref().ok())
-        .cloned()
-        .collect();
-    let mut stored = if nodes.is_empty() {
-        Vec::new().into_iter()
+    let (nodes, refused) = declared(entries);
+    let outcomes = if nodes.is_empty() {
+        Vec::new()
     } else {
-        api.store.create_nodes(&nodes).await?.into_iter()
+        api.store.create_nodes(&nodes).await?
     };
-    let mut answer = NodeOutcomes::default();
-    for (name, node) in names.iter().zip(read) {
-        let outcome = match node {
-            Err(why) => Outcome::Failed(why),
-            // The store answers in the order given.
-            Ok(_) => stored.next().map_or(Outcome::OK, |(_, outcome)| outcome),
-        };
-        answer.note(name, &outcome);
-    }
-    created(answer)
+    created(NodeOutcomes::new(outcomes, refused))
 }
 
-/// The entries' names, and what each declares or what is wrong with it.
-fn read(entries: Vec<Value>) -> (Vec<String>, Vec<Result<Node, String>>) {
-    let name = |entry: &Value| entry["name"].as_str().unwrap_or_default().to_owned();
-    let names: Vec<String> = entries.iter().map(name).collect();
-    let mut times: HashMap<&str, usize> = HashMap::with_capacity(names.len());
-    for name in &names {
-        *times.entry(name).or_default() += 1;
-    }
-    let read = entries.into_iter().zip(&names).map(|(entry, name)| {
+/// The nodes that entries declare, and what is wrong with the other entries.
+fn declared(entries: NodeEntries) -> (Vec<Node>, Refused) {
+    let mut seen = HashSet::with_capacity(entries.nodes.len());
+    let names = entries.nodes.iter().map(name_of);
+    let twice = names.filter(|name| !seen.insert(*name));
+    let twice: HashSet<String> = twice.map(str::to_owned).collect();
+    let mut nodes = Vec::with_capacity(entries.nodes.len());
+    let mut refused = Refused::default();
+    for entry in entries.nodes {
+        let name = name_of(&entry);
         // Which of two is meant can't be told, so none is enrolled.
-        if times.get(name.as_str()).is_some_and(|&times| times > 1) {
-            return Err("Error: duplicate name".to_owned());
+        if twice.contains(name) {
+            refused.note(nodes.len(), name, Outcome::failed("Error: duplicate name"));
+            continue;
         }
-        NodeBody::try_from(entry)?.into_node()
-    });
-    let read = read.collect();
-    (names, read)
+        match entry {
+            Ok(node) => nodes.push(node),
+            Err(wrong) => refused.note(nodes.len(), &wrong.name, Outcome::Failed(wrong.why)),
+        }
+    }
+    (nodes, refused)
+}
+
+fn name_of(entry: &Result<Node, WrongEntry>) -> &str {
+    match entry {
+        Ok(node) => node.name.as_str(),
+        Err(wrong) => &wrong.name,
+    }
 }
 
 /// Shows a node.
@@ -138,46 +151,52 @@ pub struct Info {
     secrets: Option<String>,
 }
 
+impl Info {
+    fn secrets(&self) -> Result<Secrets, ApiError> {
+        match self.secrets.as_deref() {
+            None | Some("" | "false") => Ok(Secrets::Masked),
+            Some("true") => Ok(Secrets::InClear),
+            Some(_) => Err(ApiError::bad_request("secrets is neither true nor false")),
+        }
+    }
+}
+
 /// Shows nodes.
-#[utoipa::path(get, path = "/nodes/info", tag = "nodes", params(Info), request_body = Names,
+#[utoipa::path(get, path = "/nodes/info", tag = "nodes", params(Info, NamesParam),
+    request_body = Names,
     responses((status = 200, description = "those of the nodes that exist", body = NodeInfo),
         Failures))]
 pub async fn info(
     State(api): State<Api>,
-    Params(info): Params<Info>,
-    Bulk(names): Bulk<Names>,
-) -> Answer<NodeInfo> {
+    Own(info): Own<Info>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
     let selection = FIELDS.parse(info.fields.as_deref())?;
-    let secrets = match info.secrets.as_deref() {
-        None | Some("" | "false") => Secrets::Masked,
-        Some("true") => Secrets::InClear,
-        Some(_) => return Err(ApiError::bad_request("secrets is neither true nor false")),
-    };
-    let nodes = api.store.nodes(&Asked::of(names).names()).await?;
+    let secrets = info.secrets()?;
     if secrets == Secrets::InClear {
-        tracing::info!(
-            nodes = nodes.len(),
-            "secrets of nodes were asked for in clear"
-        );
+        let nodes = asked.names.len();
+        tracing::info!(nodes, "secrets of nodes were asked for in clear");
     }
-    let document = |node| node::document(node, &selection, secrets);
-    ok(NodeInfo {
-        nodes: nodes.iter().map(document).collect(),
-    })
+    let write = move |node: &Node, text: &mut Vec<u8>| {
+        serde_json::to_writer(text, &node::document(node, &selection, secrets))
+    };
+    records(api.store, asked.names, write).await
 }
 
 /// Changes what was declared of nodes.
-#[utoipa::path(patch, path = "/nodes", tag = "nodes", request_body = NodePatches,
+#[utoipa::path(patch, path = "/nodes", tag = "nodes", params(NamesParam),
+    request_body = NodePatches,
     responses((status = 200, description = "`updated`, or why not, for each", body = NodeOutcomes),
         Failures))]
 pub async fn update(
     State(api): State<Api>,
+    Params(NamesParam { nodes: range }): Params<NamesParam>,
     Bulk(NodePatches { nodes, patches }): Bulk<NodePatches>,
 ) -> Answer<NodeOutcomes> {
     patch::check(&patches, "a node", FIELDS.known, &CHANGEABLE)?;
-    let asked = Asked::of(Names { nodes });
+    let asked = Asked::of(range, nodes).await?;
     let mut change = |node: &mut Node| changed(node, &patches);
-    let outcomes = api.store.update_nodes(&asked.names(), &mut change).await?;
+    let outcomes = api.store.update_nodes(&asked.names, &mut change).await?;
     ok(asked.answered(outcomes))
 }
 
@@ -190,11 +209,14 @@ fn changed(node: &mut Node, patches: &[Patch]) -> Result<(), String> {
 }
 
 /// Removes nodes.
-#[utoipa::path(delete, path = "/nodes", tag = "nodes", request_body = Names,
+#[utoipa::path(delete, path = "/nodes", tag = "nodes", params(NamesParam), request_body = Names,
     responses((status = 202, description = "`deleted`, or why not, for each", body = NodeOutcomes),
         Failures))]
-pub async fn delete(State(api): State<Api>, Bulk(names): Bulk<Names>) -> Answer<NodeOutcomes> {
-    let asked = Asked::of(names);
-    let outcomes = api.store.delete_nodes(&asked.names()).await?;
+pub async fn delete(
+    State(api): State<Api>,
+    _: Params<NamesParam>,
+    asked: Asked,
+) -> Answer<NodeOutcomes> {
+    let outcomes = api.store.delete_nodes(&asked.names).await?;
     accepted(asked.answered(outcomes))
 }

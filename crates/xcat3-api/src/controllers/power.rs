@@ -8,10 +8,9 @@ use xcat3_core::{Operation, PowerTarget};
 
 use super::{Answer, accepted, ok};
 use crate::Api;
-use crate::body::Bulk;
 use crate::error::{ApiError, Failures};
-use crate::many::operate;
-use crate::parameters::Params;
+use crate::many::{Asked, operate};
+use crate::parameters::{NamesParam, Own, Params};
 
 /// What to do.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -24,21 +23,26 @@ pub struct Target {
 }
 
 /// Asks for the power state of nodes.
-#[utoipa::path(get, path = "/nodes/power", tag = "nodes", request_body = Names,
+#[utoipa::path(get, path = "/nodes/power", tag = "nodes", params(NamesParam),
+    request_body = Names,
     responses((status = 200, description = "`on`, `off`, or why not, for each", body = NodeOutcomes),
         Failures))]
-pub async fn show(State(api): State<Api>, Bulk(names): Bulk<Names>) -> Answer<NodeOutcomes> {
-    ok(operate(&api, Operation::PowerStatus, names).await?)
+pub async fn show(
+    State(api): State<Api>,
+    _: Params<NamesParam>,
+    asked: Asked,
+) -> Answer<NodeOutcomes> {
+    ok(operate(&api, Operation::PowerStatus, asked).await?)
 }
 
 /// Changes the power state of nodes.
-#[utoipa::path(put, path = "/nodes/power", tag = "nodes", params(Target), request_body = Names,
+#[utoipa::path(put, path = "/nodes/power", tag = "nodes", params(Target, NamesParam), request_body = Names,
     responses((status = 202, description = "`ok`, or why not, for each", body = NodeOutcomes),
         Failures))]
 pub async fn set(
     State(api): State<Api>,
-    Params(Target { target }): Params<Target>,
-    Bulk(names): Bulk<Names>,
+    Own(Target { target }): Own<Target>,
+    asked: Asked,
 ) -> Answer<NodeOutcomes> {
     let target = match target.as_deref() {
         // The word of the first Python client.
@@ -52,5 +56,5 @@ pub async fn set(
             ));
         }
     };
-    accepted(operate(&api, Operation::Power(target), names).await?)
+    accepted(operate(&api, Operation::Power(target), asked).await?)
 }

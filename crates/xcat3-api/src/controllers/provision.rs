@@ -3,18 +3,17 @@
 use axum::extract::State;
 use serde::Deserialize;
 use utoipa::IntoParams;
-use xcat3_api_types::nodes::Named;
+use xcat3_api_types::nodes::Refused;
 use xcat3_api_types::reader::start;
 use xcat3_api_types::{Names, NodeOutcomes};
-use xcat3_core::Operation;
+use xcat3_core::{NodeName, Operation};
 use xcat3_store::NOT_FOUND;
 
 use super::{Answer, accepted, ok};
 use crate::Api;
-use crate::body::Bulk;
 use crate::error::{ApiError, Failures, Missing};
-use crate::many::operate;
-use crate::parameters::Params;
+use crate::many::{Asked, collect, operate};
+use crate::parameters::{NamesParam, Own, Params};
 
 /// What to set up.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -75,16 +74,16 @@ impl Provision {
 }
 
 /// Deploys nodes, or takes that back.
-#[utoipa::path(put, path = "/nodes/provision", tag = "nodes", params(Provision),
+#[utoipa::path(put, path = "/nodes/provision", tag = "nodes", params(Provision, NamesParam),
     request_body = Names,
     responses((status = 202, description = "`ok`, or why not, for each", body = NodeOutcomes),
         Failures))]
 pub async fn set(
     State(api): State<Api>,
-    Params(provision): Params<Provision>,
-    Bulk(names): Bulk<Names>,
+    Own(provision): Own<Provision>,
+    asked: Asked,
 ) -> Answer<NodeOutcomes> {
-    accepted(operate(&api, provision.operation()?, names).await?)
+    accepted(operate(&api, provision.operation()?, asked).await?)
 }
 
 /// Who calls back.
@@ -107,12 +106,13 @@ pub async fn callback(
 ) -> Answer<NodeOutcomes> {
     let missing = "the parameter 'name' is missing: it names the node whose install is done";
     let name = name.ok_or_else(|| ApiError::bad_request(missing))?;
-    let named = Named { name: name.clone() };
-    let names = Names { nodes: vec![named] };
-    let answer = operate(&api, Operation::Callback, names).await?;
-    let word = answer.nodes.values().next().and_then(|word| word.as_str());
-    match word.unwrap_or(NOT_FOUND) {
-        "ok" => ok(answer),
+    let node: NodeName = name.parse().map_err(|_| ApiError::missing("node", &name))?;
+    let outcomes = collect(&api, Operation::Callback, vec![node]).await?;
+    let word = outcomes
+        .first()
+        .map_or(NOT_FOUND, |(_, outcome)| outcome.as_str());
+    match word {
+        "ok" => ok(NodeOutcomes::new(outcomes, Refused::default())),
         NOT_FOUND => Err(ApiError::missing("node", &name)),
         why => Err(ApiError::conflict(format!("node {}: {why}", start(&name)))),
     }

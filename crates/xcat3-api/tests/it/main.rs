@@ -7,6 +7,7 @@ mod hardware;
 mod many;
 mod prototype;
 mod provisioning;
+mod ranges;
 mod routes;
 mod secrets;
 mod server;

@@ -60,7 +60,8 @@ impl Wire {
         answered.unwrap_or_else(|| panic!("no answer; sending: {sent:?}"))
     }
 
-    async fn answer(&mut self) -> Option<Answered> {
+    /// Reads the head of an answer, and what came of the body along with it.
+    async fn head(&mut self) -> Option<(Answered, Vec<u8>)> {
         let mut bytes = Vec::new();
         let end = loop {
             if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -71,23 +72,62 @@ impl Wire {
             }
         };
         let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-        let mut body = bytes[end + 4..].to_vec();
-        let mut answered = Answered {
-            status: head[9..12].parse().unwrap(),
-            head,
-            text: String::new(),
-        };
+        let status = head[9..12].parse().unwrap();
+        let text = String::new();
+        Some((Answered { status, head, text }, bytes[end + 4..].to_vec()))
+    }
+
+    /// More of a body; false at the end of the connection.
+    pub async fn more(&mut self, body: &mut Vec<u8>) -> bool {
+        self.0.read_buf(body).await.unwrap_or(0) > 0
+    }
+
+    async fn answer(&mut self) -> Option<Answered> {
+        let (mut answered, mut body) = self.head().await?;
+        if answered.header("transfer-encoding") == "chunked" {
+            let mut chunks = Chunks::default();
+            loop {
+                chunks.push(&std::mem::take(&mut body));
+                if chunks.ended {
+                    break;
+                }
+                assert!(self.more(&mut body).await, "the answer broke off");
+            }
+            answered.text = String::from_utf8(chunks.content).unwrap();
+            return Some(answered);
+        }
         let length: usize = answered.header("content-length").parse().unwrap();
         while body.len() < length {
-            assert_ne!(
-                self.0.read_buf(&mut body).await.unwrap(),
-                0,
-                "the answer broke off"
-            );
+            assert!(self.more(&mut body).await, "the answer broke off");
         }
         assert_eq!(body.len(), length, "more than one answer to one request");
         answered.text = String::from_utf8(body).unwrap();
         Some(answered)
+    }
+}
+
+/// A body in chunks (RFC 9112, section 7.1), as far as it has come.
+#[derive(Default)]
+pub struct Chunks {
+    pub content: Vec<u8>,
+    pub ended: bool,
+    raw: Vec<u8>,
+}
+
+impl Chunks {
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.raw.extend_from_slice(bytes);
+        while let Some(line) = self.raw.windows(2).position(|two| two == b"\r\n") {
+            let size = std::str::from_utf8(&self.raw[..line]).unwrap();
+            let size = usize::from_str_radix(size, 16).unwrap();
+            let end = line + 2 + size + 2;
+            if self.raw.len() < end {
+                return;
+            }
+            self.content.extend_from_slice(&self.raw[line + 2..end - 2]);
+            self.ended = size == 0;
+            self.raw.drain(..end);
+        }
     }
 }
 
