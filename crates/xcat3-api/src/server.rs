@@ -89,6 +89,7 @@ pub async fn serve(
     let report = ServiceReport {
         hostname: heartbeat::hostname(),
         kind: ServiceKind::Api,
+        worker: 0,
         workers: 1,
         instance: Uuid::new_v4(),
         served: None,

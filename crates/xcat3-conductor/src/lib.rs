@@ -78,6 +78,7 @@ impl Conductor {
         let service = ServiceReport {
             hostname: self.settings.hostname.clone(),
             kind: ServiceKind::Conductor,
+            worker: 0,
             workers: 1,
             instance: Uuid::new_v4(),
             served: None,

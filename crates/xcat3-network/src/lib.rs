@@ -97,6 +97,7 @@ pub async fn run(
     let report = ServiceReport {
         hostname: settings.hostname,
         kind: ServiceKind::Network,
+        worker: 0,
         workers: 1,
         instance: Uuid::new_v4(),
         served: None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use xcat3_core::boot::Phase;
 use xcat3_core::{Node, NodeName, State};
 
-use crate::database::{Tx, chunks, chunks_of};
+use crate::database::{CHUNK, Tx, chunks_of, json};
 use crate::nodes::read;
 use crate::{Revision, Store, StoreError, milliseconds, now_ms};
 
@@ -36,7 +36,8 @@ impl fmt::Debug for Provision {
     }
 }
 
-/// Makes a table of what [`provision_rows`] wrote, restricted to nodes under the fence `$2`.
+/// Makes a table of what [`provision_rows`] wrote, restricted to nodes that are held under the fence
+/// `$2` at the time `$3`.
 macro_rules! with_given {
     ($statement:literal) => {
         concat!(
@@ -46,7 +47,8 @@ macro_rules! with_given {
                  FROM json_each($1)
                  WHERE EXISTS (SELECT 1 FROM reservations
                                WHERE reservations.node = value ->> 0
-                                 AND reservations.fence = $2)
+                                 AND reservations.fence = $2
+                                 AND reservations.expires_ms > $3)
              ) ",
             $statement
         )
@@ -55,9 +57,10 @@ macro_rules! with_given {
 
 impl Store {
     /// Writes where nodes stand, for those that are reserved under `fence`: nothing is written for a
-    /// node that is not any more ([`Store::held`] afterwards tells which those are). A node that is
-    /// to be deploying begins its way anew in phase `waiting`; of one that failed or is deployed it is
-    /// kept how far it came. Gives the revision that network services must serve for it to be true.
+    /// node that is not any more, or whose time is over ([`Store::held`] afterwards tells which those
+    /// are). A node that is to be deploying begins its way anew in phase `waiting`; of one that failed
+    /// or is deployed it is kept how far it came. Gives the revision that network services must serve
+    /// for it to be true.
     ///
     /// # Errors
     /// An OS image that a node is to be given is not in the store any more, or the database failed;
@@ -69,12 +72,12 @@ impl Store {
     ) -> Result<Revision, StoreError> {
         let mut tx = self.write().await?;
         check_images(&mut tx, changes).await?;
-        let rows = provision_rows(changes);
-        let before = tx.latest_revision().await?;
+        let revision = tx.new_revision().await?;
+        let now = now_ms();
         let update = with_given!(
             "UPDATE nodes
              SET state = given.state, osimage = COALESCE(given.osimage, nodes.osimage),
-                 deploy_token = given.deploy_token, failure = given.failure, revision = $3
+                 deploy_token = given.deploy_token, failure = given.failure, revision = $4
              FROM given WHERE nodes.name = given.name"
         );
         let forget = with_given!(
@@ -84,25 +87,24 @@ impl Store {
         );
         let begin = with_given!(
             "INSERT INTO progress (node, phase, detail, since_ms, seen_ms, started_ms, purpose)
-             SELECT given.name, $3, '', $4, $4, $4, reservations.purpose
+             SELECT given.name, $4, '', $3, $3, $3, reservations.purpose
              FROM given JOIN reservations ON reservations.node = given.name
              WHERE given.state = 'deploying'"
         );
         let mut written = 0;
-        for chunk in chunks(&rows)? {
-            let given = || [chunk.clone().into(), fence.into()];
-            let [first, second] = given();
-            written += tx.run(update, [first, second, (before + 1).into()]).await?;
+        for chunk in provision_rows(changes).chunks(CHUNK) {
+            let chunk = json(chunk)?;
+            let given = || [chunk.as_str().into(), fence.into(), now.into()];
+            let [rows, held, at] = given();
+            written += tx.run(update, [rows, held, at, revision.into()]).await?;
             tx.run(forget, given()).await?;
-            let [first, second] = given();
+            let [rows, held, at] = given();
             let waiting = Phase::Waiting.as_str().into();
-            tx.run(begin, [first, second, waiting, now_ms().into()])
-                .await?;
+            tx.run(begin, [rows, held, at, waiting]).await?;
         }
         if written == 0 {
-            return Ok(before);
+            return Ok(revision - 1);
         }
-        let revision = tx.new_revision().await?;
         tx.commit().await?;
         Ok(revision)
     }
@@ -133,7 +135,7 @@ impl Store {
                                 AND progress.seen_ms < CAST(value ->> 1 AS BIGINT)))
             ORDER BY nodes.name";
         let mut tx = self.read().await?;
-        let limits = crate::database::json(&limits)?;
+        let limits = json(&limits)?;
         let rows = tx
             .rows(statement, [limits.into(), ago(whole).into()])
             .await?;

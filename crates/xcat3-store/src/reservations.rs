@@ -27,8 +27,8 @@ pub struct Reserved {
 }
 
 impl Store {
-    /// Reserves those of the nodes that nobody holds for `owner` (a host name, with a `:` or `/` and
-    /// what tells its processes apart after it), and notes the host as their conductor.
+    /// Reserves those of the nodes that nobody holds for `owner` (a host name, a `/` and which of the
+    /// host's workers it is), and notes the host as their conductor.
     ///
     /// `purpose` names the work that they are reserved for. Nodes that are reserved for the same
     /// purpose are taken over under a new number: whoever reserves them again goes on with the work
@@ -99,16 +99,19 @@ impl Store {
     }
 
     /// Puts off the expiry of reservations that are still held, and tells which those are, by name.
+    /// One whose time is over stays lost, though nobody took its node.
     ///
     /// # Errors
     /// The database failed.
     pub async fn extend(&self, fence: i64, for_: Duration) -> Result<Vec<NodeName>, StoreError> {
-        let expires = now_ms().saturating_add(milliseconds(for_));
+        let now = now_ms();
+        let expires = now.saturating_add(milliseconds(for_));
         let statement = "
             UPDATE reservations SET expires_ms = $2
-            WHERE fence = $1 RETURNING node";
+            WHERE fence = $1 AND expires_ms > $3 RETURNING node";
         let mut tx = self.write().await?;
-        let rows = tx.rows(statement, [fence.into(), expires.into()]).await?;
+        let values = [fence.into(), expires.into(), now.into()];
+        let rows = tx.rows(statement, values).await?;
         tx.commit().await?;
         let mut names: Vec<NodeName> = rows
             .iter()
@@ -124,8 +127,10 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn held(&self, fence: i64) -> Result<Vec<NodeName>, StoreError> {
-        let statement = "SELECT node FROM reservations WHERE fence = $1 ORDER BY node";
-        let rows = self.read().await?.rows(statement, [fence.into()]).await?;
+        let statement = "
+            SELECT node FROM reservations WHERE fence = $1 AND expires_ms > $2 ORDER BY node";
+        let mut tx = self.read().await?;
+        let rows = tx.rows(statement, [fence.into(), now_ms().into()]).await?;
         rows.iter()
             .map(|row| row.parse(0, "a reserved node"))
             .collect()
@@ -142,27 +147,15 @@ impl Store {
         tx.commit().await
     }
 
-    /// Gives back what all processes of a host hold, and tells how many nodes that were: for its
-    /// conductor to say at its start that an earlier run of it is dead.
+    /// Gives back all that an owner holds, and tells how many nodes that were: for a conductor's
+    /// worker to say at its start that an earlier run of it is dead.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn release_host(&self, host: &str) -> Result<u64, StoreError> {
+    pub async fn release_owner(&self, owner: &str) -> Result<u64, StoreError> {
         let mut tx = self.write().await?;
-        let owners = tx
-            .rows("SELECT DISTINCT owner FROM reservations", [])
-            .await?;
-        let owners = owners
-            .iter()
-            .map(|row| row.text(0))
-            .collect::<Result<Vec<_>, _>>()?;
-        let of_host = owners.iter().filter(|owner| host_of(owner) == host);
-        let statement = "
-            DELETE FROM reservations WHERE owner IN (SELECT value ->> 0 FROM json_each($1))";
-        let mut released = 0;
-        for chunk in chunks_of(of_host)? {
-            released += tx.run(statement, [chunk.into()]).await?;
-        }
+        let statement = "DELETE FROM reservations WHERE owner = $1";
+        let released = tx.run(statement, [owner.into()]).await?;
         tx.commit().await?;
         Ok(released)
     }
@@ -182,6 +175,6 @@ async fn begun(tx: &mut Tx, fence: i64) -> Result<Vec<NodeName>, StoreError> {
 }
 
 /// The host of an owner of reservations.
-pub(crate) fn host_of(owner: &str) -> &str {
-    owner.split([':', '/']).next().unwrap_or(owner)
+fn host_of(owner: &str) -> &str {
+    owner.split('/').next().unwrap_or(owner)
 }

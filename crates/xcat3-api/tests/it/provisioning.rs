@@ -138,6 +138,7 @@ async fn a_network_that_cannot_be_served_says_why() {
     let report = ServiceReport {
         hostname: "net1".into(),
         kind: ServiceKind::Network,
+        worker: 0,
         workers: 1,
         instance: uuid::Uuid::new_v4(),
         served: Some(1_000_000),
@@ -170,6 +171,7 @@ async fn a_network_service_that_lags_is_named() {
     let report = ServiceReport {
         hostname: "net1".into(),
         kind: ServiceKind::Network,
+        worker: 0,
         workers: 1,
         instance: uuid::Uuid::new_v4(),
         served: Some(0),

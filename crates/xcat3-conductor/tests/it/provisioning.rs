@@ -19,6 +19,7 @@ impl Lab {
         let report = ServiceReport {
             hostname: hostname.into(),
             kind: ServiceKind::Network,
+            worker: 0,
             workers: 1,
             instance: uuid::Uuid::new_v4(),
             served,

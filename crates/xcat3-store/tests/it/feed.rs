@@ -121,19 +121,18 @@ pub async fn what_nobody_serves_is_not_told(store: Store) {
     store.create_osimage(&image("img")).await.unwrap();
     put(&store, &all, State::Deploying, Some("img")).await;
     let before = store.revision().await.unwrap();
-    let report = ServiceReport {
+    let mut report = ServiceReport {
         hostname: "host1".into(),
         kind: ServiceKind::Network,
+        worker: 0,
         workers: 1,
         instance: Uuid::new_v4(),
         served: None,
         note: None,
     };
     store.heartbeat(&report).await.unwrap();
-    store
-        .report_served("host1", ServiceKind::Network, before, None)
-        .await
-        .unwrap();
+    report.served = Some(before);
+    store.heartbeat(&report).await.unwrap();
     let lease = Lease {
         mac: mac(1),
         ip: "10.0.0.1".parse().unwrap(),

@@ -43,7 +43,11 @@ macro_rules! everything {
                 an_image_comes_changes_and_goes, an_image_in_use_stays_and_names_its_users,
                 a_passwd_comes_changes_and_goes, leases_are_kept_by_address_and_machine,
             }
-            services { services_are_listed, a_network_service_lags_until_it_serves }
+            services {
+                services_are_listed, a_service_is_as_many_as_its_workers_online,
+                a_network_service_lags_until_it_serves,
+                a_network_service_serves_when_all_its_workers_do,
+            }
             jobs {
                 a_job_is_split_and_done_when_all_are_answered, what_is_no_job_is_said_or_passed_over,
                 the_first_outcome_counts, a_reader_goes_on_where_it_stopped,
@@ -57,7 +61,8 @@ macro_rules! everything {
             reservations {
                 what_is_held_is_locked_until_it_is_given_back, an_expired_reservation_is_free_to_take,
                 a_reservation_can_be_extended, overlapping_races_never_share_a_node,
-                a_host_gives_back_what_it_held, the_same_work_is_taken_over,
+                an_owner_gives_back_what_it_held, the_same_work_is_taken_over,
+                who_comes_too_late_can_do_nothing,
             }
             provisioning {
                 a_deploy_is_written_with_its_way, only_the_holder_writes,

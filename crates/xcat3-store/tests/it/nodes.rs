@@ -267,11 +267,11 @@ pub async fn removing_answers_for_each(store: Store) {
 pub async fn a_node_that_is_held_stays_as_it_is(store: Store) {
     let both = enrol(&store, &["a", "b"]).await;
     let held = store
-        .reserve(&both[..1], "host1:77", "power on", LONG)
+        .reserve(&both[..1], "host1/77", "power on", LONG)
         .await
         .unwrap();
     let shown = store.nodes(&both).await.unwrap();
-    assert_eq!(shown[0].reservation.as_deref(), Some("host1:77"));
+    assert_eq!(shown[0].reservation.as_deref(), Some("host1/77"));
     assert_eq!(shown[0].conductor.as_deref(), Some("host1"));
     assert_eq!(shown[1].reservation, None);
     let mut change = |node: &mut xcat3_core::Node| {

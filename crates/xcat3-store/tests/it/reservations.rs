@@ -6,7 +6,7 @@ use std::time::Duration;
 use xcat3_core::{NodeName, State};
 use xcat3_store::{Provision, Store};
 
-use crate::fixture::{LONG, enrol, image, many, name, names, node, to_state};
+use crate::fixture::{LONG, enrol, image, many, names, node, to_state};
 
 fn texts(nodes: &[xcat3_core::Node]) -> Vec<&str> {
     nodes.iter().map(|node| node.name.as_str()).collect()
@@ -86,23 +86,48 @@ pub async fn an_expired_reservation_is_free_to_take(store: Store) {
 
 pub async fn a_reservation_can_be_extended(store: Store) {
     let all = enrol(&store, &["a", "b"]).await;
-    let short = Duration::from_millis(40);
+    let begun = std::time::Instant::now();
+    let lease = Duration::from_millis(500);
     let first = store
-        .reserve(&all, "host1", "power on", short)
-        .await
-        .unwrap();
-    tokio::time::sleep(short * 2).await;
-    store
-        .reserve(&names(&["b"]), "host2", "power off", LONG)
+        .reserve(&all, "host1/0", "power on", lease)
         .await
         .unwrap();
     let still = store.extend(first.fence, LONG).await.unwrap();
-    assert_eq!(still, names(&["a"]), "b is lost");
+    if begun.elapsed() < lease {
+        assert_eq!(still, all);
+    }
+    tokio::time::sleep(lease).await;
+    assert_eq!(store.held(first.fence).await.unwrap(), still);
     let other = store
-        .reserve(&names(&["a"]), "host2", "power off", LONG)
+        .reserve(&still, "host2/0", "power off", LONG)
         .await
         .unwrap();
-    assert_eq!(other.locked, names(&["a"]));
+    assert_eq!(other.locked, still);
+}
+
+pub async fn who_comes_too_late_can_do_nothing(store: Store) {
+    let all = enrol(&store, &["a", "b"]).await;
+    let short = Duration::from_millis(40);
+    let first = store
+        .reserve(&all, "host1/0", "power on", short)
+        .await
+        .unwrap();
+    tokio::time::sleep(short * 2).await;
+    // Nobody took the nodes, but somebody may have changed them meanwhile.
+    assert_eq!(store.held(first.fence).await.unwrap(), []);
+    assert_eq!(store.extend(first.fence, LONG).await.unwrap(), []);
+    let before = store.revision().await.unwrap();
+    let late = [to_state(&all[0], State::Dhcp)];
+    assert_eq!(store.provision(first.fence, &late).await.unwrap(), before);
+    assert_eq!(store.revision().await.unwrap(), before);
+    assert_eq!(store.nodes(&all).await.unwrap()[0].state, State::None);
+    let second = store
+        .reserve(&names(&["b"]), "host2/0", "power off", LONG)
+        .await
+        .unwrap();
+    assert_eq!(store.extend(first.fence, LONG).await.unwrap(), []);
+    store.release(first.fence).await.unwrap();
+    assert_eq!(store.held(second.fence).await.unwrap(), names(&["b"]));
 }
 
 pub async fn overlapping_races_never_share_a_node(store: Store) {
@@ -146,27 +171,31 @@ pub async fn overlapping_races_never_share_a_node(store: Store) {
     );
 }
 
-pub async fn a_host_gives_back_what_it_held(store: Store) {
-    enrol(&store, &["a", "b", "c", "d"]).await;
+pub async fn an_owner_gives_back_what_it_held(store: Store) {
+    enrol(&store, &["a", "b", "c", "d", "e"]).await;
     for (held, owner) in [
-        ("a", "host1:1"),
-        ("b", "host1:2"),
-        ("c", "host1"),
-        ("d", "host10:1"),
+        ("a", "host1/1"),
+        ("b", "host1/1"),
+        ("c", "host1/10"),
+        ("d", "host1"),
+        ("e", "host2/1"),
     ] {
-        store
+        let reserved = store
             .reserve(&names(&[held]), owner, held, LONG)
             .await
             .unwrap();
+        let conductor = reserved.nodes[0].conductor.as_deref();
+        assert_eq!(conductor, owner.split('/').next());
     }
-    assert_eq!(store.release_host("host1").await.unwrap(), 3);
+    assert_eq!(store.release_owner("host1/1").await.unwrap(), 2);
+    assert_eq!(store.release_owner("host1/1").await.unwrap(), 0);
     let held = store.all_nodes().await.unwrap();
     let held: Vec<_> = held
         .iter()
         .filter(|node| node.reservation.is_some())
+        .map(|node| node.name.as_str())
         .collect();
-    assert_eq!(held.len(), 1);
-    assert_eq!(held[0].name, name("d"));
+    assert_eq!(held, ["c", "d", "e"]);
 }
 
 pub async fn the_same_work_is_taken_over(store: Store) {

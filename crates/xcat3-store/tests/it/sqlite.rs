@@ -138,7 +138,7 @@ async fn what_was_said_done_survives_a_kill() {
     store.settle(job.id, None, &done).await.unwrap();
     store.finish_batch(job.id, 0, None).await.unwrap();
     store
-        .reserve(&names(&["b"]), "host1:1", "dhcp", LONG)
+        .reserve(&names(&["b"]), "host1/1", "dhcp", LONG)
         .await
         .unwrap();
     let before = store.changes_since(0).await.unwrap();
@@ -161,16 +161,16 @@ async fn what_was_said_done_survives_a_kill() {
         (names(&["b"]), Operation::ServeDhcp)
     );
     assert_eq!(told(&again, job.id).await, done);
-    // The dead one's reservation still holds, until it expires or its host says that it is dead.
+    // The dead one's reservation still holds, until it expires or its slot says that it is dead.
     let locked = again
-        .reserve(&names(&["b"]), "host1:2", "again", LONG)
+        .reserve(&names(&["b"]), "host1/2", "again", LONG)
         .await
         .unwrap()
         .locked;
     assert_eq!(locked, names(&["b"]));
-    assert_eq!(again.release_host("host1").await.unwrap(), 1);
+    assert_eq!(again.release_owner("host1/1").await.unwrap(), 1);
     let fence = again
-        .reserve(&names(&["b"]), "host1:2", "again", LONG)
+        .reserve(&names(&["b"]), "host1/2", "again", LONG)
         .await
         .unwrap()
         .fence;
@@ -205,6 +205,7 @@ async fn silent_services_are_offline() {
     let report = ServiceReport {
         hostname: "host1".into(),
         kind: ServiceKind::Network,
+        worker: 0,
         workers: 1,
         instance: Uuid::new_v4(),
         served: None,
