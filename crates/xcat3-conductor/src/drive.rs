@@ -11,7 +11,7 @@ use futures::future::join_all;
 use tokio::sync::mpsc;
 use tokio::time::error::Elapsed;
 use xcat3_core::{Node, NodeName, Operation, Outcome};
-use xcat3_drivers::control::{ControlDriver, ControlOperation};
+use xcat3_drivers::control::{ControlDriver, ControlOperation, ControlOrder, Lease};
 
 use crate::FindControl;
 
@@ -97,9 +97,14 @@ impl Group<'_> {
         let mut pending: HashSet<NodeName> =
             self.nodes.iter().map(|node| node.name.clone()).collect();
         let (sender, mut driven) = mpsc::channel(256);
-        let run = self
-            .driver
-            .run(operation, self.nodes, sender, self.deadline);
+        let lease = Lease::endless();
+        let order = ControlOrder {
+            operation,
+            nodes: self.nodes,
+            deadline: self.deadline,
+            lease: &lease,
+        };
+        let run = self.driver.run(order, sender);
         let run = AssertUnwindSafe(run).catch_unwind();
         let mut run = pin!(tokio::time::timeout(self.deadline + GRACE, run));
         let ended = loop {
@@ -152,8 +157,8 @@ mod tests {
 
     #[async_trait]
     impl ControlDriver for Odd {
-        async fn run(&self, _: ControlOperation, nodes: &[Node], outcomes: Outcomes, _: Duration) {
-            for node in nodes {
+        async fn run(&self, order: ControlOrder<'_>, outcomes: Outcomes) {
+            for node in order.nodes {
                 let answer = (node.name.clone(), Outcome::OK);
                 match node.name.as_str() {
                     "forgotten" => {}

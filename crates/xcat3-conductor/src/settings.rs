@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use xcat3_drivers::control::{ControlConfig, KvmConfig};
+use xcat3_drivers::control::{ControlConfig, FakeConfig, KvmConfig, Rate};
 use xcat3_service::{Config, StateDir, heartbeat};
 
 /// How a conductor works.
@@ -47,12 +47,21 @@ impl Settings {
 pub fn control_config(config: &Config, state: &StateDir) -> ControlConfig {
     let kvm = &config.control.kvm;
     let known_hosts = kvm.known_hosts.clone();
+    let fake = &config.control.fake;
+    let journal = fake.journal.clone();
+    let milliseconds = |time: u32| Duration::from_millis(time.into());
     ControlConfig {
         kvm: KvmConfig {
             known_hosts: known_hosts.unwrap_or_else(|| state.known_hosts()),
             trust_on_first_use: kvm.trust_on_first_use,
             connect_deadline: kvm.connect_deadline_s.duration(),
             command_deadline: kvm.command_deadline_s.duration(),
+        },
+        fake: FakeConfig {
+            journal: journal.unwrap_or_else(|| state.fake_journal()),
+            latency: milliseconds(fake.latency_ms),
+            jitter: milliseconds(fake.jitter_ms),
+            failure: Rate::new(fake.failure.value()).unwrap_or(Rate::NEVER),
         },
     }
 }

@@ -3,6 +3,7 @@
 //! `etc/xcat3.conf` documents every key with its default; a test holds it to this file. Reading
 //! files is left to `main.rs` by way of [`Config::load`]; the services are given values.
 
+mod fraction;
 mod seconds;
 mod sections;
 mod workers;
@@ -11,8 +12,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use fraction::Fraction;
 pub use seconds::Seconds;
-pub use sections::{Api, Bus, Conductor, Control, Install, Kvm, Loaders, LogLevel, Network};
+pub use sections::{Api, Bus, Conductor, Control, Fake, Install, Kvm, Loaders, LogLevel, Network};
 pub use workers::Workers;
 
 /// Everything that can be configured. [`Config::default`] is a system that works.
@@ -146,6 +148,8 @@ mod tests {
         assert!(refusal("[api]\nlisten = \"here\"\n").contains("line 2"));
         assert!(refusal("[api]\nworkers = 0\n").contains("line 2: 0 is no number of workers"));
         assert!(refusal("log = \"loud\"\n").contains("line 1"));
+        let rate = refusal("[control.fake]\nfailure = 1.5\n");
+        assert!(rate.contains("line 2: 1.5 is not a rate"), "{rate}");
         assert!(refusal("state_dir = \n").contains("line 1"));
     }
 

@@ -185,6 +185,12 @@ impl StateDir {
         self.0.join("known_hosts")
     }
 
+    /// What fake machines remember.
+    #[must_use]
+    pub fn fake_journal(&self) -> PathBuf {
+        self.0.join("fake.journal")
+    }
+
     /// Public keys that may log in on installed machines.
     #[must_use]
     pub fn authorized_keys(&self) -> PathBuf {

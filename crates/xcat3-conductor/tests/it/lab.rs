@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use xcat3_conductor::{Conductor, FindControl, Settings};
 use xcat3_core::osimage::{BootFile, ImageContent};
 use xcat3_core::{MacAddr, Network, Nic, Node, NodeName, Operation, OsImage, Outcome, Passwd};
-use xcat3_drivers::control::{ControlDriver, ControlOperation};
+use xcat3_drivers::control::{ControlDriver, ControlOperation, ControlOrder};
 use xcat3_service::bus::InProcess;
 use xcat3_service::{JobRequest, Jobs};
 use xcat3_store::Store;
@@ -67,20 +67,14 @@ impl Rehearsal {
 
 #[async_trait]
 impl ControlDriver for Rehearsal {
-    async fn run(
-        &self,
-        operation: ControlOperation,
-        nodes: &[Node],
-        outcomes: mpsc::Sender<(NodeName, Outcome)>,
-        _: Duration,
-    ) {
+    async fn run(&self, order: ControlOrder<'_>, outcomes: mpsc::Sender<(NodeName, Outcome)>) {
         self.calls.fetch_add(1, Ordering::SeqCst);
-        let word = match operation {
+        let word = match order.operation {
             ControlOperation::PowerStatus => "on",
             ControlOperation::BootDeviceStatus => "disk",
             ControlOperation::Power(_) | ControlOperation::SetBootDevice(_) => "ok",
         };
-        for node in nodes {
+        for node in order.nodes {
             if !self.act(&node.name) {
                 std::future::pending::<()>().await;
             }

@@ -20,18 +20,17 @@ mod virsh;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::join_all;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
-use xcat3_core::{Node, NodeName, Outcome};
+use xcat3_core::{NodeName, Outcome};
 
 use self::endpoint::Endpoint;
 use self::hypervisor::Hypervisor;
 use self::report::{Asked, Report};
-use super::{ControlDriver, ControlOperation, KvmConfig};
+use super::{ControlDriver, ControlOrder, KvmConfig};
 
 /// From how many hypervisors on those without a connection are forgotten.
 const MANY: usize = 256;
@@ -68,17 +67,11 @@ impl Kvm {
 
 #[async_trait]
 impl ControlDriver for Kvm {
-    async fn run(
-        &self,
-        operation: ControlOperation,
-        nodes: &[Node],
-        outcomes: mpsc::Sender<(NodeName, Outcome)>,
-        deadline: Duration,
-    ) {
-        let end = Instant::now() + deadline;
+    async fn run(&self, order: ControlOrder<'_>, outcomes: mpsc::Sender<(NodeName, Outcome)>) {
+        let end = Instant::now() + order.deadline;
         let report = Report::new(outcomes);
         let mut groups: HashMap<Endpoint, Vec<Asked<'_>>> = HashMap::new();
-        for node in nodes {
+        for node in order.nodes {
             let asked = Asked::new(node);
             match Endpoint::of(node) {
                 Ok(endpoint) => groups.entry(endpoint).or_default().push(asked),
@@ -86,12 +79,12 @@ impl ControlDriver for Kvm {
             }
         }
         let lanes = groups.into_iter().map(|(endpoint, asked)| {
-            let (hypervisor, report) = (self.hypervisor(&endpoint), &report);
+            let (hypervisor, report, order) = (self.hypervisor(&endpoint), &report, &order);
             async move {
                 let asked: Vec<&Asked<'_>> = asked.iter().collect();
-                let driving = hypervisor.drive(operation, &asked, report);
+                let driving = hypervisor.drive(order, &asked, report);
                 if timeout_at(end, driving).await.is_err() {
-                    let seconds = deadline.as_secs_f32();
+                    let seconds = order.deadline.as_secs_f32();
                     let late = format!("hypervisor {endpoint}: not done within {seconds} s");
                     report.tell_rest(&asked, &late).await;
                 }

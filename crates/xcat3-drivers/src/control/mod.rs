@@ -7,7 +7,12 @@
 //!
 //! A new driver is a file beside this one, a field of [`Controls`] and an arm of its match.
 
+pub mod fake;
 pub mod kvm;
+mod lease;
+
+pub use fake::Rate;
+pub use lease::{Lease, LeaseHolder};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,19 +34,29 @@ pub enum ControlOperation {
     SetBootDevice(BootDevice),
 }
 
+/// What a driver has to do.
+#[derive(Clone, Debug)]
+pub struct ControlOrder<'a> {
+    /// What is done to each of the nodes.
+    pub operation: ControlOperation,
+    /// The nodes.
+    pub nodes: &'a [Node],
+    /// How long it may take.
+    pub deadline: Duration,
+    /// Whether their machines may still be acted upon.
+    pub lease: &'a Lease,
+}
+
 /// A way to control machines.
 #[async_trait]
 pub trait ControlDriver: Send + Sync {
-    /// Does `operation` to all of `nodes` and sends exactly one outcome a node, each as soon as
-    /// it is known. Returns when all were sent, at the latest a moment after `deadline` (those
-    /// not done by then have failed), or when nobody listens any more.
-    async fn run(
-        &self,
-        operation: ControlOperation,
-        nodes: &[Node],
-        outcomes: mpsc::Sender<(NodeName, Outcome)>,
-        deadline: Duration,
-    );
+    /// Carries `order` out and sends exactly one outcome a node, each as soon as it is known.
+    /// Returns when all were sent, at the latest a moment after the deadline (those not done by
+    /// then have failed), or when nobody listens any more.
+    ///
+    /// Before each action it asks whether the lease holds. Where that is over it stops, and owes
+    /// the nodes that it did not act on no outcome.
+    async fn run(&self, order: ControlOrder<'_>, outcomes: mpsc::Sender<(NodeName, Outcome)>);
 }
 
 /// What the drivers must be told by configuration.
@@ -49,6 +64,34 @@ pub trait ControlDriver: Send + Sync {
 pub struct ControlConfig {
     /// Of the driver `kvm`.
     pub kvm: KvmConfig,
+    /// Of the driver `fake`.
+    pub fake: FakeConfig,
+}
+
+/// How fake machines behave where their nodes don't say otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FakeConfig {
+    /// The file that remembers them. Need not exist yet.
+    pub journal: PathBuf,
+    /// How long each operation takes.
+    pub latency: Duration,
+    /// How much longer it takes at most, by chance.
+    pub jitter: Duration,
+    /// How often an operation fails.
+    pub failure: Rate,
+}
+
+impl FakeConfig {
+    /// Machines that answer at once and never fail, remembered in `journal`.
+    #[must_use]
+    pub fn new(journal: PathBuf) -> Self {
+        Self {
+            journal,
+            latency: Duration::ZERO,
+            jitter: Duration::ZERO,
+            failure: Rate::NEVER,
+        }
+    }
 }
 
 /// How hypervisors are reached.
@@ -81,6 +124,7 @@ impl KvmConfig {
 /// Every control driver of this build, ready for use. Made once: drivers keep connections.
 pub struct Controls {
     kvm: kvm::Kvm,
+    fake: fake::Fake,
 }
 
 impl Controls {
@@ -89,6 +133,7 @@ impl Controls {
     pub fn new(config: &ControlConfig) -> Self {
         Self {
             kvm: kvm::Kvm::new(config.kvm.clone()),
+            fake: fake::Fake::new(config.fake.clone()),
         }
     }
 
@@ -97,6 +142,7 @@ impl Controls {
     pub fn driver(&self, mgt: &str) -> Option<&dyn ControlDriver> {
         match mgt {
             "kvm" => Some(&self.kvm),
+            "fake" => Some(&self.fake),
             _ => None,
         }
     }

@@ -16,7 +16,9 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 use xcat3_core::{Nic, Node, Outcome};
-use xcat3_drivers::control::{ControlConfig, ControlOperation, Controls, KvmConfig};
+use xcat3_drivers::control::{
+    ControlConfig, ControlOperation, ControlOrder, Controls, FakeConfig, KvmConfig, Lease,
+};
 
 use self::lab::LAB;
 
@@ -38,7 +40,10 @@ impl Driver {
         let mut kvm = KvmConfig::new(known_hosts.clone());
         change(&mut kvm);
         Self {
-            controls: Controls::new(&ControlConfig { kvm }),
+            controls: Controls::new(&ControlConfig {
+                kvm,
+                fake: FakeConfig::new(folder.path().join("fake.journal")),
+            }),
             known_hosts,
             _folder: folder,
         }
@@ -54,7 +59,14 @@ impl Driver {
         let (sender, mut receiver) = mpsc::channel(4);
         let start = Instant::now();
         let driver = self.controls.driver("kvm").unwrap();
-        let running = driver.run(operation, nodes, sender, deadline);
+        let lease = Lease::endless();
+        let order = ControlOrder {
+            operation,
+            nodes,
+            deadline,
+            lease: &lease,
+        };
+        let running = driver.run(order, sender);
         let receiving = async {
             let mut outcomes = Vec::new();
             while let Some((name, outcome)) = receiver.recv().await {

@@ -1,3 +1,4 @@
-//! Drivers against the real thing.
+//! Drivers against the real thing, and the one that has none.
 
+mod fake;
 mod kvm;

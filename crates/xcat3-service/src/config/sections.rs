@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Seconds, Workers};
+use super::{Fraction, Seconds, Workers};
 
 /// How much is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,8 +51,12 @@ pub struct Api {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Conductor {
-    /// How many batches are worked on at once.
+    /// How many batches that drive hardware are worked on at once.
     pub batches_at_once: NonZeroUsize,
+    /// How many batches that only change the provisioning state are worked on at once, beside them.
+    pub provisioning_at_once: NonZeroUsize,
+    /// How long the nodes of a batch stay reserved after the last sign of life of who works on it.
+    pub reservation_s: Seconds,
     /// How long a control driver has for one batch. Below `api.answer_within_s`, so that the
     /// reason still reaches the client.
     pub operation_deadline_s: Seconds,
@@ -108,6 +112,8 @@ pub struct Loaders {
 pub struct Control {
     /// The ssh/virsh driver.
     pub kvm: Kvm,
+    /// The driver of machines that don't exist.
+    pub fake: Fake,
 }
 
 /// The ssh/virsh control driver (`mgt=kvm`).
@@ -122,6 +128,20 @@ pub struct Kvm {
     pub connect_deadline_s: Seconds,
     /// How long one command on a hypervisor may take.
     pub command_deadline_s: Seconds,
+}
+
+/// The control driver for rehearsals (`mgt=fake`). A node's `control_info` may say otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fake {
+    /// The file that remembers fake machines; absent: `fake.journal` in the state directory.
+    pub journal: Option<PathBuf>,
+    /// How many milliseconds each operation takes.
+    pub latency_ms: u32,
+    /// How many milliseconds more it takes at most, by chance.
+    pub jitter_ms: u32,
+    /// How often an operation fails.
+    pub failure: Fraction,
 }
 
 /// What installed machines are given.
@@ -172,6 +192,8 @@ impl Default for Conductor {
     fn default() -> Self {
         Self {
             batches_at_once: NonZeroUsize::new(64).unwrap_or(NonZeroUsize::MIN),
+            provisioning_at_once: NonZeroUsize::new(8).unwrap_or(NonZeroUsize::MIN),
+            reservation_s: Seconds::new(30),
             operation_deadline_s: Seconds::new(50),
             serve_deadline_s: Seconds::new(30),
             first_contact_s: Seconds::new(86_400),

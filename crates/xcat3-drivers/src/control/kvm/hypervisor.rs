@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use xcat3_core::{BootDevice, MacAddr, Node, Outcome, PowerTarget};
 
-use super::super::{ControlOperation, KvmConfig};
+use super::super::{ControlOperation, ControlOrder, KvmConfig, Lease};
 use super::endpoint::Endpoint;
 use super::failure::Failure;
 use super::link::Link;
@@ -47,8 +47,9 @@ impl Hypervisor {
         self.link.is_in_use()
     }
 
-    /// Does `operation` to the nodes `asked` and reports each.
-    pub async fn drive(&self, operation: ControlOperation, asked: &[&Asked<'_>], report: &Report) {
+    /// Does `order` to its nodes `asked` and reports each.
+    pub async fn drive(&self, order: &ControlOrder<'_>, asked: &[&Asked<'_>], report: &Report) {
+        let operation = order.operation;
         let macs = |node: &Node| node.nics.iter().map(|nic| nic.mac).collect::<Vec<_>>();
         let wanted: HashSet<MacAddr> = asked.iter().flat_map(|asked| macs(asked.node)).collect();
         let (connection, inventory) = match self.look(&wanted, detail(operation)).await {
@@ -77,7 +78,7 @@ impl Hypervisor {
             .into_iter()
             .map(|(uuid, (order, asked))| (uuid, order, asked))
             .collect();
-        self.act(&connection, work, report).await;
+        self.act(&connection, work, order.lease, report).await;
     }
 
     /// Looks at the domains, on a new connection if the old one turns out to be lost.
@@ -103,7 +104,17 @@ impl Hypervisor {
         }
     }
 
-    async fn act(&self, connection: &Arc<Connection>, work: Work<'_, '_>, report: &Report) {
+    async fn act(
+        &self,
+        connection: &Arc<Connection>,
+        work: Work<'_, '_>,
+        lease: &Lease,
+        report: &Report,
+    ) {
+        // From here on the commands go their way, each to its end.
+        if !lease.holds().await {
+            return;
+        }
         let commands = work.len().min(SIDE_BY_SIDE);
         let mut shares: Vec<Work<'_, '_>> = (0..commands).map(|_| Vec::new()).collect();
         for (place, item) in work.into_iter().enumerate() {
