@@ -78,10 +78,7 @@ impl Conductor {
     async fn finish(&self, work: Work, fence: Option<i64>) -> Result<(), StoreError> {
         let finish = || self.store.finish_batch(work.job, work.batch, fence);
         let open = persist("end of a batch", finish).await?;
-        let next = |batch| Work {
-            job: work.job,
-            batch,
-        };
+        let next = |batch| Work { batch, ..work };
         let next: Vec<Work> = open.into_iter().map(next).collect();
         if let Err(error) = self.bus.publish(&next).await {
             tracing::warn!(job = %work.job, %error, "the next wave of a job will start late");

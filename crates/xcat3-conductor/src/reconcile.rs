@@ -31,7 +31,7 @@ impl Conductor {
         let unfinished = self.store.unfinished_batches().await?;
         let work: Vec<Work> = unfinished
             .into_iter()
-            .map(|(job, batch, _)| Work { job, batch })
+            .map(|(job, batch, lane)| Work { job, batch, lane })
             .collect();
         if let Err(error) = self.bus.publish(&work).await {
             tracing::warn!(%error, batches = work.len(), "unfinished batches wait for the bus");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
+use xcat3_core::Lane;
 use xcat3_service::bus::Delivery;
 
 use crate::Conductor;
@@ -45,7 +46,12 @@ impl Conductor {
                 // Nobody closes the semaphore.
                 return std::future::pending().await;
             };
-            match self.bus.next_work().await {
+            // Waiting is cancel safe: what the other lane had meanwhile stays in its queue.
+            let delivery = tokio::select! {
+                delivery = self.bus.next_work(Lane::Hardware) => delivery,
+                delivery = self.bus.next_work(Lane::Provisioning) => delivery,
+            };
+            match delivery {
                 Ok(delivery) => return (slot, delivery),
                 Err(error) => tracing::warn!(%error, "waiting for the bus"),
             }

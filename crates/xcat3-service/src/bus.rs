@@ -14,6 +14,7 @@ mod queue;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use xcat3_core::Lane;
 use xcat3_store::JobId;
 
 pub use in_process::InProcess;
@@ -26,6 +27,8 @@ pub struct Work {
     pub job: JobId,
     /// The number of the batch in its job.
     pub batch: i64,
+    /// The queue that it waits in, by its operation.
+    pub lane: Lane,
 }
 
 /// What one can be nudged about.
@@ -33,6 +36,8 @@ pub struct Work {
 pub enum Topic {
     /// Outcomes of this job were recorded.
     Job(JobId),
+    /// The store has a new revision, or a service reported something else than before.
+    Changes,
 }
 
 /// The bus did not do what it was asked.
@@ -50,9 +55,9 @@ pub trait Bus: Send + Sync {
     /// so that publishing again is harmless.
     async fn publish(&self, work: &[Work]) -> Result<(), BusError>;
 
-    /// Waits for the next piece of work and takes it. Cancel safe: work is never lost between the
+    /// Waits for the next piece of work in `lane` and takes it. Cancel safe: work is never lost between the
     /// queue and a caller that stopped waiting.
-    async fn next_work(&self) -> Result<Delivery, BusError>;
+    async fn next_work(&self, lane: Lane) -> Result<Delivery, BusError>;
 
     /// Wakes up all who listen to `topic`, now. Who listens later is not woken.
     async fn nudge(&self, topic: Topic) -> Result<(), BusError>;

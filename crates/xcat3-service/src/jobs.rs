@@ -112,7 +112,12 @@ impl Jobs {
         // until the next look.
         let mut running = self.running(job.id, 0).await;
         (running.repeated, running.names) = (job.repeated, names);
-        let work = |batch| Work { job: job.id, batch };
+        let lane = request.operation.lane();
+        let work = |batch| Work {
+            job: job.id,
+            batch,
+            lane,
+        };
         let work: Vec<Work> = job.batches.into_iter().map(work).collect();
         if let Err(error) = self.bus.publish(&work).await {
             // The conductors find it in the store.

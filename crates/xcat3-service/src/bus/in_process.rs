@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use xcat3_core::Lane;
 
 use super::nudge::Hub;
 use super::queue::{Queue, Taken};
@@ -18,10 +19,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A bus inside one process. Clones are the same bus.
 #[derive(Clone)]
 pub struct InProcess {
-    shared: Arc<Shared>,
+    hardware: Arc<Shared>,
+    provisioning: Arc<Shared>,
     hub: Arc<Hub>,
 }
 
+/// The queue of a lane.
 struct Shared {
     queue: Mutex<Queue>,
     /// Wakes one waiting worker. It is notified whenever work becomes ready, and by each worker
@@ -39,18 +42,29 @@ impl InProcess {
     /// A bus that takes workers for dead after `patience` without a sign of life.
     #[must_use]
     pub fn with_patience(patience: Duration) -> Self {
-        let shared = Shared {
-            queue: Mutex::new(Queue::new(patience)),
-            ready: Notify::new(),
-        };
         Self {
-            shared: Arc::new(shared),
+            hardware: Arc::new(Shared::new(patience)),
+            provisioning: Arc::new(Shared::new(patience)),
             hub: Arc::default(),
+        }
+    }
+
+    fn lane(&self, lane: Lane) -> &Arc<Shared> {
+        match lane {
+            Lane::Hardware => &self.hardware,
+            Lane::Provisioning => &self.provisioning,
         }
     }
 }
 
 impl Shared {
+    fn new(patience: Duration) -> Self {
+        Self {
+            queue: Mutex::new(Queue::new(patience)),
+            ready: Notify::new(),
+        }
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -65,31 +79,36 @@ impl Shared {
 #[async_trait]
 impl Bus for InProcess {
     async fn publish(&self, work: &[Work]) -> Result<(), BusError> {
-        {
-            let mut queue = self.shared.queue();
-            work.iter().for_each(|work| queue.put(*work));
+        for lane in Lane::ALL {
+            let shared = self.lane(lane);
+            {
+                let mut queue = shared.queue();
+                let ours = work.iter().filter(|work| work.lane == lane);
+                ours.for_each(|work| queue.put(*work));
+            }
+            shared.ready.notify_one();
         }
-        self.shared.ready.notify_one();
         Ok(())
     }
 
-    async fn next_work(&self) -> Result<Delivery, BusError> {
+    async fn next_work(&self, lane: Lane) -> Result<Delivery, BusError> {
+        let shared = self.lane(lane);
         loop {
-            if let Some((taken, patience)) = self.shared.take() {
-                self.shared.ready.notify_one();
+            if let Some((taken, patience)) = shared.take() {
+                shared.ready.notify_one();
                 return Ok(Delivery {
                     work: taken.work,
                     attempt: taken.attempt,
                     patience,
                     receipt: Box::new(Held {
                         taken,
-                        shared: self.shared.clone(),
+                        shared: shared.clone(),
                     }),
                 });
             }
-            let expiry = self.shared.queue().next_expiry();
+            let expiry = shared.queue().next_expiry();
             tokio::select! {
-                () = self.shared.ready.notified() => {}
+                () = shared.ready.notified() => {}
                 () = at(expiry) => {}
             }
         }

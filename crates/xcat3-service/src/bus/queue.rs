@@ -132,13 +132,15 @@ impl Queue {
 mod tests {
     use super::*;
     use uuid::Uuid;
+    use xcat3_core::Lane;
     use xcat3_store::JobId;
 
     const PATIENCE: Duration = Duration::from_secs(30);
 
     fn works(count: i64) -> Vec<Work> {
         let job = JobId(Uuid::new_v4());
-        (0..count).map(|batch| Work { job, batch }).collect()
+        let lane = Lane::Hardware;
+        (0..count).map(|batch| Work { job, batch, lane }).collect()
     }
 
     fn queue(works: &[Work]) -> Queue {

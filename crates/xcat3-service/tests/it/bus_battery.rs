@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use uuid::Uuid;
+use xcat3_core::Lane;
 use xcat3_service::Bus;
 use xcat3_service::bus::{Delivery, Nudges, Topic, Work};
 use xcat3_store::JobId;
 
+/// The queue of most tests.
+const LANE: Lane = Lane::Hardware;
 /// Within this something happens, or it never will.
 const SOON: Duration = Duration::from_secs(10);
 /// So long nothing may happen.
@@ -17,11 +20,12 @@ const QUIET: Duration = Duration::from_millis(50);
 
 fn works(count: i64) -> Vec<Work> {
     let job = JobId(Uuid::new_v4());
-    (0..count).map(|batch| Work { job, batch }).collect()
+    let lane = LANE;
+    (0..count).map(|batch| Work { job, batch, lane }).collect()
 }
 
 async fn take(bus: &dyn Bus) -> Delivery {
-    timeout(SOON, bus.next_work())
+    timeout(SOON, bus.next_work(LANE))
         .await
         .expect("there is work")
         .unwrap()
@@ -29,7 +33,7 @@ async fn take(bus: &dyn Bus) -> Delivery {
 
 async fn assert_no_work(bus: &dyn Bus) {
     assert!(
-        timeout(QUIET, bus.next_work()).await.is_err(),
+        timeout(QUIET, bus.next_work(LANE)).await.is_err(),
         "there must be no work"
     );
 }
@@ -43,7 +47,7 @@ pub(crate) async fn each_piece_of_work_goes_to_one_worker(bus: &dyn Bus) {
     bus.publish(&works).await.unwrap();
     let worker = async || {
         let mut done = Vec::new();
-        while let Ok(delivery) = timeout(QUIET, bus.next_work()).await {
+        while let Ok(delivery) = timeout(QUIET, bus.next_work(LANE)).await {
             let delivery = delivery.unwrap();
             assert_eq!(delivery.attempt(), 1);
             done.push(delivery.work());
@@ -59,6 +63,24 @@ pub(crate) async fn each_piece_of_work_goes_to_one_worker(bus: &dyn Bus) {
         done.into_iter().collect::<HashSet<_>>(),
         works.into_iter().collect()
     );
+}
+
+pub(crate) async fn each_lane_has_its_own_queue(bus: &dyn Bus) {
+    let hardware = works(1)[0];
+    let provisioning = Work {
+        lane: Lane::Provisioning,
+        ..works(1)[0]
+    };
+    bus.publish(&[hardware, provisioning]).await.unwrap();
+    let taken = timeout(SOON, bus.next_work(Lane::Provisioning)).await;
+    let taken = taken.expect("it does not wait behind hardware").unwrap();
+    assert_eq!(taken.work(), provisioning);
+    let none = timeout(QUIET, bus.next_work(Lane::Provisioning)).await;
+    assert!(none.is_err(), "hardware is another lane");
+    taken.acknowledge().await.unwrap();
+    let taken = take(bus).await;
+    assert_eq!(taken.work(), hardware);
+    taken.acknowledge().await.unwrap();
 }
 
 pub(crate) async fn what_is_published_again_is_not_done_twice(bus: &dyn Bus) {
@@ -102,7 +124,7 @@ pub(crate) async fn a_worker_that_gives_signs_of_life_keeps_its_work(bus: &dyn B
     for _ in 0..8 {
         delivery.in_progress().await.unwrap();
         assert!(
-            timeout(pause, bus.next_work()).await.is_err(),
+            timeout(pause, bus.next_work(LANE)).await.is_err(),
             "it was taken from a live worker"
         );
     }
@@ -123,7 +145,7 @@ pub(crate) async fn a_waiting_worker_is_woken(bus: &dyn Bus) {
 
 pub(crate) async fn a_worker_that_stops_waiting_loses_no_work(bus: &dyn Bus) {
     for _ in 0..20 {
-        let waiting = timeout(Duration::from_millis(1), bus.next_work());
+        let waiting = timeout(Duration::from_millis(1), bus.next_work(LANE));
         let published = works(1);
         let (taken, _) = tokio::join!(waiting, bus.publish(&published));
         if let Ok(taken) = taken {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use xcat3_core::{Node, NodeName, Operation, Outcome};
+use xcat3_core::{Lane, Node, NodeName, Operation, Outcome};
 use xcat3_service::bus::{InProcess, Topic};
 use xcat3_service::{Bus, JobRequest, Jobs};
 use xcat3_store::Store;
@@ -42,7 +42,7 @@ async fn lab(nodes: usize) -> Lab {
 impl Lab {
     /// Answers for all nodes of the next batch.
     async fn carry_out_one(&self) -> usize {
-        let delivery = tokio::time::timeout(SOON, self.bus.next_work())
+        let delivery = tokio::time::timeout(SOON, self.bus.next_work(Lane::Hardware))
             .await
             .unwrap()
             .unwrap();

@@ -25,6 +25,7 @@ macro_rules! battery {
 
 battery!(
     each_piece_of_work_goes_to_one_worker,
+    each_lane_has_its_own_queue,
     what_is_published_again_is_not_done_twice,
     what_a_worker_drops_goes_to_another,
     a_silent_worker_loses_its_work,
