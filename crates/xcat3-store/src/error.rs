@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use sqlx::postgres::PgDatabaseError;
+
 /// Why the store did not do what it was asked for. Each is a sentence for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -52,8 +54,12 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(database) => {
-                let code = database.code().and_then(|code| code.parse().ok());
-                of_sqlite(code.unwrap_or(0), database.message())
+                let code = database.code().unwrap_or_default();
+                if database.try_downcast_ref::<PgDatabaseError>().is_some() {
+                    of_postgres(&code, database.message())
+                } else {
+                    of_sqlite(code.parse().unwrap_or(0), database.message())
+                }
             }
             sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::StorageFull => Self::DiskFull,
             sqlx::Error::PoolTimedOut => {
@@ -78,6 +84,32 @@ fn of_sqlite(extended: i32, message: &str) -> StoreError {
         (_, code::READONLY) => StoreError::Unavailable(format!(
             "it may not be written to ({message}): check the permissions of its file and directory"
         )),
+        _ => StoreError::Unavailable(message.to_owned()),
+    }
+}
+
+/// What is said of transactions that stood in each other's way; the store tries such again itself.
+const COLLISION: &str = "two requests stood in each other's way: send it again";
+
+/// Whether a transaction failed only because another one wrote at the same time.
+pub(crate) fn is_collision(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable(why) if why == COLLISION)
+}
+
+/// By SQLSTATE (<https://www.postgresql.org/docs/current/errcodes-appendix.html>), whose first two
+/// characters are its class. The messages name tables and constraints, but show no values.
+fn of_postgres(code: &str, message: &str) -> StoreError {
+    let class = code.get(..2).unwrap_or_default();
+    match (class, code) {
+        (_, "53100") => StoreError::DiskFull,
+        (_, "40001" | "40P01") => StoreError::Unavailable(COLLISION.to_owned()),
+        (_, "55P03" | "57014") => {
+            StoreError::Unavailable("it was busy with other requests for too long".to_owned())
+        }
+        // Text with a character of number 0, which PostgreSQL has no room for.
+        (_, "22P05" | "22021") => StoreError::Invalid(format!("it can't be stored: {message}")),
+        ("23", _) => StoreError::Conflict(format!("it does not fit what is stored: {message}")),
+        (_, "XX001" | "XX002") => StoreError::Corrupt(message.to_owned()),
         _ => StoreError::Unavailable(message.to_owned()),
     }
 }

@@ -5,12 +5,16 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 use xcat3_core::{Network, Node, Operation};
 
+use crate::database::Database;
 use crate::{NewJob, NodeSort, Store, StoreError};
 
 async fn limit(store: &Store, pages: u64) {
     let statement = AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+    let Database::Sqlite(database) = &store.database else {
+        panic!("only SQLite has such a limit");
+    };
     sqlx::query(statement)
-        .execute(&store.database.writer)
+        .execute(&database.writer)
         .await
         .unwrap();
 }

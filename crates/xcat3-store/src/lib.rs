@@ -1,8 +1,7 @@
 //! The store: what operators declared, what xcat3 knows of nodes, jobs and leases. The truth that
 //! all services share.
 //!
-//! One concrete [`Store`] over SQLite, written so that PostgreSQL can stand beside it. Only this
-//! crate knows SQL. Each method is one transaction, whatever the number of nodes it is given, and
+//! One concrete [`Store`] over SQLite or PostgreSQL. Only this crate knows SQL. Each method is one transaction, whatever the number of nodes it is given, and
 //! set-based: no statement a node. A node's failure is an [`xcat3_core::Outcome`], a failure of
 //! the whole is a [`StoreError`].
 //!
@@ -30,7 +29,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
-use database::Database;
+use database::{Database, Turn};
 
 pub use error::StoreError;
 pub use feed::{Changes, Revision};
@@ -54,13 +53,16 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database at `url`: `sqlite:/path/xcat3.db`, made where there is none (readable by
-    /// its owner only), or `sqlite::memory:`. Brings its schema up to date.
+    /// Opens the database at `url` and brings its schema up to date: `sqlite:/path/xcat3.db`, made
+    /// where there is none (readable by its owner only), `sqlite::memory:`, or
+    /// `postgres://user:password@host:port/database?sslmode=…`, which has to be there (empty).
     ///
-    /// Several processes may have the same database open.
+    /// Several processes may have the same database open, and open it at the same time. Where
+    /// PostgreSQL is away later, requests wait a few seconds for it and then say so
+    /// ([`StoreError::Unavailable`]); those that come when it is back succeed.
     ///
     /// # Errors
-    /// It can't be opened or made, or a newer xcat3 wrote it.
+    /// It can't be opened or made, or a newer xcat3 wrote it. None shows the password.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let database = Database::open(url).await?;
         let store = Self {
@@ -80,8 +82,14 @@ impl Store {
         self.database.read().await
     }
 
+    /// A transaction that may write beside others of its kind ([`Turn::Shared`]).
+    async fn write_beside(&self) -> Result<database::Tx, StoreError> {
+        self.database.write(Turn::Shared, &self.latest).await
+    }
+
+    /// A transaction beside which nobody writes.
     async fn write(&self) -> Result<database::Tx, StoreError> {
-        self.database.write(&self.latest).await
+        self.database.write(Turn::Alone, &self.latest).await
     }
 }
 

@@ -44,7 +44,7 @@ impl Store {
         for_: Duration,
     ) -> Result<Reserved, StoreError> {
         let mut tx = self.write().await?;
-        let fence = tx.count_up("fence").await?;
+        let fence = tx.next_fence().await?;
         let now = now_ms();
         let expires = now.saturating_add(milliseconds(for_));
         let take = "

@@ -1,20 +1,27 @@
 //! Stores to test on, and short ways to make what goes into them.
 
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
+use xcat3_backing::{Database, Server};
 use xcat3_core::{MacAddr, Network, Nic, Node, NodeName, OsImage, Outcome, State};
 use xcat3_store::{JobId, Provision, Store};
 
-/// A store, and the directory that it lives in.
+/// A store, and where it lives.
 pub struct Lab {
     pub store: Store,
     pub directory: Option<TempDir>,
+    /// Dropped last, so that its connections end before it does.
+    pub database: Option<Database>,
 }
 
 impl Lab {
     /// Where the database is, for another process to open it.
     pub fn url(&self) -> String {
-        url(self.directory.as_ref().unwrap())
+        match &self.database {
+            Some(database) => database.url(),
+            None => url(self.directory.as_ref().unwrap()),
+        }
     }
 }
 
@@ -28,6 +35,7 @@ pub async fn file() -> Lab {
     Lab {
         store,
         directory: Some(directory),
+        database: None,
     }
 }
 
@@ -36,7 +44,41 @@ pub async fn memory() -> Lab {
     Lab {
         store,
         directory: None,
+        database: None,
     }
+}
+
+/// A database of its own on PostgreSQL, copied from one that has the schema already.
+pub async fn postgres() -> Lab {
+    let database = migrated().await;
+    Lab {
+        store: Store::open(&database.url()).await.unwrap(),
+        directory: None,
+        database: Some(database),
+    }
+}
+
+async fn migrated() -> Database {
+    // Of another name when the schema is another: a server may outlive this run.
+    let migrations = sqlx::migrate!("migrations/postgres");
+    let checksums = migrations
+        .iter()
+        .flat_map(|migration| migration.checksum.iter());
+    let sum = checksums.fold(0u64, |sum, &byte| {
+        sum.wrapping_mul(1_000_003).wrapping_add(byte.into())
+    });
+    let template = format!("xcat3_template_{sum:016x}");
+    let server = Server::shared().unwrap();
+    static MADE: OnceCell<()> = OnceCell::const_new();
+    let make = async || {
+        if server.copy_of(&template).unwrap().is_none() {
+            let new = server.database().unwrap();
+            Store::open(&new.url()).await.unwrap().close().await;
+            server.keep_as(&new, &template).unwrap();
+        }
+    };
+    MADE.get_or_init(make).await;
+    server.copy_of(&template).unwrap().unwrap()
 }
 
 pub fn name(text: &str) -> NodeName {

@@ -85,3 +85,7 @@ mod over_sqlite_file {
 mod over_sqlite_memory {
     everything!(crate::fixture::memory);
 }
+
+mod over_postgres {
+    everything!(crate::fixture::postgres);
+}
