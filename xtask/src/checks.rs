@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::command::{cargo, is_root, run};
+use crate::command::{cargo, is_root, run, target_dir, workspace};
 use crate::{dependencies, lab, packages};
 
 /// Dependencies, formatting and clippy.
@@ -24,23 +24,18 @@ pub fn lint() -> Result<()> {
 pub fn test(boot: bool) -> Result<()> {
     packages::install()?;
     lint()?;
-    if nextest_is_installed() {
-        run(as_root_tests(&mut cargo(&[
-            "nextest",
-            "run",
-            "--workspace",
-            "--locked",
-        ]))?)?;
+    let tests: &[&str] = if nextest_is_installed() {
+        &["nextest", "run", "--workspace", "--locked"]
     } else {
-        let all_but_doc = [
+        &[
             "test",
             "--workspace",
             "--locked",
             "--all-targets",
             "--no-fail-fast",
-        ];
-        run(as_root_tests(&mut cargo(&all_but_doc))?)?;
-    }
+        ]
+    };
+    run(as_root_tests(&mut with_servers(&cargo(tests))?)?)?;
     run(&mut cargo(&[
         "test",
         "--workspace",
@@ -52,6 +47,21 @@ pub fn test(boot: bool) -> Result<()> {
         lab::boot(None)?;
     }
     Ok(())
+}
+
+/// The command with servers of its own to test against, which are started once for all tests.
+fn with_servers(command: &Command) -> Result<Command> {
+    run(&mut cargo(&[
+        "build",
+        "--package",
+        "xcat3-backing",
+        "--locked",
+        "--quiet",
+    ]))?;
+    let mut around = Command::new(target_dir().join("debug/xcat3-backing"));
+    around.args(["run", "--"]).arg(command.get_program());
+    around.args(command.get_args()).current_dir(workspace());
+    Ok(around)
 }
 
 /// Tests make network namespaces, so their programs run as root.

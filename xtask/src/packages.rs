@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::command::{as_root, run};
+use crate::command::{as_root, run, workspace};
 
 /// Everything that the tests, the lab and the benchmarks call on a Debian 12 machine.
 const PACKAGES: &[&str] = &[
@@ -55,13 +55,21 @@ const PACKAGES: &[&str] = &[
     "python3",
 ];
 
-/// Installs what is missing of [`PACKAGES`].
+/// Servers that the tests start themselves; installing these packages must not start Debian's.
+const SERVERS: &[&str] = &["postgresql", "nats-server"];
+
+/// Installs what is missing of [`PACKAGES`] and [`SERVERS`].
 pub fn install() -> Result<()> {
-    install_these(PACKAGES)
+    install_these(PACKAGES)?;
+    install_by(apt_without_starting, SERVERS)
 }
 
 /// Installs what is missing of these packages; nothing is asked of apt where all are there.
 pub fn install_these(packages: &[&str]) -> Result<()> {
+    install_by(apt, packages)
+}
+
+fn install_by(apt: fn() -> Result<Command>, packages: &[&str]) -> Result<()> {
     let missing = missing(packages)?;
     if missing.is_empty() {
         return Ok(());
@@ -71,14 +79,14 @@ pub fn install_these(packages: &[&str]) -> Result<()> {
         update()?;
         lists_are_fresh = true;
     }
-    if apt_install(&missing).is_ok() {
+    if apt_install(apt()?, &missing).is_ok() {
         return Ok(());
     }
     // An old list names versions that are gone, and a second apt may have deleted our downloads.
     if !lists_are_fresh {
         update()?;
     }
-    apt_install(&missing)
+    apt_install(apt()?, &missing)
 }
 
 /// Those that are not installed.
@@ -120,8 +128,8 @@ fn update() -> Result<()> {
     run(apt()?.arg("update"))
 }
 
-fn apt_install(packages: &[&str]) -> Result<()> {
-    run(apt()?
+fn apt_install(mut apt: Command, packages: &[&str]) -> Result<()> {
+    run(apt
         .args(["install", "--yes", "--no-install-recommends"])
         .args(packages))?;
     match missing(packages)? {
@@ -131,7 +139,18 @@ fn apt_install(packages: &[&str]) -> Result<()> {
 }
 
 fn apt() -> Result<Command> {
-    let mut command = as_root("env")?;
+    with_apt(as_root("env")?)
+}
+
+/// The same, by which no server is started.
+fn apt_without_starting() -> Result<Command> {
+    let mut command = as_root("sh")?;
+    command.arg(workspace().join("xtask/src/without_starting.sh"));
+    command.arg("env");
+    with_apt(command)
+}
+
+fn with_apt(mut command: Command) -> Result<Command> {
     // Who became root without a login may lack the directories that dpkg insists on.
     let path = std::env::var("PATH").unwrap_or_default();
     command.arg(format!("PATH={path}:/usr/sbin:/sbin"));
