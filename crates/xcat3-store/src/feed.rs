@@ -8,7 +8,10 @@ use tokio::sync::watch;
 use xcat3_core::{Network, Node, NodeName, OsImage, Passwd};
 
 use crate::database::{Tx, chunks_of};
-use crate::{Store, StoreError, images, networks, nodes, passwds};
+use crate::{Store, StoreError, images, networks, nodes, now_ms, passwds};
+
+/// For how long it is remembered what was removed.
+const REMEMBERED_MS: i64 = 7 * 24 * 3_600 * 1_000;
 
 /// Counts the changes that services must know of. It only grows.
 pub type Revision = i64;
@@ -19,7 +22,8 @@ pub struct Changes {
     /// The revision up to which this tells; what to ask from next time.
     pub revision: Revision,
     /// Whether this is all that there is, to replace what the reader had. It is when it asked for
-    /// the changes since 0, and when the store is another one than it has seen.
+    /// the changes since 0, when the store is another one than it has seen, and when it is so far
+    /// behind that what was removed since has been forgotten.
     pub complete: bool,
     /// Nodes that are new or changed, as they are now. Their reservation, conductor and progress are
     /// those of the moment: the feed doesn't tell of changes of these.
@@ -84,7 +88,7 @@ impl Store {
     pub async fn changes_since(&self, since: Revision) -> Result<Changes, StoreError> {
         let mut tx = self.read().await?;
         let revision = tx.latest_revision().await?;
-        let complete = since <= 0 || since > revision;
+        let complete = since <= 0 || since > revision || since < tx.forgotten().await?;
         if since == revision {
             return Ok(Changes {
                 revision,
@@ -141,14 +145,42 @@ impl Tx {
         }
         let revision = self.new_revision().await?;
         let statement = "
-            INSERT INTO tombstones (kind, name, revision)
-            SELECT $2, value ->> 0, $3 FROM json_each($1) WHERE true
-            ON CONFLICT (kind, name) DO UPDATE SET revision = excluded.revision";
+            INSERT INTO tombstones (kind, name, revision, buried_ms)
+            SELECT $2, value ->> 0, $3, $4 FROM json_each($1) WHERE true
+            ON CONFLICT (kind, name) DO UPDATE
+            SET revision = excluded.revision, buried_ms = excluded.buried_ms";
+        let now = now_ms();
         for chunk in chunks_of(&names)? {
-            let values = [chunk.into(), kind.as_str().into(), revision.into()];
+            let kind = kind.as_str().into();
+            let values = [chunk.into(), kind, revision.into(), now.into()];
             self.run(statement, values).await?;
         }
-        Ok(())
+        self.forget_tombstones(now - REMEMBERED_MS).await
+    }
+
+    /// Removes the tombstones of what was removed before a time, and notes up to which revision that
+    /// is: a reader that has not come that far has to begin anew.
+    async fn forget_tombstones(&mut self, before_ms: i64) -> Result<(), StoreError> {
+        let oldest = "SELECT buried_ms FROM tombstones ORDER BY revision LIMIT 1";
+        let oldest = self.row(oldest, []).await?;
+        if oldest.map_or(Ok(i64::MAX), |row| row.int(0))? >= before_ms {
+            return Ok(());
+        }
+        let note = "
+            UPDATE counters
+            SET value = (SELECT MAX(revision) FROM tombstones WHERE buried_ms < $1)
+            WHERE name = 'forgotten'
+              AND value < (SELECT MAX(revision) FROM tombstones WHERE buried_ms < $1)";
+        self.run(note, [before_ms.into()]).await?;
+        let forget = "DELETE FROM tombstones WHERE buried_ms < $1";
+        self.run(forget, [before_ms.into()]).await.map(|_| ())
+    }
+
+    /// Up to which revision tombstones may be gone.
+    async fn forgotten(&mut self) -> Result<Revision, StoreError> {
+        let statement = "SELECT value FROM counters WHERE name = 'forgotten'";
+        let row = self.row(statement, []).await?;
+        row.map_or(Ok(0), |row| row.int(0))
     }
 
     /// Forgets that things of these names were ever gone, since there are new ones.

@@ -101,6 +101,20 @@ pub struct Batch {
     pub names: Vec<NodeName>,
 }
 
+impl Batch {
+    /// What its nodes are reserved for. It is the same for every attempt at the batch, which is how a
+    /// later one takes over the nodes of an earlier one.
+    #[must_use]
+    pub fn purpose(&self) -> String {
+        format!("{}batch {}", purpose_of(self.job), self.number)
+    }
+}
+
+/// How the purposes of all batches of a job begin.
+fn purpose_of(job: JobId) -> String {
+    format!("job {job} ")
+}
+
 /// How far a batch has come, as it stands in the database.
 mod batch_state {
     pub(super) const WAITS: i64 = 0;

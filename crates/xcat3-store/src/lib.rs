@@ -50,6 +50,7 @@ pub const LOCKED: &str = "Locked temporarily";
 pub struct Store {
     database: Database,
     latest: watch::Sender<Revision>,
+    names: nodes::Names,
 }
 
 impl Store {
@@ -68,6 +69,7 @@ impl Store {
         let store = Self {
             database,
             latest: watch::Sender::new(0),
+            names: nodes::Names::default(),
         };
         store.latest.send_replace(store.revision().await?);
         Ok(store)

@@ -4,6 +4,7 @@
 
 mod claims;
 mod create;
+mod names;
 pub(crate) mod read;
 mod update;
 
@@ -105,28 +106,24 @@ impl Store {
         Ok(outcomes)
     }
 
-    /// The names of all nodes.
+    /// The names of all nodes, in any order; [`Store::all_names`] costs less.
     ///
     /// # Errors
     /// The database failed.
     pub async fn node_names(&self, sort: NodeSort) -> Result<Vec<NodeName>, StoreError> {
-        let mut tx = self.read().await?;
         let mut names = match sort.key.statement() {
-            None => all_names(&mut tx).await?,
+            None => self.all_names().await?.to_vec(),
             Some(statement) => {
-                let rows = tx.rows(statement, []).await?;
-                let sorted = |row: &Row| Ok((row.owned(1)?, row.parse(0, "a node's name")?));
-                rows.iter().map(sorted).collect::<Result<_, StoreError>>()?
+                let rows = self.read().await?.rows(statement, []).await?;
+                let keyed = |row: &Row| Ok((row.owned(1)?, row.parse(0, "a node's name")?));
+                let keyed = rows.iter().map(keyed).collect::<Result<_, StoreError>>()?;
+                names::sorted(keyed)
             }
         };
-        names.sort_by(|left, right| {
-            let name = || natural::compare(left.1.as_str(), right.1.as_str());
-            left.0.cmp(&right.0).then_with(name)
-        });
         if sort.descending {
             names.reverse();
         }
-        Ok(names.into_iter().map(|(_, name)| name).collect())
+        Ok(names)
     }
 
     /// The nodes of these names that exist, in the order asked for, each once.
@@ -198,33 +195,17 @@ impl Store {
             let delete = "DELETE FROM nodes WHERE name IN (SELECT value ->> 0 FROM json_each($1))";
             tx.run(delete, [chunk.into()]).await?;
         }
-        tx.bury(Kind::Node, removed.iter().map(|name| name.as_str()))
-            .await?;
+        if !removed.is_empty() {
+            tx.bury(Kind::Node, removed.iter().map(|name| name.as_str()))
+                .await?;
+            names::changed(&mut tx).await?;
+        }
         tx.commit().await?;
         Ok(outcomes)
     }
 }
 
-type Sorted = (Option<String>, NodeName);
-
-/// All names at once: a row for each costs many times more than the names.
-async fn all_names(tx: &mut Tx) -> Result<Vec<Sorted>, StoreError> {
-    let row = tx
-        .row("SELECT string_agg(name, ',') FROM nodes", [])
-        .await?;
-    let list = row.as_ref().map_or(Ok(None), |row| row.maybe_text(0))?;
-    let parse = |name: &str| {
-        let name = name.parse();
-        Ok((
-            None,
-            name.map_err(|why| StoreError::corrupt("a node's name", why))?,
-        ))
-    };
-    list.into_iter()
-        .flat_map(|list| list.split(','))
-        .map(parse)
-        .collect()
-}
+pub(crate) use names::Names;
 
 /// What decides whether a node may be touched.
 struct Standing {

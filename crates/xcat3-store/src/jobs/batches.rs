@@ -77,14 +77,12 @@ impl Store {
         let Some(taken) = take(&mut tx, job).await? else {
             return Ok(Vec::new());
         };
-        let mut rest = unanswered(&mut tx, taken.number, number).await?;
+        let rest = unanswered(&mut tx, taken.number, number).await?;
         if let Some(fence) = fence {
-            let left = rest.len();
-            let held = give_back(&mut tx, fence, &rest).await?;
-            if held.len() < left {
+            let names: Vec<&NodeName> = rest.iter().collect();
+            if give_back(&mut tx, fence, &names).await?.len() < rest.len() {
                 return Ok(Vec::new());
             }
-            rest = held;
         }
         let told = |name| (name, Outcome::failed(UNANSWERED));
         let rest: Vec<_> = rest.into_iter().map(told).collect();
@@ -202,25 +200,23 @@ async fn unanswered(tx: &mut Tx, job: i64, batch: i64) -> Result<Vec<NodeName>, 
     Ok(left.collect())
 }
 
-/// Gives back those of the nodes that are still reserved under `fence`, and tells which those were, in
-/// the order given.
+/// Gives back those of the nodes that are still reserved under `fence`, and tells which those were.
 pub(super) async fn give_back(
     tx: &mut Tx,
     fence: i64,
-    names: &[NodeName],
-) -> Result<Vec<NodeName>, StoreError> {
+    names: &[&NodeName],
+) -> Result<HashSet<String>, StoreError> {
     let statement = "
         DELETE FROM reservations
         WHERE fence = $2 AND expires_ms > $3
           AND node IN (SELECT value ->> 0 FROM json_each($1))
         RETURNING node";
-    let mut held: HashSet<NodeName> = HashSet::with_capacity(names.len());
-    for chunk in chunks_of(names)? {
+    let mut held = HashSet::with_capacity(names.len());
+    for chunk in chunks_of(names.iter().copied())? {
         let values = [chunk.into(), fence.into(), now_ms().into()];
         for row in tx.rows(statement, values).await? {
-            held.insert(row.parse(0, "a reserved node")?);
+            held.insert(row.text(0)?.to_owned());
         }
     }
-    let still = names.iter().filter(|name| held.contains(*name));
-    Ok(still.cloned().collect())
+    Ok(held)
 }

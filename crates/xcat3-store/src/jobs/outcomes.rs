@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use xcat3_core::{NodeName, Outcome};
 
-use super::JobId;
 use super::batches::give_back;
-use crate::database::{Row, Tx, chunks};
+use super::{JobId, purpose_of};
+use crate::database::{Row, Tx, chunks, chunks_of};
 use crate::{Store, StoreError, now_ms};
 
 /// Every word that an operation may answer with.
@@ -34,7 +34,9 @@ impl Store {
     ///
     /// With a fence it is recorded only of nodes that are still reserved under it, and they are given
     /// back at once: who hears of an outcome finds the node free for the next operation. Whoever lost
-    /// a reservation, to another or because its time was over, writes nothing.
+    /// a reservation, to another or because its time was over, writes nothing. Without one nothing is
+    /// recorded of nodes that somebody holds for this very job ([`super::Batch::purpose`]): what
+    /// comes of them is for that one to say.
     ///
     /// # Errors
     /// The database failed; nothing was recorded or given back.
@@ -53,18 +55,15 @@ impl Store {
             return Ok(());
         };
         let number = row.int(0)?;
-        match fence {
-            None => record(&mut tx, number, outcomes).await?,
-            Some(fence) => {
-                let names: Vec<NodeName> = outcomes.iter().map(|(name, _)| name.clone()).collect();
-                let held: HashSet<NodeName> = give_back(&mut tx, fence, &names)
-                    .await?
-                    .into_iter()
-                    .collect();
-                let held = outcomes.iter().filter(|(name, _)| held.contains(name));
-                record(&mut tx, number, held).await?
-            }
+        let names: Vec<&NodeName> = outcomes.iter().map(|(name, _)| name).collect();
+        let (held, wanted) = match fence {
+            Some(fence) => (give_back(&mut tx, fence, &names).await?, true),
+            None => (held_for(&mut tx, job, &names).await?, false),
         };
+        let told = outcomes
+            .iter()
+            .filter(|(name, _)| held.contains(name.as_str()) == wanted);
+        record(&mut tx, number, told).await?;
         tx.commit().await
     }
 
@@ -126,6 +125,27 @@ pub(super) async fn record<'a>(
     };
     count(tx, job, recorded).await?;
     Ok(recorded)
+}
+
+/// Those of the nodes that somebody holds for a job.
+async fn held_for(
+    tx: &mut Tx,
+    job: JobId,
+    names: &[&NodeName],
+) -> Result<HashSet<String>, StoreError> {
+    let statement = "
+        SELECT node FROM reservations
+        WHERE node IN (SELECT value ->> 0 FROM json_each($1))
+          AND expires_ms > $2 AND substr(purpose, 1, length($3)) = $3";
+    let purpose = purpose_of(job);
+    let mut held = HashSet::new();
+    for chunk in chunks_of(names.iter().copied())? {
+        let values = [chunk.into(), now_ms().into(), purpose.as_str().into()];
+        for row in tx.rows(statement, values).await? {
+            held.insert(row.text(0)?.to_owned());
+        }
+    }
+    Ok(held)
 }
 
 /// The first of as many new sequence numbers.

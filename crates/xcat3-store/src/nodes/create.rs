@@ -6,7 +6,7 @@ use uuid::Uuid;
 use xcat3_core::{Node, NodeName, Outcome};
 
 use super::claims::Claims;
-use super::insert_nics;
+use super::{insert_nics, names};
 use crate::StoreError;
 use crate::database::{Tx, chunks, chunks_of, json};
 use crate::feed::Kind;
@@ -85,5 +85,6 @@ async fn insert(tx: &mut Tx, nodes: &[Node]) -> Result<(), StoreError> {
     }
     insert_nics(tx, nodes.iter()).await?;
     tx.exhume(Kind::Node, nodes.iter().map(|node| node.name.as_str()))
-        .await
+        .await?;
+    names::changed(tx).await
 }

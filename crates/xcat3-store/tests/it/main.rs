@@ -36,6 +36,7 @@ macro_rules! everything {
                 names_come_in_the_order_asked_for, changing_answers_for_each,
                 only_what_is_declared_can_be_changed, addresses_pass_from_node_to_node,
                 removing_answers_for_each, a_node_that_is_held_stays_as_it_is,
+                the_list_of_names_is_kept_until_it_changes,
             }
             nics { a_nic_comes_changes_and_goes, a_nic_moves_to_another_node, what_is_wrong_is_named }
             networks { a_network_comes_changes_and_goes, overlaps_name_the_other, parts_have_to_fit }
@@ -53,6 +54,7 @@ macro_rules! everything {
                 the_first_outcome_counts, a_reader_goes_on_where_it_stopped,
                 a_batch_given_again_has_only_what_is_left, an_ended_batch_leaves_nobody_waiting,
                 whoever_hears_of_an_outcome_finds_the_node_free, who_lost_its_nodes_writes_nothing,
+                who_holds_a_node_for_the_job_has_the_word,
                 waves_begin_one_after_another, a_job_stops_when_too_many_fail,
                 a_job_without_waves_stops_too, cancelling_leaves_alone_what_has_not_begun,
                 a_request_sent_again_is_the_same_job, the_same_request_at_once_is_one_job,

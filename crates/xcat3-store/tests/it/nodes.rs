@@ -288,3 +288,27 @@ pub async fn a_node_that_is_held_stays_as_it_is(store: Store) {
         ["deleted"]
     );
 }
+
+pub async fn the_list_of_names_is_kept_until_it_changes(store: Store) {
+    enrol(&store, &["n10", "n2"]).await;
+    let first = store.all_names().await.unwrap();
+    assert_eq!(first.to_vec(), names(&["n2", "n10"]));
+    let mut change = |node: &mut xcat3_core::Node| {
+        node.kind = Some("x".into());
+        Ok(())
+    };
+    store.update_nodes(&first, &mut change).await.unwrap();
+    enrol(&store, &[]).await;
+    store.delete_nodes(&names(&["n3"])).await.unwrap();
+    let same = store.all_names().await.unwrap();
+    assert!(
+        std::sync::Arc::ptr_eq(&first, &same),
+        "nothing came or went"
+    );
+    enrol(&store, &["n3"]).await;
+    let more = store.all_names().await.unwrap();
+    assert_eq!(more.to_vec(), names(&["n2", "n3", "n10"]));
+    store.delete_nodes(&names(&["n2"])).await.unwrap();
+    let less = store.all_names().await.unwrap();
+    assert_eq!(less.to_vec(), names(&["n3", "n10"]));
+}

@@ -301,6 +301,41 @@ async fn old_jobs_are_forgotten() {
 }
 
 #[tokio::test]
+async fn what_was_removed_long_ago_is_forgotten_and_readers_begin_anew() {
+    let lab = file().await;
+    let store = &lab.store;
+    enrol(store, &["a", "b", "c", "d"]).await;
+    let enrolled = store.revision().await.unwrap();
+    store.delete_nodes(&names(&["a"])).await.unwrap();
+    let behind = store.revision().await.unwrap();
+    store.delete_nodes(&names(&["b"])).await.unwrap();
+    let mut other = behind_its_back(&lab.url()).await;
+    let day = 24 * 3_600_000i64;
+    let age = "UPDATE tombstones SET buried_ms = buried_ms - $1 WHERE name = 'a'";
+    sqlx::query(age)
+        .bind(8 * day)
+        .execute(&mut other)
+        .await
+        .unwrap();
+    let kept = "SELECT count(*) FROM tombstones";
+    store.delete_nodes(&names(&["c"])).await.unwrap();
+    let left: i64 = sqlx::query_scalar(kept)
+        .fetch_one(&mut other)
+        .await
+        .unwrap();
+    assert_eq!(left, 2, "that of a is gone");
+    let changes = store.changes_since(enrolled).await.unwrap();
+    assert!(changes.complete, "a's removal can't be told any more");
+    assert_eq!(changes.nodes.len(), 1);
+    let changes = store.changes_since(behind).await.unwrap();
+    assert!(!changes.complete);
+    assert_eq!(changes.removed_nodes, names(&["b", "c"]));
+    // What is removed next does not make it forget more.
+    store.delete_nodes(&names(&["d"])).await.unwrap();
+    assert!(!store.changes_since(behind).await.unwrap().complete);
+}
+
+#[tokio::test]
 async fn damage_is_told_without_showing_what_is_stored() {
     let lab = file().await;
     enrol(&lab.store, &["a"]).await;
