@@ -20,7 +20,7 @@ use std::time::Duration;
 use xcat3_service::Jobs;
 use xcat3_store::Store;
 
-pub use server::{ServiceError, bind, run, serve};
+pub use server::{ServiceError, bind, claim, listen, serve};
 
 /// What the handlers work with. Clones are the same.
 #[derive(Clone)]

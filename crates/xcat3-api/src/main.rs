@@ -1,13 +1,14 @@
-//! `xcat3-api`: the REST API as a daemon of its own.
+//! `xcat3-api`: the REST API as a daemon of its own, with worker processes that share one address.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
 
+use anyhow::Context;
 use clap::Parser;
+use xcat3_core::ServiceKind;
 use xcat3_service::Jobs;
-use xcat3_service::bus::InProcess;
 use xcat3_service::daemon::{self, Foundation};
+use xcat3_service::workers::Daemon;
 
 /// Answers the REST API: takes requests, has them carried out, answers per node
 #[derive(Parser)]
@@ -22,14 +23,20 @@ struct Api {
 
 fn main() -> ExitCode {
     let Api { daemon, listen } = Api::parse();
-    let before = |config: &mut xcat3_service::Config, _: &_| {
-        config.api.listen = listen.unwrap_or(config.api.listen);
-        Ok(())
+    let api = Daemon {
+        bind: Some(|address| Ok(xcat3_api::claim(address)?)),
+        ..Daemon::new("xcat3-api", ServiceKind::Api)
     };
-    daemon::main("xcat3-api", &daemon, before, serve)
+    let adjust = |config: &mut xcat3_service::Config| {
+        config.api.listen = listen.unwrap_or(config.api.listen);
+    };
+    daemon::main(&api, &daemon, adjust, serve)
 }
 
 async fn serve(on: Foundation) -> anyhow::Result<()> {
-    let jobs = Jobs::new(on.store.clone(), Arc::new(InProcess::default()));
-    Ok(xcat3_api::run(on.config.api, on.store, jobs, on.shutdown).await?)
+    let api = on.config.api;
+    let socket = on.socket.context("the parent has no socket to share")?;
+    let listener = xcat3_api::listen(&*socket, api.listen)?;
+    let jobs = Jobs::new(on.store.clone(), on.bus);
+    Ok(xcat3_api::serve(listener, &api, &on.slot, on.store, jobs, on.shutdown).await?)
 }

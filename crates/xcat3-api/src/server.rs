@@ -2,21 +2,22 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 use xcat3_core::ServiceKind;
-use xcat3_service::{Jobs, config, heartbeat};
-use xcat3_store::{ServiceReport, Store};
+use xcat3_service::{Jobs, Slot, config, heartbeat};
+use xcat3_store::Store;
 
 use crate::Api;
 use crate::router::router;
 
-/// How long requests under way may go on after shutdown began.
-const DRAIN: Duration = Duration::from_secs(10);
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 4096;
 /// How long the definition of a network waits to be served.
 const SERVE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -59,18 +60,34 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ServiceError> {
     listener.map_err(|reason| ServiceError::Listen { address, reason })
 }
 
-/// Serves the API at the configured address until `shutdown`.
+/// Takes `address` for processes that share it, and does not listen yet: who connects is refused
+/// until one of them does by [`listen`].
 ///
 /// # Errors
-/// The address can't be had, or the socket failed.
-pub async fn run(
-    config: config::Api,
-    store: Store,
-    jobs: Jobs,
-    shutdown: CancellationToken,
-) -> Result<(), ServiceError> {
-    let listener = bind(config.listen).await?;
-    serve(listener, &config, store, jobs, shutdown).await
+/// The address can't be had; the sentence says why.
+pub fn claim(address: SocketAddr) -> Result<OwnedFd, ServiceError> {
+    let claimed = || {
+        let kind = Type::STREAM.nonblocking().cloexec();
+        let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        Ok(socket.into())
+    };
+    claimed().map_err(|reason| ServiceError::Listen { address, reason })
+}
+
+/// Listens by a socket that was claimed for several processes. A connection goes to whichever takes it
+/// first; one that waits outlives any of them.
+///
+/// # Errors
+/// The address can't be had any more; the sentence says why.
+pub fn listen(socket: impl AsFd, address: SocketAddr) -> Result<TcpListener, ServiceError> {
+    let listening = || {
+        let socket = Socket::from(socket.as_fd().try_clone_to_owned()?);
+        socket.listen(BACKLOG)?;
+        TcpListener::from_std(socket.into())
+    };
+    listening().map_err(|reason| ServiceError::Listen { address, reason })
 }
 
 /// Serves the API on `listener` until `shutdown`, and reports for duty meanwhile.
@@ -80,21 +97,13 @@ pub async fn run(
 pub async fn serve(
     listener: TcpListener,
     config: &config::Api,
+    slot: &Slot,
     store: Store,
     jobs: Jobs,
     shutdown: CancellationToken,
 ) -> Result<(), ServiceError> {
     let address = listener.local_addr().map_err(ServiceError::Socket)?;
     tracing::info!(%address, "the API is listening");
-    let report = ServiceReport {
-        hostname: heartbeat::hostname(),
-        kind: ServiceKind::Api,
-        worker: 0,
-        workers: 1,
-        instance: Uuid::new_v4(),
-        served: None,
-        note: None,
-    };
     let api = Api {
         store: store.clone(),
         jobs,
@@ -110,9 +119,10 @@ pub async fn serve(
     let ended = shutdown.clone();
     let serving = axum::serve(listener, router(api))
         .with_graceful_shutdown(async move { ended.cancelled().await });
+    let drain = config.drain_s.duration();
     let drained = async {
         shutdown.cancelled().await;
-        tokio::time::sleep(DRAIN).await;
+        tokio::time::sleep(drain).await;
     };
     let served = async {
         tokio::select! {
@@ -120,6 +130,9 @@ pub async fn serve(
             () = drained => Ok(()),
         }
     };
-    let (served, ()) = tokio::join!(served, heartbeat::beat(&store, &report, &shutdown));
+    let (served, ()) = tokio::join!(
+        served,
+        heartbeat::beat(&store, ServiceKind::Api, slot, &shutdown)
+    );
     served
 }

@@ -139,7 +139,7 @@ impl Conductor {
             _ => Duration::ZERO,
         };
         let end = Instant::now() + patience;
-        let (owner, purpose) = (&self.settings.hostname, purpose(batch));
+        let (owner, purpose) = (&self.settings.slot.owner(), purpose(batch));
         loop {
             let turn = self.reserving.acquire().await;
             let reserve = || self.store.reserve(names, owner, &purpose, self.lease());

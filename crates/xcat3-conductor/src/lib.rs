@@ -20,11 +20,10 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 use xcat3_core::ServiceKind;
 use xcat3_drivers::control::{ControlDriver, Controls};
 use xcat3_service::{Bus, heartbeat};
-use xcat3_store::{ServiceReport, Store};
+use xcat3_store::Store;
 
 pub use settings::{Settings, control_config};
 
@@ -75,17 +74,13 @@ impl Conductor {
     /// Works until `shutdown`, then finishes what is under way within the configured time.
     /// Returns when every task has ended.
     pub async fn run(&self, shutdown: CancellationToken) {
-        let service = ServiceReport {
-            hostname: self.settings.hostname.clone(),
-            kind: ServiceKind::Conductor,
-            worker: 0,
-            workers: 1,
-            instance: Uuid::new_v4(),
-            served: None,
-            note: None,
-        };
         tokio::join!(
-            heartbeat::beat(&self.store, &service, &shutdown),
+            heartbeat::beat(
+                &self.store,
+                ServiceKind::Conductor,
+                &self.settings.slot,
+                &shutdown
+            ),
             self.work(&shutdown),
             self.reconcile(&shutdown),
         );

@@ -53,7 +53,7 @@ impl Conductor {
         if overdue.is_empty() {
             return Ok(());
         }
-        let owner = &self.settings.hostname;
+        let owner = &self.settings.slot.owner();
         let reserved = self
             .store
             .reserve(&overdue, owner, "overdue deploy", PERIOD)

@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use xcat3_drivers::control::{ControlConfig, FakeConfig, KvmConfig, Rate};
-use xcat3_service::{Config, StateDir, heartbeat};
+use xcat3_service::{Config, Slot, StateDir};
 
 /// How a conductor works.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Settings {
-    /// The host's name, as services and reservations show it.
-    pub hostname: String,
+    /// Its place among the conductors, which services and reservations show.
+    pub slot: Slot,
     /// How many batches are worked on at once.
     pub batches_at_once: usize,
     /// How long a control driver has for one batch.
@@ -26,12 +26,12 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The settings of this host by its configuration.
+    /// The settings of the conductor at `slot` by its configuration.
     #[must_use]
-    pub fn of(config: &Config) -> Self {
+    pub fn of(config: &Config, slot: Slot) -> Self {
         let conductor = &config.conductor;
         Self {
-            hostname: heartbeat::hostname(),
+            slot,
             batches_at_once: conductor.batches_at_once.get(),
             operation_deadline: conductor.operation_deadline_s.duration(),
             serve_deadline: conductor.serve_deadline_s.duration(),

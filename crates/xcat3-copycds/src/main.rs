@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use xcat3_copycds::{Arguments, Bar, import, json, summary};
+use xcat3_service::config::LogLevel;
 use xcat3_service::state_dir::Environment;
 use xcat3_service::{Config, StateDir, logging, shutdown};
 use xcat3_store::Store;
@@ -22,10 +23,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    logging::start(
-        std::env::var("RUST_LOG").ok().as_deref().or(Some("warn")),
-        false,
-    );
+    logging::start(&logging::Choice {
+        level: LogLevel::Warn,
+        ..logging::Choice::new(false)
+    });
     let stop = shutdown::on_signal()?;
     let config = Config::load(arguments.config_file.as_deref())?;
     let path = match arguments.state_dir.clone().or(config.state_dir) {

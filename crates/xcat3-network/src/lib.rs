@@ -29,10 +29,10 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 use xcat3_core::ServiceKind;
+use xcat3_service::heartbeat;
 use xcat3_service::jobs::Jobs;
-use xcat3_store::{ServiceReport, Store};
+use xcat3_store::Store;
 
 use crate::dhcp::promise;
 use crate::dhcp::server::Shared;
@@ -94,18 +94,10 @@ pub async fn run(
         http_port: settings.network.http_port,
         private: Private::new(jobs),
     });
-    let report = ServiceReport {
-        hostname: settings.hostname,
-        kind: ServiceKind::Network,
-        worker: 0,
-        workers: 1,
-        instance: Uuid::new_v4(),
-        served: None,
-        note: None,
-    };
     let serving = serving::Serving {
         store: store.clone(),
-        report,
+        report: heartbeat::report(ServiceKind::Network, &settings.slot),
+        slot: settings.slot,
         feed: Feed::new(store.clone(), snapshot.clone()),
         snapshot: snapshot.clone(),
         images: tree.images.clone(),

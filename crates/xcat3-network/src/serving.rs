@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use xcat3_core::service::HEARTBEAT_S;
+use xcat3_service::Slot;
 use xcat3_store::{Revision, ServiceReport, Store};
 
 use crate::facts::Touched;
@@ -29,6 +30,8 @@ pub struct Serving {
     pub store: Store,
     /// Who serves.
     pub report: ServiceReport,
+    /// Its place, which is told when it serves.
+    pub slot: Slot,
     /// Where changes come from.
     pub feed: Feed,
     /// Where they go.
@@ -148,6 +151,7 @@ impl Serving {
         self.report.note.clone_from(&news.1);
         match tokio::time::timeout(PATIENCE, self.store.heartbeat(&self.report)).await {
             Ok(Ok(())) => {
+                self.slot.serving();
                 said.served = Some(news);
                 said.beat = Some(Instant::now());
             }

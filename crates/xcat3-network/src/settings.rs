@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use xcat3_drivers::boot::Loaders;
 use xcat3_drivers::install::InstallSettings;
-use xcat3_service::{Config, StateDir, config, heartbeat};
+use xcat3_service::{Config, Slot, StateDir, config};
 
 /// What the service must be told.
 #[derive(Clone, Debug)]
@@ -17,8 +17,8 @@ pub struct Settings {
     pub install: InstallSettings,
     /// Where ISO images and boot files are kept.
     pub images: PathBuf,
-    /// The name of this host.
-    pub hostname: String,
+    /// Its place among the network services.
+    pub slot: Slot,
 }
 
 /// A file that the configuration names can't be read.
@@ -36,7 +36,12 @@ impl Settings {
     ///
     /// # Errors
     /// A file that the configuration names can't be read.
-    pub fn of(config: &Config, state: &StateDir, home: Option<&Path>) -> Result<Self, Unreadable> {
+    pub fn of(
+        config: &Config,
+        state: &StateDir,
+        home: Option<&Path>,
+        slot: Slot,
+    ) -> Result<Self, Unreadable> {
         let install = &config.install;
         let named = install.authorized_keys.as_deref();
         let script =
@@ -75,7 +80,7 @@ impl Settings {
                 templates: state.templates(),
             },
             images: state.images(),
-            hostname: heartbeat::hostname(),
+            slot,
         })
     }
 }
@@ -131,7 +136,8 @@ mod tests {
             "# ours\n\nssh-ed25519 A me\nssh-rsa B you\n",
         )
         .unwrap();
-        let settings = Settings::of(&Config::default(), &state, Some(&home)).unwrap();
+        let settings =
+            Settings::of(&Config::default(), &state, Some(&home), Slot::alone("h")).unwrap();
         assert_eq!(settings.loaders, Loaders::default());
         assert_eq!(
             settings.install.authorized_keys,
@@ -140,13 +146,15 @@ mod tests {
         let mut config = Config::default();
         config.install.authorized_keys = Some(vec![state.authorized_keys()]);
         config.install.post_script = Some(base.path().join("post"));
-        let refused = Settings::of(&config, &state, None).unwrap_err().to_string();
+        let refused = Settings::of(&config, &state, None, Slot::alone("h"))
+            .unwrap_err()
+            .to_string();
         assert!(
             refused.contains("post, which install.post_script names"),
             "{refused}"
         );
         std::fs::write(base.path().join("post"), "true\n").unwrap();
-        let settings = Settings::of(&config, &state, None).unwrap();
+        let settings = Settings::of(&config, &state, None, Slot::alone("h")).unwrap();
         assert_eq!(settings.install.post_script.as_deref(), Some("true\n"));
         assert_eq!(settings.install.authorized_keys.len(), 2);
     }

@@ -82,6 +82,37 @@ impl Config {
         Self::parse(&text, path)
     }
 
+    /// The name of this host: as configured, else as the system says.
+    #[must_use]
+    pub fn host(&self) -> String {
+        let configured = self.hostname.clone();
+        configured.unwrap_or_else(|| {
+            let system = rustix::system::uname();
+            system.nodename().to_string_lossy().into_owned()
+        })
+    }
+
+    /// The keys, as in `api.listen`, whose values differ in `other`, in order.
+    #[must_use]
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let flat = |config: &Self| match toml::Table::try_from(config) {
+            Ok(table) => values(&table),
+            Err(_) => Vec::new(),
+        };
+        let (here, there) = (flat(self), flat(other));
+        let missing =
+            |one: &(String, toml::Value), all: &[(String, toml::Value)]| !all.contains(one);
+        let mut keys: Vec<String> = here
+            .iter()
+            .filter(|one| missing(one, &there))
+            .chain(there.iter().filter(|one| missing(one, &here)))
+            .map(|(key, _)| key.clone())
+            .collect();
+        keys.sort();
+        keys.dedup();
+        keys
+    }
+
     /// Understands `text`, which stands in the file `path`.
     ///
     /// # Errors
@@ -100,6 +131,18 @@ impl Config {
             }
         })
     }
+}
+
+/// All keys of a table, those of inner ones included, with their values.
+fn values(table: &toml::Table) -> Vec<(String, toml::Value)> {
+    let each = table.iter().flat_map(|(key, value)| match value {
+        toml::Value::Table(inner) => values(inner)
+            .into_iter()
+            .map(|(deep, value)| (format!("{key}.{deep}"), value))
+            .collect(),
+        _ => vec![(key.clone(), value.clone())],
+    });
+    each.collect()
 }
 
 /// The parser's message in the words of the file: it has keys, not fields.
@@ -190,16 +233,7 @@ mod tests {
     }
 
     fn keys(table: &toml::Table) -> Vec<String> {
-        let mut found: Vec<String> = table
-            .iter()
-            .flat_map(|(key, value)| match value {
-                toml::Value::Table(inner) => keys(inner)
-                    .iter()
-                    .map(|deep| format!("{key}.{deep}"))
-                    .collect(),
-                _ => vec![key.clone()],
-            })
-            .collect();
+        let mut found: Vec<String> = values(table).into_iter().map(|(key, _)| key).collect();
         found.sort();
         found
     }

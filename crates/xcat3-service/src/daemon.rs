@@ -1,17 +1,27 @@
-//! What `main.rs` of every daemon shares: arguments, runtime, logging, state directory, store,
-//! signals, and how a failure is told: one sentence on standard error and exit code 1.
+//! What `main.rs` of every daemon shares: arguments, configuration, state directory, store and bus,
+//! and how a failure is told: one sentence on standard error and exit code 1.
+//!
+//! [`main`] is for daemons with worker processes ([`crate::workers`]), [`alone`] for `xcat3d`.
+
+mod alone;
+mod open;
 
 use std::future::Future;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use anyhow::Context;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio_util::sync::CancellationToken;
 use xcat3_store::Store;
 
+use crate::slot::Slot;
 use crate::state_dir::Environment;
-use crate::{Config, StateDir, logging, shutdown};
+use crate::workers::{self, Daemon, Worker};
+use crate::{Bus, Config, StateDir};
+
+pub use alone::alone;
 
 /// The arguments of every daemon.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -27,9 +37,12 @@ pub struct Arguments {
     /// Log what goes on in detail
     #[arg(long)]
     pub debug: bool,
+    /// Be this worker of the process that started this one
+    #[arg(long, value_name = "K", hide = true)]
+    pub worker: Option<u32>,
 }
 
-/// What a daemon stands on.
+/// What a service stands on.
 #[derive(Clone)]
 pub struct Foundation {
     /// The configuration, its defaults included.
@@ -38,16 +51,18 @@ pub struct Foundation {
     pub state: StateDir,
     /// The store, open and migrated.
     pub store: Store,
+    /// The bus, connected.
+    pub bus: Arc<dyn Bus>,
+    /// The place of this process among the workers of its host.
+    pub slot: Slot,
+    /// The socket that all workers share, where the daemon has one: bound, maybe not yet listening.
+    pub socket: Option<Arc<OwnedFd>>,
     /// Cancelled when the daemon is to stop.
     pub shutdown: CancellationToken,
 }
 
-/// Reads the configuration and finds the state directory.
-///
-/// # Errors
-/// The configuration is wrong or the state directory can't be used.
-pub fn prepare(arguments: &Arguments) -> anyhow::Result<(Config, StateDir)> {
-    let config = Config::load(arguments.config_file.as_deref())?;
+/// Where the state directory is, by argument, by configuration, by default.
+pub(crate) fn state_path(arguments: &Arguments, config: &Config) -> anyhow::Result<PathBuf> {
     let chosen = arguments
         .state_dir
         .clone()
@@ -56,7 +71,12 @@ pub fn prepare(arguments: &Arguments) -> anyhow::Result<(Config, StateDir)> {
         Some(path) => path,
         None => Environment::read().default_state_dir()?,
     };
-    Ok((config, StateDir::open(&path)?))
+    Ok(std::path::absolute(&path).unwrap_or(path))
+}
+
+/// The state directory, made where it is missing.
+pub(crate) fn state_dir(arguments: &Arguments, config: &Config) -> anyhow::Result<StateDir> {
+    Ok(StateDir::open(&state_path(arguments, config)?)?)
 }
 
 /// The database that `config` names, else the one in the state directory.
@@ -65,41 +85,71 @@ pub fn database(config: &Config, state: &StateDir) -> String {
     config.database.clone().unwrap_or_else(|| state.database())
 }
 
-/// The database in a sentence: its file, but nothing of a URL that may hold a password.
-fn shown(url: &str) -> String {
-    match url.strip_prefix("sqlite:") {
-        Some(path) => format!("the database {path}"),
-        None => "the database".to_owned(),
-    }
-}
-
-/// Runs the daemon `name` until `service` ends, in a runtime of its own.
+/// Runs a daemon with worker processes, of which each runs `service`.
 ///
-/// `before` changes the configuration by the daemon's own arguments and may claim what only one
-/// process may have; what it returns is held until the end.
-pub fn main<Claim, Run, Running>(
-    name: &str,
+/// `adjust` changes the configuration by the daemon's own arguments.
+pub fn main<Run, Running>(
+    daemon: &Daemon,
     arguments: &Arguments,
-    before: impl FnOnce(&mut Config, &StateDir) -> anyhow::Result<Claim>,
+    adjust: impl Fn(&mut Config),
     service: Run,
 ) -> ExitCode
 where
     Run: FnOnce(Foundation) -> Running,
     Running: Future<Output = anyhow::Result<()>>,
 {
-    logging::start(std::env::var("RUST_LOG").ok().as_deref(), arguments.debug);
     raise_descriptor_limit();
-    let result = prepare(arguments).and_then(|(mut config, state)| {
-        let _claim = before(&mut config, &state)?;
-        run(config, state, service)
-    });
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{name}: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let read = || {
+        let mut config = Config::load(arguments.config_file.as_deref())?;
+        adjust(&mut config);
+        require_bus(daemon.name, &config)?;
+        Ok(config)
+    };
+    let kind = daemon.kind;
+    workers::main(daemon, arguments, read, |worker| async move {
+        let Worker {
+            config,
+            state,
+            slot,
+            socket,
+            mut lost,
+            shutdown,
+        } = worker;
+        let Some((store, bus)) = open::patiently(&config, &state, &slot, &shutdown).await? else {
+            return Ok(());
+        };
+        let (sign_off, hostname) = (store.clone(), slot.hostname.clone());
+        tokio::spawn(async move {
+            while let Some(instance) = lost.recv().await {
+                let signed_off = sign_off.retire_service(&hostname, kind, instance).await;
+                if let Err(error) = signed_off {
+                    tracing::warn!(%error, "a worker that was lost counts as online for a while");
+                }
+            }
+        });
+        let ended = service(Foundation {
+            config,
+            state,
+            store: store.clone(),
+            bus,
+            slot,
+            socket: socket.map(Arc::new),
+            shutdown,
+        })
+        .await;
+        store.close().await;
+        ended
+    })
+}
+
+/// Processes hand one another work by a message broker only.
+fn require_bus(name: &str, config: &Config) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        config.bus.url.is_some(),
+        "{name} and the other daemons hand one another work by a message broker, and none is \
+         configured: set url in the section [bus], or run xcat3d, which is all of them in one process"
+    );
+    Ok(())
 }
 
 /// Thousands of machines that boot at once are thousands of sockets, and the usual soft limit of 1,024
@@ -110,28 +160,4 @@ fn raise_descriptor_limit() {
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!(%error, "cannot raise the limit of open files");
     }
-}
-
-fn run<Run, Running>(config: Config, state: StateDir, service: Run) -> anyhow::Result<()>
-where
-    Run: FnOnce(Foundation) -> Running,
-    Running: Future<Output = anyhow::Result<()>>,
-{
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the asynchronous runtime")?;
-    runtime.block_on(async {
-        let shutdown = shutdown::on_signal().context("cannot listen for signals")?;
-        let url = database(&config, &state);
-        let opened = Store::open(&url).await;
-        let store = opened.with_context(|| format!("cannot open {}", shown(&url)))?;
-        service(Foundation {
-            config,
-            state,
-            store,
-            shutdown,
-        })
-        .await
-    })
 }

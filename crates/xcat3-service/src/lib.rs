@@ -11,9 +11,13 @@ pub mod jobs;
 pub mod logging;
 pub mod served;
 pub mod shutdown;
+pub mod slot;
 pub mod state_dir;
+pub mod systemd;
+pub mod workers;
 
 pub use bus::Bus;
 pub use config::Config;
 pub use jobs::{JobRequest, Jobs, Running};
+pub use slot::Slot;
 pub use state_dir::StateDir;

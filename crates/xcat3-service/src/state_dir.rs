@@ -1,7 +1,7 @@
 //! The directory where a daemon keeps what must survive it, and the names of what is in it.
 //!
-//! It is readable by its owner only: the database holds passwords. One daemon at a time owns it,
-//! by a lock that the system takes back however the process ends.
+//! It is readable by its owner only: the database holds passwords. One daemon of a kind at a time works
+//! from it, by a lock that the system takes back however the process ends.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read, Seek, Write};
@@ -122,11 +122,11 @@ impl StateDir {
         Ok(Self(path))
     }
 
-    /// Keeps other daemons out.
+    /// Keeps other daemons of a kind out: of each kind one works from a state directory.
     ///
     /// # Errors
     /// Another daemon is in already, or the lock file can't be written.
-    pub fn lock(&self) -> Result<Lock, StateDirError> {
+    pub fn lock(&self, kind: &str) -> Result<Lock, StateDirError> {
         let failed = |reason| StateDirError::Write {
             path: self.0.clone(),
             reason,
@@ -138,7 +138,9 @@ impl StateDir {
             .create(true)
             .truncate(false)
             .mode(0o600);
-        let mut file = options.open(self.0.join("lock")).map_err(failed)?;
+        let mut file = options
+            .open(self.0.join(format!("{kind}.lock")))
+            .map_err(failed)?;
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
             let mut text = String::new();
             // The number is a courtesy: without it the sentence still says what is wrong.
@@ -257,14 +259,15 @@ mod tests {
     fn a_second_daemon_is_kept_out_until_the_first_is_gone() {
         let base = tempfile::tempdir().unwrap();
         let state = StateDir::open(base.path()).unwrap();
-        let first = state.lock().unwrap();
-        let sentence = state.lock().unwrap_err().to_string();
+        let first = state.lock("api").unwrap();
+        let sentence = state.lock("api").unwrap_err().to_string();
         let process = format!(
             "in use by another daemon of xcat3 (process {})",
             std::process::id()
         );
         assert!(sentence.ends_with(&process), "{sentence}");
+        assert!(state.lock("network").is_ok());
         drop(first);
-        assert!(state.lock().is_ok());
+        assert!(state.lock("api").is_ok());
     }
 }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use xcat3_conductor::{Conductor, control_config};
 use xcat3_drivers::control::Controls;
-use xcat3_service::bus::InProcess;
 use xcat3_service::daemon::Foundation;
 use xcat3_service::state_dir::Environment;
-use xcat3_service::{Bus, Jobs};
+use xcat3_service::{Jobs, Slot};
 
 use crate::services::Services;
 
@@ -25,12 +24,13 @@ pub async fn compose(on: Foundation) -> anyhow::Result<()> {
     let listener = xcat3_api::bind(api.listen).await?;
     let address = listener.local_addr()?;
     let home = Environment::read().home;
-    let network = xcat3_network::Settings::of(&on.config, &on.state, home.as_deref())?;
-    let bus: Arc<dyn Bus> = Arc::new(InProcess::default());
-    let jobs = Jobs::new(on.store.clone(), bus.clone());
+    let slots = [(); 3].map(|()| Slot::alone(&on.slot.hostname));
+    let [of_network, of_conductor, of_api] = slots.clone();
+    let network = xcat3_network::Settings::of(&on.config, &on.state, home.as_deref(), of_network)?;
+    let jobs = Jobs::new(on.store.clone(), on.bus.clone());
     let controls = Arc::new(Controls::new(&control_config(&on.config, &on.state)));
-    let settings = xcat3_conductor::Settings::of(&on.config);
-    let conductor = Conductor::new(settings, on.store.clone(), bus, controls);
+    let settings = xcat3_conductor::Settings::of(&on.config, of_conductor);
+    let conductor = Conductor::new(settings, on.store.clone(), on.bus, controls);
 
     let mut services = Services::new(on.config.conductor.drain_s.duration());
     let (store, network_jobs) = (on.store.clone(), jobs.clone());
@@ -43,13 +43,20 @@ pub async fn compose(on: Foundation) -> anyhow::Result<()> {
     });
     let store = on.store.clone();
     services.start("API", |stop| async move {
-        Ok(xcat3_api::serve(listener, &api, store, jobs, stop).await?)
+        Ok(xcat3_api::serve(listener, &api, &of_api, store, jobs, stop).await?)
     });
     eprintln!(
         "xcat3d: REST API on http://{address}, state in {}",
         on.state.path().display()
     );
+    let all_serve = tokio::spawn(async move {
+        for slot in &slots {
+            slot.until_serving().await;
+        }
+        on.slot.serving();
+    });
     let ended = services.until(&on.shutdown).await;
+    all_serve.abort();
     on.store.close().await;
     ended
 }

@@ -10,7 +10,9 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Parser;
-use xcat3_service::daemon;
+use xcat3_core::ServiceKind;
+use xcat3_service::state_dir::{Lock, StateDirError};
+use xcat3_service::{Config, StateDir, daemon};
 
 pub use compose::compose;
 
@@ -32,15 +34,20 @@ pub struct Arguments {
 #[must_use]
 pub fn run(arguments: &Arguments) -> ExitCode {
     let listen = arguments.listen;
-    daemon::main(
-        "xcat3d",
-        &arguments.daemon,
-        |config, state| {
-            if let Some(address) = listen {
-                config.api.listen = address;
-            }
-            Ok(state.lock()?)
-        },
-        compose,
-    )
+    let adjust = |config: &mut Config| {
+        config.api.listen = listen.unwrap_or(config.api.listen);
+    };
+    daemon::alone("xcat3d", &arguments.daemon, adjust, claim, compose)
+}
+
+/// Keeps out another xcat3d and each daemon of a service that is in this one.
+fn claim(state: &StateDir) -> anyhow::Result<Vec<Lock>> {
+    let kinds = [
+        ServiceKind::Api,
+        ServiceKind::Conductor,
+        ServiceKind::Network,
+    ];
+    let locks: Result<_, StateDirError> =
+        kinds.iter().map(|kind| state.lock(kind.as_str())).collect();
+    Ok(locks?)
 }

@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 use xcat3_conductor::FindControl;
-use xcat3_core::{BootDevice, Node, NodeName, Outcome, PowerTarget};
-use xcat3_drivers::control::{ControlDriver, ControlOperation};
+use xcat3_core::{BootDevice, NodeName, Outcome, PowerTarget};
+use xcat3_drivers::control::{ControlDriver, ControlOperation, ControlOrder};
 
 /// Whether each node is powered and what it boots from.
 #[derive(Clone, Default)]
@@ -39,15 +38,9 @@ impl Machines {
 
 #[async_trait]
 impl ControlDriver for Machines {
-    async fn run(
-        &self,
-        operation: ControlOperation,
-        nodes: &[Node],
-        outcomes: mpsc::Sender<(NodeName, Outcome)>,
-        _: Duration,
-    ) {
-        for node in nodes {
-            let outcome = self.act(operation, &node.name);
+    async fn run(&self, order: ControlOrder<'_>, outcomes: mpsc::Sender<(NodeName, Outcome)>) {
+        for node in order.nodes {
+            let outcome = self.act(order.operation, &node.name);
             if outcomes.send((node.name.clone(), outcome)).await.is_err() {
                 return;
             }

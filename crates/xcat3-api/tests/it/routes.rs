@@ -25,7 +25,7 @@ async fn snapshot(world: &World, name: &str, method: &str, target: &str, body: V
 
 /// `text` with uuids and the name of this host replaced: they are never the same.
 fn without_ids(text: &str) -> String {
-    let host = xcat3_service::heartbeat::hostname();
+    let host = xcat3_service::Config::default().host();
     let text = text.replace(&format!("\"{host}\""), "\"<host>\"");
     let mut shown = String::with_capacity(text.len());
     let mut rest = text.as_str();

@@ -13,7 +13,7 @@ use xcat3_conductor::{Conductor, Settings};
 use xcat3_core::OsImage;
 use xcat3_core::osimage::{BootFile, ImageContent};
 use xcat3_service::bus::InProcess;
-use xcat3_service::{Jobs, config};
+use xcat3_service::{Config, Jobs, Slot, config};
 use xcat3_store::Store;
 
 use crate::hardware::Machines;
@@ -74,9 +74,10 @@ impl World {
             .unwrap();
         let address = listener.local_addr().unwrap();
         let jobs = Jobs::new(store.clone(), bus);
+        let slot = Slot::alone(&Config::default().host());
         let (stop, of_api) = (shutdown.clone(), store.clone());
         tokio::spawn(async move {
-            let served = xcat3_api::serve(listener, &config, of_api, jobs, stop).await;
+            let served = xcat3_api::serve(listener, &config, &slot, of_api, jobs, stop).await;
             served.unwrap();
         });
         Self {
@@ -159,7 +160,7 @@ impl World {
 
 fn settings() -> Settings {
     Settings {
-        hostname: "conductor1".into(),
+        slot: Slot::alone("conductor1"),
         batches_at_once: 8,
         operation_deadline: Duration::from_secs(20),
         serve_deadline: Duration::from_millis(300),

@@ -17,7 +17,7 @@ use xcat3_core::osimage::{BootFile, ImageContent};
 use xcat3_core::{MacAddr, Network, Nic, Node, NodeName, Operation, OsImage, Outcome, Passwd};
 use xcat3_drivers::control::{ControlDriver, ControlOperation, ControlOrder};
 use xcat3_service::bus::InProcess;
-use xcat3_service::{JobRequest, Jobs};
+use xcat3_service::{JobRequest, Jobs, Slot};
 use xcat3_store::Store;
 
 /// Within this a test's job ends, or it never will.
@@ -138,7 +138,7 @@ impl Lab {
             bus,
             rehearsal: Arc::default(),
             settings: Settings {
-                hostname: "lab".into(),
+                slot: Slot::alone("lab"),
                 batches_at_once: 8,
                 operation_deadline: Duration::from_secs(20),
                 serve_deadline: Duration::from_millis(300),

@@ -2,6 +2,9 @@
 
 mod bus_battery;
 mod jobs;
+mod systemd;
+mod trial;
+mod workers;
 
 use std::time::Duration;
 
