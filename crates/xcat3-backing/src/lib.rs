@@ -6,15 +6,18 @@
 //! server and removes its directory. Not for production: no configuration of ours would suit it.
 //!
 //! `xcat3-backing run -- COMMAND…` starts one server of each kind, names them to the command in
-//! environment variables, and ends them with it; [`Server::shared`] finds them there.
+//! environment variables, and ends them with it; [`Server::shared`] and [`Nats::shared_url`] find them
+//! there.
 
 mod databases;
+mod nats;
 mod postgres;
 mod supervised;
 
 use std::path::Path;
 
 pub use databases::{Database, POSTGRES_VARIABLE, Server};
+pub use nats::{NATS_VARIABLE, Nats};
 pub use postgres::Postgres;
 
 /// Why there is no server. Each is a sentence for who runs the tests.

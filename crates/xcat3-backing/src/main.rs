@@ -2,7 +2,7 @@
 
 use std::process::{Command, ExitCode};
 
-use xcat3_backing::{POSTGRES_VARIABLE, Postgres};
+use xcat3_backing::{NATS_VARIABLE, Nats, POSTGRES_VARIABLE, Postgres};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -13,7 +13,8 @@ fn main() -> ExitCode {
     let Some((program, arguments)) = line.split_first() else {
         eprintln!(
             "usage: xcat3-backing run -- COMMAND [ARGUMENT…]\n\
-             Starts PostgreSQL, runs the command with its URL in {POSTGRES_VARIABLE}, and ends it."
+             Starts PostgreSQL and NATS, runs the command with their URLs in {POSTGRES_VARIABLE} and\n\
+             {NATS_VARIABLE}, and ends them."
         );
         return ExitCode::from(2);
     };
@@ -28,10 +29,12 @@ fn main() -> ExitCode {
 
 fn run(program: &str, arguments: &[String]) -> Result<u8, xcat3_backing::Error> {
     let postgres = Postgres::start_quick()?;
+    let nats = Nats::start()?;
     let mut command = Command::new(program);
     command
         .args(arguments)
-        .env(POSTGRES_VARIABLE, postgres.url());
+        .env(POSTGRES_VARIABLE, postgres.url())
+        .env(NATS_VARIABLE, nats.url());
     let status = command
         .status()
         .map_err(|why| xcat3_backing::Error::System {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use xcat3_backing::Postgres;
+use xcat3_backing::{Nats, Postgres};
 
 fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -123,4 +123,23 @@ fn a_command_gets_its_servers_and_gives_its_code() {
         .stderr(Stdio::null())
         .status();
     assert_eq!(usage.unwrap().code(), Some(2));
+}
+
+#[test]
+fn nats_comes_and_goes_at_one_address() {
+    let greeted = |port| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
+    let mut nats = Nats::prepare().unwrap();
+    assert!(!greeted(nats.port()));
+    nats.start_again().unwrap();
+    let (port, killed) = (nats.port(), nats.pid().unwrap());
+    assert!(greeted(port));
+    assert!(nats.forget_all().is_err(), "it runs");
+    nats.kill();
+    assert!(!runs(killed) && !greeted(port));
+    nats.forget_all().unwrap();
+    nats.start_again().unwrap();
+    assert!(greeted(port));
+    let last = nats.pid().unwrap();
+    drop(nats);
+    assert!(!runs(last) && !greeted(port));
 }
