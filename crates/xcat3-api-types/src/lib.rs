@@ -7,6 +7,7 @@
 
 pub mod control;
 pub mod error;
+pub mod job;
 pub mod network;
 pub mod nic;
 pub mod node;
@@ -20,6 +21,7 @@ pub mod selection;
 pub mod service;
 
 pub use error::ErrorBody;
+pub use job::{JobEnd, JobList, JobPage, JobRecord, OutcomeRecord, OutcomesOrJob, StreamLine};
 pub use network::{NetworkBody, NetworkList, NetworkOutcome};
 pub use nic::{NicBody, NicInfo, NicList, NicRecord};
 pub use node::{DeployRecord, NodeBody, NodeRecord};

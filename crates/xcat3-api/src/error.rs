@@ -3,7 +3,8 @@
 //! A node's failure is no error: it is an outcome in the answer.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use xcat3_api_types::ErrorBody;
 use xcat3_api_types::reader::start;
@@ -11,6 +12,9 @@ use xcat3_store::StoreError;
 
 /// The longest sentence that is told. None of ours is near it; it keeps out what was quoted.
 const LONGEST: usize = 1_000;
+
+/// After how many seconds a request may be sent again that came while the database was away.
+const AGAIN_AFTER_S: &str = "2";
 
 /// A status and a sentence.
 #[derive(Debug)]
@@ -87,7 +91,13 @@ impl IntoResponse for ApiError {
             sentence = sentence.chars().take(LONGEST).chain(['…']).collect();
         }
         let body = ErrorBody::new(self.status.is_client_error(), sentence);
-        (self.status, Json(body)).into_response()
+        let mut answer = (self.status, Json(body)).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            answer
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from_static(AGAIN_AFTER_S));
+        }
+        answer
     }
 }
 

@@ -8,15 +8,20 @@
 mod body;
 mod controllers;
 mod error;
+mod follow;
 mod many;
+mod negotiation;
 mod observe;
 mod parameters;
+mod patient;
 mod records;
 pub mod router;
 mod server;
+mod submission;
 
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
 use xcat3_service::Jobs;
 use xcat3_store::Store;
 
@@ -33,4 +38,6 @@ pub struct Api {
     pub answer_within: Duration,
     /// How long the definition of a network waits to be served.
     pub serve_within: Duration,
+    /// Cancelled when the API is to stop: streams end then.
+    pub shutdown: CancellationToken,
 }

@@ -11,13 +11,12 @@ use serde::de::IgnoredAny;
 use xcat3_api_types::nodes::{MOST_NODES, Named, NoName, Refused};
 use xcat3_api_types::{Names, NodeOutcomes};
 use xcat3_core::name::InvalidName;
-use xcat3_core::{NodeName, Operation, Outcome, noderange};
-use xcat3_service::JobRequest;
+use xcat3_core::{NodeName, Outcome, noderange};
 use xcat3_store::NOT_FOUND;
 
+use crate::body;
 use crate::error::ApiError;
 use crate::parameters::{NamesParam, shared};
-use crate::{Api, body};
 
 /// The names of a request, each once. What can't be a name has its outcome already.
 #[derive(Debug, Default)]
@@ -139,12 +138,13 @@ fn parse_names(bytes: &[u8]) -> Result<Asked, ApiError> {
     body::parse_bulk::<Names>(bytes).map(|names| Asked::named(names.nodes))
 }
 
-impl<S: Sync> FromRequest<S> for Asked {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let NamesParam { nodes } = shared(request.uri())?;
-        match nodes {
+impl Asked {
+    /// The nodes of a request: those of `range`, else those that its body names.
+    ///
+    /// # Errors
+    /// Both name nodes or none does, or what names them can't be understood.
+    pub async fn read(range: Option<String>, request: Request) -> Result<Self, ApiError> {
+        match range {
             None => body::read_bulk(request, parse_names).await,
             Some(range) => {
                 body::read_bulk(request, parse_beside_range).await?;
@@ -154,30 +154,13 @@ impl<S: Sync> FromRequest<S> for Asked {
     }
 }
 
-/// Has an operation carried out on the nodes of a request and waits for what comes of it.
-pub async fn operate(
-    api: &Api,
-    operation: Operation,
-    mut asked: Asked,
-) -> Result<NodeOutcomes, ApiError> {
-    let names = std::mem::take(&mut asked.names);
-    let outcomes = if names.is_empty() {
-        Vec::new()
-    } else {
-        collect(api, operation, names).await?
-    };
-    Ok(asked.answered(outcomes))
-}
+impl<S: Sync> FromRequest<S> for Asked {
+    type Rejection = ApiError;
 
-/// What came of an operation on nodes, in the order given.
-pub async fn collect(
-    api: &Api,
-    operation: Operation,
-    names: Vec<NodeName>,
-) -> Result<Vec<(NodeName, Outcome)>, ApiError> {
-    let running = api.jobs.submit(JobRequest::new(operation, names)).await?;
-    tracing::debug!(job = %running.id(), "waiting for a job");
-    Ok(running.collect(api.answer_within).await?)
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let NamesParam { nodes } = shared(request.uri())?;
+        Self::read(nodes, request).await
+    }
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Own<T> {
 }
 
 /// The parameters that requests on many nodes share.
-const SHARED: [&str; 1] = ["nodes"];
+const SHARED: [&str; 3] = ["nodes", "batch", "max_failures"];
 
 /// What all requests take that name nodes.
 #[derive(Debug, Default, Deserialize, IntoParams)]

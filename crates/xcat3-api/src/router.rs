@@ -2,6 +2,7 @@
 //!
 //! Every path is served below `/v1` and, for clients that omit it, without.
 
+use axum::routing::get;
 use axum::{Router, middleware};
 use utoipa::ToSchema;
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
@@ -10,7 +11,7 @@ use utoipa_axum::routes;
 use xcat3_api_types::ErrorBody;
 
 use crate::controllers::{
-    boot_device, networks, nics, nodes, osimages, passwds, power, provision, root, services,
+    boot_device, jobs, networks, nics, nodes, osimages, passwds, power, provision, root, services,
 };
 use crate::{Api, error, observe};
 
@@ -29,6 +30,9 @@ fn table() -> OpenApiRouter<Api> {
         .routes(routes!(boot_device::show, boot_device::set))
         .routes(routes!(provision::set))
         .routes(routes!(provision::callback))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::show, jobs::cancel))
+        .routes(routes!(jobs::events))
         .routes(routes!(nics::list, nics::create))
         .routes(routes!(nics::show, nics::update, nics::delete))
         .routes(routes!(nics::by_address))
@@ -61,6 +65,7 @@ pub fn router(api: Api) -> Router {
     let (bare, _) = table().split_for_parts();
     described
         .merge(bare)
+        .route("/v1/", get(root::version))
         .fallback(error::no_path)
         .method_not_allowed_fallback(error::no_method)
         .layer(middleware::from_fn(observe::observe))

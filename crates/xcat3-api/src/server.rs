@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +13,7 @@ use xcat3_service::{Jobs, Slot, config, heartbeat};
 use xcat3_store::Store;
 
 use crate::Api;
+use crate::patient::{PATIENCE, Patient};
 use crate::router::router;
 
 /// Connections that wait to be accepted.
@@ -109,13 +109,9 @@ pub async fn serve(
         jobs,
         answer_within: config.answer_within_s.duration(),
         serve_within: SERVE_WITHIN,
+        shutdown: shutdown.clone(),
     };
-    let listener = listener.tap_io(|connection| {
-        // Without it the last part of an answer waits for the client's acknowledgement.
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-        }
-    });
+    let listener = Patient::new(listener, PATIENCE);
     let ended = shutdown.clone();
     let serving = axum::serve(listener, router(api))
         .with_graceful_shutdown(async move { ended.cancelled().await });

@@ -1,16 +1,17 @@
 //! What nodes boot from next.
 
 use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Deserialize;
 use utoipa::IntoParams;
-use xcat3_api_types::{Names, NodeOutcomes};
+use xcat3_api_types::{JobRecord, Names, NodeOutcomes, OutcomesOrJob, StreamLine};
 use xcat3_core::{BootDevice, Operation};
 
-use super::{Answer, accepted, ok};
 use crate::Api;
 use crate::error::{ApiError, Failures};
-use crate::many::{Asked, operate};
-use crate::parameters::{NamesParam, Own, Params};
+use crate::parameters::{Own, Params};
+use crate::submission::{JobAnswers, JobHeaders, JobParams, LINES, Submission};
 
 /// What to boot from.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -23,32 +24,44 @@ pub struct Target {
 }
 
 /// Asks what nodes boot from next.
-#[utoipa::path(get, path = "/nodes/boot_device", tag = "nodes", params(NamesParam),
+#[utoipa::path(get, path = "/nodes/boot_device", tag = "nodes", params(JobParams, JobHeaders),
     request_body = Names,
-    responses((status = 200, description = "`net`, `disk`, `cdrom`, or why not, for each",
-        body = NodeOutcomes), Failures))]
+    responses((status = 200, description = "`net`, `disk`, `cdrom`, or why not, for each; with \
+            `Accept: application/x-ndjson` a line for each as it happens, of the job at `Location`",
+            content((NodeOutcomes = "application/json"),
+                (StreamLine = "application/x-ndjson", example = json!(LINES)))),
+        (status = 202, description = "with `Prefer: respond-async` the job, at `Location`",
+            body = JobRecord), JobAnswers, Failures))]
 pub async fn show(
     State(api): State<Api>,
-    _: Params<NamesParam>,
-    asked: Asked,
-) -> Answer<NodeOutcomes> {
-    ok(operate(&api, Operation::BootDeviceStatus, asked).await?)
+    _: Params<JobParams>,
+    submission: Submission,
+) -> Result<Response, ApiError> {
+    let operation = Operation::BootDeviceStatus;
+    submission.carry_out(&api, operation, StatusCode::OK).await
 }
 
 /// Sets what nodes boot from next.
-#[utoipa::path(put, path = "/nodes/boot_device", tag = "nodes", params(Target, NamesParam),
+#[utoipa::path(put, path = "/nodes/boot_device", tag = "nodes", params(Target, JobParams, JobHeaders),
     request_body = Names,
-    responses((status = 202, description = "`ok`, or why not, for each", body = NodeOutcomes),
-        Failures))]
+    responses((status = 202, description = "`ok`, or why not, for each; with `Prefer: respond-async` \
+            the job, at `Location`", body = OutcomesOrJob),
+        (status = 200, description = "with `Accept: application/x-ndjson` a line for each node as it \
+            happens, of the job at `Location`",
+            content((StreamLine = "application/x-ndjson", example = json!(LINES)))),
+        JobAnswers, Failures))]
 pub async fn set(
     State(api): State<Api>,
     Own(Target { target }): Own<Target>,
-    asked: Asked,
-) -> Answer<NodeOutcomes> {
+    submission: Submission,
+) -> Result<Response, ApiError> {
     let missing = "the parameter 'target' is missing: use net, disk or cdrom";
     let word = target.ok_or_else(|| ApiError::bad_request(missing))?;
     let device: BootDevice = word
         .parse()
         .map_err(|error| ApiError::from(format!("{error}")))?;
-    accepted(operate(&api, Operation::SetBootDevice(device), asked).await?)
+    let operation = Operation::SetBootDevice(device);
+    submission
+        .carry_out(&api, operation, StatusCode::ACCEPTED)
+        .await
 }

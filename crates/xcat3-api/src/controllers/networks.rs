@@ -102,7 +102,7 @@ pub async fn show(
     ok(told(&network, &selection))
 }
 
-/// Changes a network.
+/// Changes a network. Answered when it is served so, or could not be in time.
 #[utoipa::path(patch, path = "/networks/{name}", tag = "networks",
     params(("name" = String, Path, description = "its name")), request_body = Vec<Patch>,
     responses((status = 200, description = "the network as it is now", body = NetworkBody), Missing,
@@ -119,6 +119,9 @@ pub async fn update(
         Ok(())
     };
     let network = api.store.update_network(&name, &mut change).await?;
+    if let Some(why) = not_served(&api, &network.name).await? {
+        tracing::warn!(network = %network.name, why, "a network was changed");
+    }
     ok(told(&network, &Selection::default()))
 }
 

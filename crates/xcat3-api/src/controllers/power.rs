@@ -1,16 +1,17 @@
 //! The power of nodes.
 
 use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Deserialize;
 use utoipa::IntoParams;
-use xcat3_api_types::{Names, NodeOutcomes};
+use xcat3_api_types::{JobRecord, Names, NodeOutcomes, OutcomesOrJob, StreamLine};
 use xcat3_core::{Operation, PowerTarget};
 
-use super::{Answer, accepted, ok};
 use crate::Api;
 use crate::error::{ApiError, Failures};
-use crate::many::{Asked, operate};
-use crate::parameters::{NamesParam, Own, Params};
+use crate::parameters::{Own, Params};
+use crate::submission::{JobAnswers, JobHeaders, JobParams, LINES, Submission};
 
 /// What to do.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -23,27 +24,37 @@ pub struct Target {
 }
 
 /// Asks for the power state of nodes.
-#[utoipa::path(get, path = "/nodes/power", tag = "nodes", params(NamesParam),
+#[utoipa::path(get, path = "/nodes/power", tag = "nodes", params(JobParams, JobHeaders),
     request_body = Names,
-    responses((status = 200, description = "`on`, `off`, or why not, for each", body = NodeOutcomes),
-        Failures))]
+    responses((status = 200, description = "`on`, `off`, or why not, for each; with \
+            `Accept: application/x-ndjson` a line for each as it happens, of the job at `Location`",
+            content((NodeOutcomes = "application/json"),
+                (StreamLine = "application/x-ndjson", example = json!(LINES)))),
+        (status = 202, description = "with `Prefer: respond-async` the job, at `Location`",
+            body = JobRecord),
+        JobAnswers, Failures))]
 pub async fn show(
     State(api): State<Api>,
-    _: Params<NamesParam>,
-    asked: Asked,
-) -> Answer<NodeOutcomes> {
-    ok(operate(&api, Operation::PowerStatus, asked).await?)
+    _: Params<JobParams>,
+    submission: Submission,
+) -> Result<Response, ApiError> {
+    let operation = Operation::PowerStatus;
+    submission.carry_out(&api, operation, StatusCode::OK).await
 }
 
 /// Changes the power state of nodes.
-#[utoipa::path(put, path = "/nodes/power", tag = "nodes", params(Target, NamesParam), request_body = Names,
-    responses((status = 202, description = "`ok`, or why not, for each", body = NodeOutcomes),
-        Failures))]
+#[utoipa::path(put, path = "/nodes/power", tag = "nodes", params(Target, JobParams, JobHeaders), request_body = Names,
+    responses((status = 202, description = "`ok`, or why not, for each; with `Prefer: respond-async` \
+            the job, at `Location`", body = OutcomesOrJob),
+        (status = 200, description = "with `Accept: application/x-ndjson` a line for each node as it \
+            happens, of the job at `Location`",
+            content((StreamLine = "application/x-ndjson", example = json!(LINES)))),
+        JobAnswers, Failures))]
 pub async fn set(
     State(api): State<Api>,
     Own(Target { target }): Own<Target>,
-    asked: Asked,
-) -> Answer<NodeOutcomes> {
+    submission: Submission,
+) -> Result<Response, ApiError> {
     let target = match target.as_deref() {
         // The word of the first Python client.
         Some("reboot") => PowerTarget::Boot,
@@ -56,5 +67,8 @@ pub async fn set(
             ));
         }
     };
-    accepted(operate(&api, Operation::Power(target), asked).await?)
+    let operation = Operation::Power(target);
+    submission
+        .carry_out(&api, operation, StatusCode::ACCEPTED)
+        .await
 }

@@ -1,19 +1,22 @@
 //! Deploying nodes, taking that back, and the word of an installed machine.
 
 use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use xcat3_api_types::nodes::Refused;
 use xcat3_api_types::reader::start;
-use xcat3_api_types::{Names, NodeOutcomes};
+use xcat3_api_types::{Names, NodeOutcomes, OutcomesOrJob, StreamLine};
 use xcat3_core::{NodeName, Operation};
+use xcat3_service::JobRequest;
 use xcat3_store::NOT_FOUND;
 
-use super::{Answer, accepted, ok};
+use super::{Answer, ok};
 use crate::Api;
 use crate::error::{ApiError, Failures, Missing};
-use crate::many::{Asked, collect, operate};
-use crate::parameters::{NamesParam, Own, Params};
+use crate::parameters::{Own, Params};
+use crate::submission::{JobAnswers, JobHeaders, JobParams, LINES, Submission, collected};
 
 /// What to set up.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -74,16 +77,23 @@ impl Provision {
 }
 
 /// Deploys nodes, or takes that back.
-#[utoipa::path(put, path = "/nodes/provision", tag = "nodes", params(Provision, NamesParam),
+#[utoipa::path(put, path = "/nodes/provision", tag = "nodes", params(Provision, JobParams, JobHeaders),
     request_body = Names,
-    responses((status = 202, description = "`ok`, or why not, for each", body = NodeOutcomes),
-        Failures))]
+    responses((status = 202, description = "`ok`, or why not, for each; with `Prefer: respond-async` \
+            the job, at `Location`", body = OutcomesOrJob),
+        (status = 200, description = "with `Accept: application/x-ndjson` a line for each node as it \
+            happens, of the job at `Location`",
+            content((StreamLine = "application/x-ndjson", example = json!(LINES)))),
+        JobAnswers, Failures))]
 pub async fn set(
     State(api): State<Api>,
     Own(provision): Own<Provision>,
-    asked: Asked,
-) -> Answer<NodeOutcomes> {
-    accepted(operate(&api, provision.operation()?, asked).await?)
+    submission: Submission,
+) -> Result<Response, ApiError> {
+    let operation = provision.operation()?;
+    submission
+        .carry_out(&api, operation, StatusCode::ACCEPTED)
+        .await
 }
 
 /// Who calls back.
@@ -107,7 +117,7 @@ pub async fn callback(
     let missing = "the parameter 'name' is missing: it names the node whose install is done";
     let name = name.ok_or_else(|| ApiError::bad_request(missing))?;
     let node: NodeName = name.parse().map_err(|_| ApiError::missing("node", &name))?;
-    let outcomes = collect(&api, Operation::Callback, vec![node]).await?;
+    let outcomes = collected(&api, JobRequest::new(Operation::Callback, vec![node])).await?;
     let word = outcomes
         .first()
         .map_or(NOT_FOUND, |(_, outcome)| outcome.as_str());

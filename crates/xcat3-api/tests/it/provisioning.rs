@@ -183,6 +183,7 @@ async fn a_network_service_that_lags_is_named() {
         jobs: Jobs::new(world.store.clone(), Arc::new(InProcess::default())),
         answer_within: Duration::from_secs(1),
         serve_within: Duration::from_millis(100),
+        shutdown: world.shutdown.clone(),
     };
     let listener = xcat3_api::bind("127.0.0.1:0".parse().unwrap())
         .await
@@ -201,6 +202,15 @@ async fn a_network_service_that_lags_is_named() {
     );
     let list = world.expect(200, "GET", "/v1/networks", Value::Null).await;
     assert_eq!(list["networks"][0]["name"], "c920");
+    let patch = json!([{"op": "add", "path": "/domain", "value": "cluster"}]).to_string();
+    let started = std::time::Instant::now();
+    let request = request("PATCH", "/v1/networks/c920", &patch);
+    let answered = wire.exchange(&request).await;
+    assert_eq!(answered.json()["domain"], "cluster");
+    assert!(
+        started.elapsed() >= Duration::from_millis(100),
+        "a change waits to be served as well"
+    );
     serving.abort();
 }
 
@@ -259,7 +269,12 @@ async fn a_database_that_is_away_is_told_without_internals() {
             json!({"name": "n", "subnet": "10.0.0.0/8"}),
         ),
     ] {
-        let sentence = world.refused(503, method, target, body).await;
+        let answered = world.ask(method, target, body).await;
+        assert_eq!(
+            (answered.status, answered.header("retry-after")),
+            (503, "2")
+        );
+        let sentence = answered.sentence();
         assert_eq!(sentence, "the database can't be used now; try again later");
     }
 }

@@ -55,7 +55,9 @@ fn node(name: &str, mac: &str) -> Value {
 async fn about() {
     let world = World::without_conductor(1).await;
     snapshot(&world, "root", "GET", "/", Value::Null).await;
-    snapshot(&world, "version", "GET", "/v1", Value::Null).await;
+    let version = snapshot(&world, "version", "GET", "/v1", Value::Null).await;
+    let slash = world.expect(200, "GET", "/v1/", Value::Null).await;
+    assert_eq!(version.json(), slash);
     snapshot(&world, "no_path", "GET", "/v1/nothing", Value::Null).await;
     snapshot(&world, "no_method", "POST", "/v1/services", json!({})).await;
 }
