@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use xcat3_core::NodeName;
 use xcat3_core::boot::Progress;
 
-use crate::database::{Tries, chunks};
+use crate::database::{beside, chunks};
 use crate::{Store, StoreError};
 
 impl Store {
@@ -30,16 +30,6 @@ impl Store {
             })
             .collect();
         let rows = chunks(&rows)?;
-        let mut tries = Tries::default();
-        loop {
-            match self.write_progress(&rows).await {
-                Err(error) if tries.again(&error).await => {}
-                result => return result,
-            }
-        }
-    }
-
-    async fn write_progress(&self, rows: &[String]) -> Result<(), StoreError> {
         // Which nodes are deploying is asked inside, so that the rows given lead and each is looked
         // up by its key.
         let statement = "
@@ -54,10 +44,10 @@ impl Store {
                                 WHERE nodes.name = value ->> 0 AND nodes.state = 'deploying')
                  ) AS given
             WHERE progress.node = given.name AND progress.seen_ms <= given.seen_ms";
-        let mut tx = self.write_beside().await?;
-        for chunk in rows {
-            tx.run(statement, [chunk.as_str().into()]).await?;
-        }
-        tx.commit().await
+        beside!(self, tx, {
+            for chunk in &rows {
+                tx.run(statement, [chunk.as_str().into()]).await?;
+            }
+        })
     }
 }

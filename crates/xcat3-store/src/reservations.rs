@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use xcat3_core::{Node, NodeName};
 
-use crate::database::{Tx, chunks_of};
+use crate::database::{Tx, beside, chunks_of};
 use crate::nodes::read;
 use crate::{Store, StoreError, milliseconds, now_ms};
 
@@ -43,58 +43,14 @@ impl Store {
         purpose: &str,
         for_: Duration,
     ) -> Result<Reserved, StoreError> {
-        let mut tx = self.write().await?;
-        let fence = tx.next_fence().await?;
-        let now = now_ms();
-        let expires = now.saturating_add(milliseconds(for_));
-        let take = "
-            INSERT INTO reservations (node, fence, owner, purpose, expires_ms)
-            SELECT name, $2, $3, $4, $5 FROM nodes
-            WHERE name IN (SELECT value ->> 0 FROM json_each($1))
-            ORDER BY name
-            ON CONFLICT (node) DO UPDATE
-            SET fence = excluded.fence, owner = excluded.owner, purpose = excluded.purpose,
-                expires_ms = excluded.expires_ms
-            WHERE reservations.expires_ms <= $6 OR reservations.purpose = excluded.purpose";
-        let sign = "
-            UPDATE nodes SET conductor = $2
-            WHERE name IN (SELECT node FROM reservations WHERE fence = $1)
-              AND conductor IS DISTINCT FROM $2";
-        for chunk in chunks_of(names)? {
-            let (owner, purpose) = (owner.into(), purpose.into());
-            let values = [
-                chunk.into(),
-                fence.into(),
-                owner,
-                purpose,
-                expires.into(),
-                now.into(),
-            ];
-            tx.run(take, values).await?;
-        }
-        tx.run(sign, [fence.into(), host_of(owner).into()]).await?;
-        let held = tx
-            .rows(
-                "SELECT node FROM reservations WHERE fence = $1",
-                [fence.into()],
-            )
-            .await?;
-        let held: std::collections::HashSet<&str> = held
-            .iter()
-            .map(|row| row.text(0))
-            .collect::<Result<_, _>>()?;
-        let all = read::nodes(&mut tx, names).await?;
-        let (nodes, locked): (Vec<Node>, Vec<Node>) = all
-            .into_iter()
-            .partition(|node| held.contains(node.name.as_str()));
-        let locked = locked.into_iter().map(|node| node.name).collect();
-        let begun = begun(&mut tx, fence).await?;
-        tx.commit().await?;
-        Ok(Reserved {
-            fence,
-            nodes,
-            locked,
-            begun,
+        // In one order for all, so that nobody holds what another waits for.
+        let mut sorted: Vec<&NodeName> = names.iter().collect();
+        sorted.sort_unstable();
+        let chunks = chunks_of(sorted)?;
+        beside!(self, tx, {
+            let fence = tx.next_fence().await?;
+            take(&mut tx, fence, &chunks, owner, purpose, for_).await?;
+            taken(&mut tx, fence, names).await?
         })
     }
 
@@ -109,10 +65,10 @@ impl Store {
         let statement = "
             UPDATE reservations SET expires_ms = $2
             WHERE fence = $1 AND expires_ms > $3 RETURNING node";
-        let mut tx = self.write().await?;
-        let values = [fence.into(), expires.into(), now.into()];
-        let rows = tx.rows(statement, values).await?;
-        tx.commit().await?;
+        let rows = beside!(self, tx, {
+            tx.rows(statement, [fence.into(), expires.into(), now.into()])
+                .await?
+        })?;
         let mut names: Vec<NodeName> = rows
             .iter()
             .map(|row| row.parse(0, "a reserved node"))
@@ -141,10 +97,10 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn release(&self, fence: i64) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        tx.run("DELETE FROM reservations WHERE fence = $1", [fence.into()])
-            .await?;
-        tx.commit().await
+        let statement = "DELETE FROM reservations WHERE fence = $1";
+        beside!(self, tx, {
+            tx.run(statement, [fence.into()]).await?;
+        })
     }
 
     /// Gives back all that an owner holds, and tells how many nodes that were: for a conductor's
@@ -153,12 +109,69 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn release_owner(&self, owner: &str) -> Result<u64, StoreError> {
-        let mut tx = self.write().await?;
         let statement = "DELETE FROM reservations WHERE owner = $1";
-        let released = tx.run(statement, [owner.into()]).await?;
-        tx.commit().await?;
-        Ok(released)
+        beside!(self, tx, { tx.run(statement, [owner.into()]).await? })
     }
+}
+
+/// Reserves those of the nodes that are free, a chunk of them at a time, by name.
+async fn take(
+    tx: &mut Tx,
+    fence: i64,
+    chunks: &[String],
+    owner: &str,
+    purpose: &str,
+    for_: Duration,
+) -> Result<(), StoreError> {
+    let now = now_ms();
+    let expires = now.saturating_add(milliseconds(for_));
+    let take = "
+        INSERT INTO reservations (node, fence, owner, purpose, expires_ms)
+        SELECT name, $2, $3, $4, $5 FROM nodes
+        WHERE name IN (SELECT value ->> 0 FROM json_each($1))
+        ORDER BY name
+        ON CONFLICT (node) DO UPDATE
+        SET fence = excluded.fence, owner = excluded.owner, purpose = excluded.purpose,
+            expires_ms = excluded.expires_ms
+        WHERE reservations.expires_ms <= $6 OR reservations.purpose = excluded.purpose";
+    for chunk in chunks {
+        let values = [
+            chunk.as_str().into(),
+            fence.into(),
+            owner.into(),
+            purpose.into(),
+            expires.into(),
+            now.into(),
+        ];
+        tx.run(take, values).await?;
+    }
+    let sign = "
+        UPDATE nodes SET conductor = $2
+        WHERE name IN (SELECT node FROM reservations WHERE fence = $1)
+          AND conductor IS DISTINCT FROM $2";
+    tx.run(sign, [fence.into(), host_of(owner).into()])
+        .await
+        .map(|_| ())
+}
+
+/// What was reserved under a number and what was not.
+async fn taken(tx: &mut Tx, fence: i64, names: &[NodeName]) -> Result<Reserved, StoreError> {
+    let held = "SELECT node FROM reservations WHERE fence = $1";
+    let held = tx.rows(held, [fence.into()]).await?;
+    let held: std::collections::HashSet<&str> = held
+        .iter()
+        .map(|row| row.text(0))
+        .collect::<Result<_, _>>()?;
+    let all = read::nodes(tx, names).await?;
+    let (nodes, locked): (Vec<Node>, Vec<Node>) = all
+        .into_iter()
+        .partition(|node| held.contains(node.name.as_str()));
+    Ok(Reserved {
+        fence,
+        nodes,
+        locked: locked.into_iter().map(|node| node.name).collect(),
+        begun: begun(tx, fence).await?,
+    })
 }
 
 async fn begun(tx: &mut Tx, fence: i64) -> Result<Vec<NodeName>, StoreError> {

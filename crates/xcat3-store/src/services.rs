@@ -51,7 +51,8 @@ impl Store {
             service.served.into(),
             service.note.clone().into(),
         ];
-        let mut tx = self.write().await?;
+        // A row of its own: there is nobody to be alone from.
+        let mut tx = self.write_beside().await?;
         tx.run(statement, values).await?;
         tx.commit().await
     }
@@ -109,7 +110,8 @@ impl Store {
             kind.as_str().into(),
             instance.to_string().into(),
         ];
-        let mut tx = self.write().await?;
+        // A row of its own: there is nobody to be alone from.
+        let mut tx = self.write_beside().await?;
         tx.run(statement, values).await?;
         tx.commit().await
     }

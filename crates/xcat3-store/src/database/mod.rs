@@ -73,6 +73,28 @@ impl Tries {
     }
 }
 
+/// Runs `$body` as a transaction `$tx` of [`Turn::Shared`], again where it collided with another, and
+/// commits it. What the body returns by `return` is the answer too, of a transaction that is not
+/// committed.
+macro_rules! beside {
+    ($store:expr, $tx:ident, $body:block) => {{
+        let mut tries = $crate::database::Tries::default();
+        loop {
+            let attempt = async {
+                let mut $tx = $store.write_beside().await?;
+                let done = $body;
+                $tx.commit().await?;
+                Ok(done)
+            };
+            match attempt.await {
+                Err(error) if tries.again(&error).await => {}
+                result => break result,
+            }
+        }
+    }};
+}
+pub(crate) use beside;
+
 /// An open database.
 #[derive(Clone, Debug)]
 pub(crate) enum Database {

@@ -3,6 +3,7 @@
 //! A process holds at most [`WRITERS`] + [`READERS`] connections, so that two dozen worker processes
 //! stay below the hundred that PostgreSQL allows by default.
 
+use std::fmt;
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -50,11 +51,23 @@ const WRITING: i32 = 0x7863_6174;
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
 
 /// An open PostgreSQL database.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct PostgresDatabase {
     writers: PgPool,
     readers: PgPool,
     presence: Arc<Presence>,
+}
+
+/// Where it is, without the password: the options of sqlx show theirs.
+impl fmt::Debug for PostgresDatabase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let options = &self.presence.options;
+        f.debug_struct("PostgresDatabase")
+            .field("host", &options.get_host())
+            .field("port", &options.get_port())
+            .field("database", &options.get_database())
+            .finish_non_exhaustive()
+    }
 }
 
 impl PostgresDatabase {
@@ -198,7 +211,6 @@ async fn migrate(options: &PgConnectOptions) -> Result<(), StoreError> {
 }
 
 /// Whether the database is there, found out at most once a second however many ask.
-#[derive(Debug)]
 struct Presence {
     options: PgConnectOptions,
     last: Mutex<Option<(Instant, Result<(), String>)>>,

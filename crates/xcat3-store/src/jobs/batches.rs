@@ -7,7 +7,7 @@ use xcat3_core::{Lane, NodeName, Operation, Outcome};
 use super::create::waiting;
 use super::outcomes::record;
 use super::{Batch, JobId, batch_state};
-use crate::database::{Tx, chunks_of};
+use crate::database::{Tx, beside, chunks_of};
 use crate::{Store, StoreError, now_ms};
 
 /// What a node is told whose batch ended without a word about it.
@@ -31,30 +31,30 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn begin_batch(&self, job: JobId, number: i64) -> Result<Option<Batch>, StoreError> {
-        let mut tx = self.write().await?;
-        let Some(taken) = take(&mut tx, job).await? else {
-            return Ok(None);
-        };
-        let statement = "
-            UPDATE batches SET state = $4
-            WHERE job = $1 AND number = $2 AND state < 2 AND wave <= $3";
-        let values = [
-            taken.number.into(),
-            number.into(),
-            taken.open_wave.into(),
-            batch_state::BEGUN.into(),
-        ];
-        if tx.run(statement, values).await? == 0 {
-            return Ok(None);
-        }
-        let names = unanswered(&mut tx, taken.number, number).await?;
-        tx.commit().await?;
-        Ok(Some(Batch {
-            job,
-            number,
-            operation: taken.operation,
-            names,
-        }))
+        beside!(self, tx, {
+            let Some(taken) = take(&mut tx, job).await? else {
+                return Ok(None);
+            };
+            let statement = "
+                UPDATE batches SET state = $4
+                WHERE job = $1 AND number = $2 AND state < 2 AND wave <= $3";
+            let values = [
+                taken.number.into(),
+                number.into(),
+                taken.open_wave.into(),
+                batch_state::BEGUN.into(),
+            ];
+            if tx.run(statement, values).await? == 0 {
+                return Ok(None);
+            }
+            let names = unanswered(&mut tx, taken.number, number).await?;
+            Some(Batch {
+                job,
+                number,
+                operation: taken.operation,
+                names,
+            })
+        })
     }
 
     /// Notes that all work of a batch was done, and gives the numbers of the batches that may begin
@@ -73,31 +73,30 @@ impl Store {
         number: i64,
         fence: Option<i64>,
     ) -> Result<Vec<i64>, StoreError> {
-        let mut tx = self.write().await?;
-        let Some(taken) = take(&mut tx, job).await? else {
-            return Ok(Vec::new());
-        };
-        let rest = unanswered(&mut tx, taken.number, number).await?;
-        if let Some(fence) = fence {
-            let names: Vec<&NodeName> = rest.iter().collect();
-            if give_back(&mut tx, fence, &names).await?.len() < rest.len() {
+        beside!(self, tx, {
+            let Some(taken) = take(&mut tx, job).await? else {
                 return Ok(Vec::new());
+            };
+            let rest = unanswered(&mut tx, taken.number, number).await?;
+            if let Some(fence) = fence {
+                let names: Vec<&NodeName> = rest.iter().collect();
+                if give_back(&mut tx, fence, &names).await?.len() < rest.len() {
+                    return Ok(Vec::new());
+                }
             }
-        }
-        let told = |name| (name, Outcome::failed(UNANSWERED));
-        let rest: Vec<_> = rest.into_iter().map(told).collect();
-        let newly_failed = record(&mut tx, taken.number, &rest).await?.failed;
-        let finished = "
-            UPDATE batches SET state = $3 WHERE job = $1 AND number = $2 AND state < 2";
-        let state = batch_state::FINISHED.into();
-        let values = [taken.number.into(), number.into(), state];
-        let open = if tx.run(finished, values).await? == 0 {
-            Vec::new()
-        } else {
-            go_on(&mut tx, &taken, newly_failed).await?
-        };
-        tx.commit().await?;
-        Ok(open)
+            let told = |name| (name, Outcome::failed(UNANSWERED));
+            let rest: Vec<_> = rest.into_iter().map(told).collect();
+            let newly_failed = record(&mut tx, taken.number, &rest).await?.failed;
+            let finished = "
+                UPDATE batches SET state = $3 WHERE job = $1 AND number = $2 AND state < 2";
+            let state = batch_state::FINISHED.into();
+            let values = [taken.number.into(), number.into(), state];
+            if tx.run(finished, values).await? == 0 {
+                Vec::new()
+            } else {
+                go_on(&mut tx, &taken, newly_failed).await?
+            }
+        })
     }
 
     /// The batches of waves that are open and that were not finished, the oldest job's first, each

@@ -6,7 +6,7 @@ use xcat3_core::{NodeName, Outcome};
 
 use super::batches::give_back;
 use super::{JobId, purpose_of};
-use crate::database::{Row, Tx, chunks, chunks_of};
+use crate::database::{Row, Tx, beside, chunks, chunks_of};
 use crate::{Store, StoreError, now_ms};
 
 /// Every word that an operation may answer with.
@@ -49,22 +49,22 @@ impl Store {
         if outcomes.is_empty() {
             return Ok(());
         }
-        let mut tx = self.write().await?;
-        let take = "UPDATE jobs SET open_wave = open_wave WHERE id = $1 RETURNING number";
-        let Some(row) = tx.row(take, [job.to_string().into()]).await? else {
-            return Ok(());
-        };
-        let number = row.int(0)?;
-        let names: Vec<&NodeName> = outcomes.iter().map(|(name, _)| name).collect();
-        let (held, wanted) = match fence {
-            Some(fence) => (give_back(&mut tx, fence, &names).await?, true),
-            None => (held_for(&mut tx, job, &names).await?, false),
-        };
-        let told = outcomes
-            .iter()
-            .filter(|(name, _)| held.contains(name.as_str()) == wanted);
-        record(&mut tx, number, told).await?;
-        tx.commit().await
+        beside!(self, tx, {
+            let take = "UPDATE jobs SET open_wave = open_wave WHERE id = $1 RETURNING number";
+            let Some(row) = tx.row(take, [job.to_string().into()]).await? else {
+                return Ok(());
+            };
+            let number = row.int(0)?;
+            let names: Vec<&NodeName> = outcomes.iter().map(|(name, _)| name).collect();
+            let (held, wanted) = match fence {
+                Some(fence) => (give_back(&mut tx, fence, &names).await?, true),
+                None => (held_for(&mut tx, job, &names).await?, false),
+            };
+            let told = outcomes
+                .iter()
+                .filter(|(name, _)| held.contains(name.as_str()) == wanted);
+            record(&mut tx, number, told).await?;
+        })
     }
 
     /// At most `limit` outcomes after the number `after` (0: from the first on).

@@ -1,5 +1,5 @@
 //! The store as its users see it: one battery of tests, run over each kind of database, and what
-//! only SQLite can be asked.
+//! only one of them can be asked.
 
 mod feed;
 mod fixture;
@@ -8,6 +8,7 @@ mod jobs;
 mod networks;
 mod nics;
 mod nodes;
+mod postgres;
 mod provisioning;
 mod reservations;
 mod scale;
