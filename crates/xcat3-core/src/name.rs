@@ -48,12 +48,26 @@ impl FromStr for NodeName {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        check(text, 63, |c| c.is_ascii_alphanumeric() || c == '-')?;
-        if RESERVED_NODE_NAMES.contains(&text) {
-            return Err(InvalidName::Reserved(text.to_owned()));
-        }
+        check_node_name(text)?;
         Ok(Self(text.to_owned()))
     }
+}
+
+impl TryFrom<String> for NodeName {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        check_node_name(&text)?;
+        Ok(Self(text))
+    }
+}
+
+fn check_node_name(text: &str) -> Result<(), InvalidName> {
+    check(text, 63, |c| c.is_ascii_alphanumeric() || c == b'-')?;
+    if RESERVED_NODE_NAMES.contains(&text) {
+        return Err(InvalidName::Reserved(text.to_owned()));
+    }
+    Ok(())
 }
 
 /// Checks the name of a network, OS image or password entry: letters, digits and inner `-`, `_`,
@@ -63,26 +77,31 @@ impl FromStr for NodeName {
 /// Says what is wrong with the name.
 pub fn check_object_name(text: &str) -> Result<(), InvalidName> {
     check(text, 128, |c| {
-        c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+        c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.')
     })
 }
 
-fn check(text: &str, limit: usize, allowed: fn(char) -> bool) -> Result<(), InvalidName> {
+/// Checks a name of at most `limit` characters, all of which are `allowed` ASCII.
+fn check(text: &str, limit: usize, allowed: fn(u8) -> bool) -> Result<(), InvalidName> {
     if text.is_empty() {
         return Err(InvalidName::Empty);
     }
-    let length = text.chars().count();
-    if length > limit {
-        return Err(InvalidName::TooLong {
-            start: text.chars().take(20).collect(),
-            length,
-            limit,
-        });
+    // No text has more characters than bytes, and those of most texts need not be counted.
+    if text.len() > limit {
+        let length = text.chars().count();
+        if length > limit {
+            return Err(InvalidName::TooLong {
+                start: text.chars().take(20).collect(),
+                length,
+                limit,
+            });
+        }
     }
-    let ends_well = [text.chars().next(), text.chars().next_back()]
+    let bytes = text.as_bytes();
+    let ends_well = [bytes.first(), bytes.last()]
         .iter()
-        .all(|end| end.is_some_and(|c| c.is_ascii_alphanumeric()));
-    if ends_well && text.chars().all(allowed) {
+        .all(|end| end.is_some_and(u8::is_ascii_alphanumeric));
+    if ends_well && bytes.iter().all(|&byte| allowed(byte)) {
         Ok(())
     } else {
         Err(InvalidName::Characters(text.to_owned()))

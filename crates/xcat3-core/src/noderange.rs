@@ -10,9 +10,13 @@
 //! | `node[1-9],-node3` | node1 to node9 without node3 |
 //!
 //! The order of the text is kept and a node that is named twice stands once. What can't be a range is
-//! an error that says why; it is never silently empty and never endless.
+//! an error that says why; it is never silently empty and never endless. [`fold`] goes the other way.
+
+mod fold;
 
 use std::collections::HashSet;
+
+pub use fold::fold;
 
 use crate::NodeName;
 use crate::name::InvalidName;
@@ -69,28 +73,59 @@ pub enum InvalidRange {
 /// # Errors
 /// The text is no range, or one of its names can't name a node.
 pub fn parse(text: &str) -> Result<Vec<NodeName>, InvalidRange> {
-    let mut included = Vec::new();
+    let mut included = Expansion::default();
     let mut excluded = HashSet::new();
     for part in split_parts(text)? {
         match part.strip_prefix('-') {
-            Some(rest) => excluded.extend(expand(rest)?),
-            None => included.extend(expand(part)?),
+            Some(rest) => excluded.extend(expand(rest)?.names),
+            None => included.append(expand(part)?),
         }
-        if included.len() > MAX_NODES {
+        if included.names.len() > MAX_NODES {
             return Err(InvalidRange::TooMany(shorten(part)));
         }
     }
-    let mut seen = HashSet::with_capacity(included.len());
-    let mut names = Vec::with_capacity(included.len());
-    for name in included {
-        if !excluded.contains(&name) && seen.insert(name.clone()) {
-            names.push(name.parse::<NodeName>()?);
+    let names = included.without(&excluded);
+    if names.is_empty() {
+        return Err(InvalidRange::Empty(shorten(text)));
+    }
+    let named = names.into_iter().map(NodeName::try_from);
+    Ok(named.collect::<Result<Vec<NodeName>, InvalidName>>()?)
+}
+
+/// Names that a text stands for.
+#[derive(Default)]
+struct Expansion {
+    names: Vec<String>,
+    /// Whether a name may stand there twice, as far as the form of the text tells. Where it tells that
+    /// none does, they need not be compared.
+    repeats: bool,
+}
+
+impl Expansion {
+    fn append(&mut self, other: Self) {
+        if self.names.is_empty() {
+            *self = other;
+        } else {
+            self.names.extend(other.names);
+            self.repeats = true;
         }
     }
-    if names.is_empty() {
-        Err(InvalidRange::Empty(shorten(text)))
-    } else {
-        Ok(names)
+
+    /// The names that are not `excluded`, each once.
+    fn without(self, excluded: &HashSet<String>) -> Vec<String> {
+        if !self.repeats && excluded.is_empty() {
+            return self.names;
+        }
+        let mut seen = HashSet::with_capacity(self.names.len());
+        let names = self.names.iter();
+        // The set borrows the names, so what it says is noted first.
+        let kept: Vec<bool> = names
+            .map(|name| !excluded.contains(name) && seen.insert(name.as_str()))
+            .collect();
+        let names = self.names.into_iter().zip(kept);
+        names
+            .filter_map(|(name, kept)| kept.then_some(name))
+            .collect()
     }
 }
 
@@ -125,28 +160,37 @@ fn split_parts(text: &str) -> Result<Vec<&str>, InvalidRange> {
 }
 
 /// The names of one part without its leading `-`.
-fn expand(part: &str) -> Result<Vec<String>, InvalidRange> {
+fn expand(part: &str) -> Result<Expansion, InvalidRange> {
     if let Some((prefix, first, last)) = plain_range(part) {
         let bounds = format!("{prefix}{first}-{prefix}{last}");
         let numbers = Numbers::new(first, last, &bounds, part)?;
-        return product(&[prefix.to_owned()], &[numbers], part);
+        let names = product(&[prefix.to_owned()], &[numbers], "", part)?;
+        return Ok(Expansion {
+            names,
+            repeats: false,
+        });
     }
-    let mut names = vec![String::new()];
-    let mut rest = part;
-    while let Some((literal, tail)) = rest.split_once('[') {
-        let (inside, after) = tail
+    let (first, mut rest) = part.split_once('[').unwrap_or((part, ""));
+    let mut expansion = Expansion {
+        names: vec![first.to_owned()],
+        repeats: false,
+    };
+    let mut more = first.len() < part.len();
+    while more {
+        let (inside, after) = rest
             .split_once(']')
             .ok_or_else(|| InvalidRange::Brackets(shorten(part)))?;
-        for name in &mut names {
-            name.push_str(literal);
-        }
-        names = product(&names, &bracket(inside, part)?, part)?;
-        rest = after;
+        let (literal, tail) = after.split_once('[').unwrap_or((after, ""));
+        more = literal.len() < after.len();
+        let numbers = bracket(inside, part)?;
+        expansion.names = product(&expansion.names, &numbers, literal, part)?;
+        // Where a number ends is seen in the name, unless another follows or a digit does.
+        let apart = !more || literal.starts_with(|c: char| !c.is_ascii_digit());
+        let ascending = numbers.windows(2).all(|two| two[0].last < two[1].first);
+        expansion.repeats |= !(apart && ascending);
+        rest = tail;
     }
-    for name in &mut names {
-        name.push_str(rest);
-    }
-    Ok(names)
+    Ok(expansion)
 }
 
 /// Reads `node1-node9`: the same letters and then a number on both sides of a hyphen.
@@ -219,29 +263,54 @@ impl Numbers {
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = String> + '_ {
-        (self.first..=self.last).map(|number| format!("{number:0width$}", width = self.width))
+    /// Calls `each` with the digits of every number.
+    fn each(&self, mut each: impl FnMut(&[u8])) {
+        let mut digits = format!("{:0width$}", self.first, width = self.width).into_bytes();
+        for _ in self.first..self.last {
+            each(&digits);
+            count_on(&mut digits);
+        }
+        each(&digits);
     }
 }
 
-/// Every prefix with every number after it.
+/// Makes the digits those of the next number. Writing each number anew costs several times as much.
+fn count_on(digits: &mut Vec<u8>) {
+    for digit in digits.iter_mut().rev() {
+        if *digit < b'9' {
+            *digit += 1;
+            return;
+        }
+        *digit = b'0';
+    }
+    digits.insert(0, b'1');
+}
+
+/// Every prefix with every number after it, and then `literal`.
 fn product(
     prefixes: &[String],
     numbers: &[Numbers],
+    literal: &str,
     part: &str,
 ) -> Result<Vec<String>, InvalidRange> {
     let count: u64 = numbers.iter().map(|run| run.last - run.first + 1).sum();
-    if count.saturating_mul(prefixes.len() as u64) > MAX_NODES as u64 {
+    let count = count.saturating_mul(prefixes.len() as u64);
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    if count > MAX_NODES {
         return Err(InvalidRange::TooMany(shorten(part)));
     }
-    let mut names = Vec::with_capacity(prefixes.len());
+    let mut names = Vec::with_capacity(count);
     for prefix in prefixes {
-        names.extend(
-            numbers
-                .iter()
-                .flat_map(Numbers::iter)
-                .map(|n| format!("{prefix}{n}")),
-        );
+        for run in numbers {
+            run.each(|digits| {
+                let length = prefix.len() + digits.len() + literal.len();
+                let mut name = String::with_capacity(length);
+                name.push_str(prefix);
+                name.extend(digits.iter().copied().map(char::from));
+                name.push_str(literal);
+                names.push(name);
+            });
+        }
     }
     Ok(names)
 }
@@ -286,6 +355,18 @@ mod tests {
         assert_eq!(names("a,b,a"), ["a", "b"]);
         assert_eq!(names("rack-1, rack-2"), ["rack-1", "rack-2"]);
         assert_eq!(names("rack-1-rack-3"), ["rack-1", "rack-2", "rack-3"]);
+        assert_eq!(names("n[98-101]"), ["n98", "n99", "n100", "n101"]);
+        assert_eq!(names("n[098-101]"), ["n098", "n099", "n100", "n101"]);
+    }
+
+    #[test]
+    fn a_node_that_is_named_twice_stands_once() {
+        assert_eq!(names("n[1-3,2]"), ["n1", "n2", "n3"]);
+        assert_eq!(names("n[3,1-3]"), ["n3", "n1", "n2"]);
+        assert_eq!(names("n[1-2][1,11]"), ["n11", "n111", "n21", "n211"]);
+        assert_eq!(names("n[1,11][1,11]"), ["n11", "n111", "n1111"]);
+        assert_eq!(names("n[1,11]1[1-1]"), ["n111", "n1111"]);
+        assert_eq!(names("n[1,11]1[1,11]"), ["n111", "n1111", "n11111"]);
     }
 
     #[test]
@@ -320,6 +401,14 @@ mod tests {
         fn no_text_panics_or_grows(text in "[-a-c0-9\\[\\], ]{0,24}") {
             if let Ok(names) = parse(&text) {
                 prop_assert!(!names.is_empty() && names.len() <= MAX_NODES);
+            }
+        }
+
+        #[test]
+        fn no_form_names_a_node_twice(text in "n\\[[1-3]{1,2}(-3)?(,[1-3]{1,2}){0,2}\\]1?-?(\\[[1-3](,1[1-3])?\\])?(,n[1-3]{2})?") {
+            if let Ok(names) = parse(&text) {
+                let set: HashSet<&NodeName> = names.iter().collect();
+                prop_assert_eq!(set.len(), names.len());
             }
         }
 
