@@ -7,6 +7,7 @@
 mod read;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
@@ -185,11 +186,16 @@ impl Serialize for InOrder<'_> {
 }
 
 /// The answer of `GET /nodes`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct NodeList {
     /// Names.
     #[schema(value_type = Vec<String>, examples(json!(["node1", "node2"])))]
-    pub nodes: Vec<NodeName>,
+    #[serde(serialize_with = "list")]
+    pub nodes: Arc<[NodeName]>,
+}
+
+fn list<S: Serializer>(names: &Arc<[NodeName]>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(names.iter())
 }
 
 /// The answer of `GET /nodes/info`.

@@ -67,12 +67,18 @@ pub async fn list(
         None => None,
         range => Some(Asked::of(range, None).await?.names),
     };
+    if asked.is_none() && sort == NodeSort::default() {
+        let nodes = api.store.all_names().await?;
+        return ok(NodeList { nodes });
+    }
     let mut nodes = api.store.node_names(sort).await?;
     if let Some(asked) = asked {
         let asked: HashSet<NodeName> = asked.into_iter().collect();
         nodes.retain(|name| asked.contains(name));
     }
-    ok(NodeList { nodes })
+    ok(NodeList {
+        nodes: nodes.into(),
+    })
 }
 
 /// Enrols nodes.

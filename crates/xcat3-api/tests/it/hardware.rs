@@ -4,18 +4,44 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use xcat3_conductor::FindControl;
 use xcat3_core::{BootDevice, NodeName, Outcome, PowerTarget};
 use xcat3_drivers::control::{ControlDriver, ControlOperation, ControlOrder};
 
 /// Whether each node is powered and what it boots from.
-#[derive(Clone, Default)]
-pub struct Machines(Arc<Mutex<HashMap<NodeName, (bool, &'static str)>>>);
+#[derive(Clone)]
+pub struct Machines {
+    known: Arc<Mutex<HashMap<NodeName, (bool, &'static str)>>>,
+    /// How many operations on a machine may still be carried out.
+    may: Arc<Semaphore>,
+}
 
 impl Machines {
+    /// Machines that are driven at once.
+    pub fn ready() -> Self {
+        Self::of(Semaphore::MAX_PERMITS)
+    }
+
+    /// Machines that do nothing until they may.
+    pub fn held() -> Self {
+        Self::of(0)
+    }
+
+    fn of(may: usize) -> Self {
+        Self {
+            known: Arc::default(),
+            may: Arc::new(Semaphore::new(may)),
+        }
+    }
+
+    /// Lets `count` operations be carried out.
+    pub fn release(&self, count: usize) {
+        self.may.add_permits(count);
+    }
+
     fn act(&self, operation: ControlOperation, name: &NodeName) -> Outcome {
-        let mut machines = self.0.lock().unwrap();
+        let mut machines = self.known.lock().unwrap();
         let (powered, device) = machines.entry(name.clone()).or_insert((false, "disk"));
         match operation {
             ControlOperation::PowerStatus => Outcome::Done(if *powered { "on" } else { "off" }),
@@ -40,6 +66,7 @@ impl Machines {
 impl ControlDriver for Machines {
     async fn run(&self, order: ControlOrder<'_>, outcomes: mpsc::Sender<(NodeName, Outcome)>) {
         for node in order.nodes {
+            self.may.acquire().await.unwrap().forget();
             let outcome = self.act(order.operation, &node.name);
             if outcomes.send((node.name.clone(), outcome)).await.is_err() {
                 return;

@@ -4,6 +4,7 @@
 mod bad_input;
 mod contract;
 mod hardware;
+mod jobs;
 mod many;
 mod prototype;
 mod provisioning;
@@ -11,5 +12,8 @@ mod ranges;
 mod routes;
 mod secrets;
 mod server;
+mod stream;
+mod streams;
+mod waves;
 mod wire;
 mod world;

@@ -52,12 +52,27 @@ impl Wire {
         Self(TcpStream::connect(address).await.unwrap())
     }
 
+    /// To a client that takes in little at a time.
+    pub async fn narrow(address: SocketAddr) -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4_096).unwrap();
+        Self(socket.connect(address).await.unwrap())
+    }
+
     /// Sends bytes as they are and reads one answer.
     pub async fn exchange(&mut self, bytes: &[u8]) -> Answered {
         // A server that refuses a large body may answer and close before all of it was sent.
         let sent = self.0.write_all(bytes).await;
         let answered = self.answer().await;
         answered.unwrap_or_else(|| panic!("no answer; sending: {sent:?}"))
+    }
+
+    /// Sends bytes as they are and reads what is answered up to the end of its head.
+    pub async fn open(&mut self, bytes: &[u8]) -> Option<(Answered, Vec<u8>)> {
+        let sent = self.0.write_all(bytes).await;
+        let opened = self.head().await;
+        assert!(opened.is_some() || sent.is_err(), "no answer");
+        opened
     }
 
     /// Reads the head of an answer, and what came of the body along with it.

@@ -10,9 +10,9 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::fmt::MakeWriter;
 use xcat3_conductor::{Conductor, Settings};
-use xcat3_core::OsImage;
 use xcat3_core::osimage::{BootFile, ImageContent};
-use xcat3_service::bus::InProcess;
+use xcat3_core::{NodeName, OsImage, Outcome};
+use xcat3_service::bus::{Bus, InProcess, Topic};
 use xcat3_service::{Config, Jobs, Slot, config};
 use xcat3_store::Store;
 
@@ -26,6 +26,8 @@ pub const IMAGE: &str = "debian12-x86_64";
 pub struct World {
     _dir: TempDir,
     pub store: Store,
+    pub bus: Arc<InProcess>,
+    pub machines: Machines,
     pub address: SocketAddr,
     pub shutdown: CancellationToken,
 }
@@ -39,7 +41,12 @@ impl Drop for World {
 impl World {
     /// With a conductor that drives rehearsed machines.
     pub async fn new() -> Self {
-        let world = Self::start(config::Api::default(), true).await;
+        Self::with(Machines::ready()).await
+    }
+
+    /// The same with other machines.
+    pub async fn with(machines: Machines) -> Self {
+        let world = Self::start(config::Api::default(), machines, true).await;
         // Some tests look at what services there are.
         while world.store.services().await.unwrap().len() < 2 {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -53,10 +60,10 @@ impl World {
             answer_within_s: config::Seconds::new(seconds),
             ..config::Api::default()
         };
-        Self::start(config, false).await
+        Self::start(config, Machines::held(), false).await
     }
 
-    async fn start(config: config::Api, with_conductor: bool) -> Self {
+    async fn start(config: config::Api, machines: Machines, with_conductor: bool) -> Self {
         LazyLock::force(&LOGGING);
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", dir.path().join("xcat3.db").display());
@@ -64,8 +71,8 @@ impl World {
         let bus = Arc::new(InProcess::default());
         let shutdown = CancellationToken::new();
         if with_conductor {
-            let machines = Arc::new(Machines::default());
-            let conductor = Conductor::new(settings(), store.clone(), bus.clone(), machines);
+            let control = Arc::new(machines.clone());
+            let conductor = Conductor::new(settings(), store.clone(), bus.clone(), control);
             let stop = shutdown.clone();
             tokio::spawn(async move { conductor.run(stop).await });
         }
@@ -73,7 +80,7 @@ impl World {
             .await
             .unwrap();
         let address = listener.local_addr().unwrap();
-        let jobs = Jobs::new(store.clone(), bus);
+        let jobs = Jobs::new(store.clone(), bus.clone());
         let slot = Slot::alone(&Config::default().host());
         let (stop, of_api) = (shutdown.clone(), store.clone());
         tokio::spawn(async move {
@@ -83,6 +90,8 @@ impl World {
         Self {
             _dir: dir,
             store,
+            bus,
+            machines,
             address,
             shutdown,
         }
@@ -114,6 +123,26 @@ impl World {
         let answered = self.ask(method, target, body).await;
         assert_eq!(answered.status, status, "{method} {target}: {answered:?}");
         answered.sentence()
+    }
+
+    /// Records what came of nodes of a job, as a conductor does.
+    pub async fn record(&self, job: &str, outcomes: &[(NodeName, Outcome)]) {
+        let job = job.parse().unwrap();
+        self.store.settle(job, None, outcomes).await.unwrap();
+        self.bus.nudge(Topic::Job(job)).await.unwrap();
+    }
+
+    /// Waits until a job is in `state`, and gives it.
+    pub async fn job_in(&self, state: &str, job: &str) -> Value {
+        let target = format!("/v1/jobs/{job}?limit=0");
+        for _ in 0..1_200 {
+            let answer = self.expect(200, "GET", &target, Value::Null).await;
+            if answer["job"]["state"] == state && answer["job"]["finished_ms"] != Value::Null {
+                return answer["job"].clone();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("job {job} did not end as {state} within a minute");
     }
 
     /// Enrols node1 to nodeN, which can be driven and deployed.
