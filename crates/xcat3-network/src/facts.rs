@@ -35,6 +35,15 @@ pub struct Touched {
     pub gone: Vec<ImageContent>,
 }
 
+impl Touched {
+    /// Adds what another batch touched.
+    pub fn and(&mut self, other: Self) {
+        self.networks |= other.networks;
+        self.images |= other.images;
+        self.gone.extend(other.gone);
+    }
+}
+
 impl Facts {
     /// Takes over a batch of changes, all of it or nothing of it being seen by others.
     pub fn apply(&mut self, changes: Changes) -> Touched {
@@ -86,7 +95,14 @@ impl Facts {
             return;
         };
         for nic in &node.nics {
-            self.by_mac.remove(&nic.mac);
+            // Another node may have taken the address over already.
+            if self
+                .by_mac
+                .get(&nic.mac)
+                .is_some_and(|owner| owner.name == *name)
+            {
+                self.by_mac.remove(&nic.mac);
+            }
             if let Some(ip) = address_of(nic)
                 && let Some(owners) = self.by_ip.get_mut(&ip)
             {
@@ -220,6 +236,20 @@ mod tests {
             nodes,
             ..Changes::default()
         }
+    }
+
+    /// A change of very many nodes comes in parts, in any order.
+    #[test]
+    fn an_address_passes_to_a_node_that_is_told_of_first() {
+        let mut facts = Facts::default();
+        facts.apply(nodes(vec![node(1, 1, Some(1), None)]));
+        facts.apply(nodes(vec![node(2, 1, Some(1), None)]));
+        facts.apply(nodes(vec![node(1, 7, Some(7), None)]));
+        let owner = facts.node_by_mac(MacAddr([2, 0, 0, 0, 0, 1]));
+        assert_eq!(owner.map(|node| node.name.as_str()), Some("n2"));
+        let owners = facts.nodes_by_ip(Ipv4Addr::new(10, 0, 0, 1));
+        assert_eq!(owners.len(), 1);
+        assert_eq!(owners[0].name.as_str(), "n2");
     }
 
     proptest! {

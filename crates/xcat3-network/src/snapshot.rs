@@ -1,13 +1,14 @@
 //! The facts in memory, kept up with the store by its change feed.
 //!
-//! Requests are answered from here, never from the store, so nodes go on booting while it is away. A
-//! change is taken over as a whole; nobody sees half of it.
+//! Requests are answered from here, never from the store, so nodes go on booting while it is away.
+//! What changed of a node is taken over as a whole, and so is everything where it is read anew: nobody
+//! sees half a node or half the nodes. Of a change of many nodes one may be seen before another.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use xcat3_store::{Revision, Store, StoreError};
+use xcat3_store::{Changes, Revision, Store, StoreError};
 
 use crate::facts::{Facts, Touched};
 
@@ -25,6 +26,10 @@ impl Snapshot {
     pub fn read(&self) -> RwLockReadGuard<'_, Facts> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Facts> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What the snapshot is fed from.
@@ -33,6 +38,8 @@ pub struct Feed {
     nudges: watch::Receiver<Revision>,
     snapshot: Snapshot,
     revision: Revision,
+    /// By changes that were taken over and not told of yet.
+    touched: Touched,
 }
 
 impl Feed {
@@ -45,6 +52,7 @@ impl Feed {
             nudges,
             snapshot,
             revision: 0,
+            touched: Touched::default(),
         }
     }
 
@@ -68,24 +76,32 @@ impl Feed {
     /// Reads what changed since the last time and takes it over.
     ///
     /// # Errors
-    /// The store's. The snapshot stays as it was.
+    /// The store's. What was read of changes up to then is taken over; of a new beginning nothing is.
     pub async fn pull(&mut self) -> Result<Option<Touched>, StoreError> {
         if self.revision > 0 && self.store.revision().await? == self.revision {
             return Ok(None);
         }
-        let reading = self.store.changes_since(self.revision);
-        let Ok(changes) = tokio::time::timeout(PATIENCE, reading).await else {
+        let mut anew: Option<Facts> = None;
+        let mut take = |changes: Changes| {
+            if changes.complete {
+                anew = Some(Facts::default());
+            }
+            let touched = match &mut anew {
+                Some(facts) => facts.apply(changes),
+                None => self.snapshot.write().apply(changes),
+            };
+            self.touched.and(touched);
+        };
+        let reading = self.store.each_change_since(self.revision, &mut take);
+        let Ok(revision) = tokio::time::timeout(PATIENCE, reading).await else {
             return Err(StoreError::Unavailable(
                 "reading changes takes too long".into(),
             ));
         };
-        let changes = changes?;
-        self.revision = changes.revision;
-        let mut facts = self
-            .snapshot
-            .0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        Ok(Some(facts.apply(changes)))
+        self.revision = revision?;
+        if let Some(facts) = anew {
+            *self.snapshot.write() = facts;
+        }
+        Ok(Some(std::mem::take(&mut self.touched)))
     }
 }

@@ -21,7 +21,7 @@ pub type Revision = i64;
 pub struct Changes {
     /// The revision up to which this tells; what to ask from next time.
     pub revision: Revision,
-    /// Whether this is all that there is, to replace what the reader had. It is when it asked for
+    /// Whether this (with the parts that follow it) is all that there is, to replace what the reader had. It is when it asked for
     /// the changes since 0, when the store is another one than it has seen, and when it is so far
     /// behind that what was removed since has been forgotten.
     pub complete: bool,
@@ -81,35 +81,68 @@ impl Store {
         self.latest.subscribe()
     }
 
-    /// All changes after the revision `since`; since 0 that is everything there is.
+    /// All changes after the revision `since`; since 0 that is everything there is. Nodes come by name.
+    /// For many nodes [`Store::each_change_since`] needs less memory.
     ///
     /// # Errors
     /// The database failed.
     pub async fn changes_since(&self, since: Revision) -> Result<Changes, StoreError> {
+        let mut all: Option<Changes> = None;
+        let mut gather = |part: Changes| match &mut all {
+            None => all = Some(part),
+            Some(all) => all.nodes.extend(part.nodes),
+        };
+        self.each_change_since(since, &mut gather).await?;
+        let mut all = all.unwrap_or_default();
+        all.nodes.sort_by(|left, right| left.name.cmp(&right.name));
+        Ok(all)
+    }
+
+    /// Hands all changes after the revision `since` to `take`, in parts of at most a thousand nodes,
+    /// and gives the revision up to which they tell. The first part, which comes in any case, has
+    /// everything but the rest of the nodes. All are of one state of the database; nobody should wait
+    /// for `take`.
+    ///
+    /// # Errors
+    /// The database failed; parts may have been handed over.
+    pub async fn each_change_since(
+        &self,
+        since: Revision,
+        take: &mut (dyn FnMut(Changes) + Send),
+    ) -> Result<Revision, StoreError> {
         let mut tx = self.read().await?;
         let revision = tx.latest_revision().await?;
         let complete = since <= 0 || since > revision || since < tx.forgotten().await?;
-        if since == revision {
-            return Ok(Changes {
-                revision,
-                complete,
-                ..Changes::default()
-            });
-        }
-        let after = if complete { -1 } else { since };
-        let mut changes = Changes {
+        let mut part = Changes {
             revision,
             complete,
-            nodes: nodes::read::nodes_since(&mut tx, after).await?,
-            networks: networks::networks_since(&mut tx, after).await?,
-            osimages: images::osimages_since(&mut tx, after).await?,
-            passwds: passwds::passwds_since(&mut tx, after).await?,
             ..Changes::default()
         };
-        if !complete {
-            changes.add_removals(&mut tx, since).await?;
+        if since == revision {
+            take(part);
+            return Ok(revision);
         }
-        Ok(changes)
+        let after = if complete { -1 } else { since };
+        part.networks = networks::networks_since(&mut tx, after).await?;
+        part.osimages = images::osimages_since(&mut tx, after).await?;
+        part.passwds = passwds::passwds_since(&mut tx, after).await?;
+        if !complete {
+            part.add_removals(&mut tx, since).await?;
+        }
+        let mut pages = nodes::read::Pages::since(after);
+        part.nodes = pages.next(&mut tx).await?;
+        loop {
+            take(part);
+            let nodes = pages.next(&mut tx).await?;
+            if nodes.is_empty() {
+                return Ok(revision);
+            }
+            part = Changes {
+                revision,
+                nodes,
+                ..Changes::default()
+            };
+        }
     }
 }
 

@@ -8,9 +8,11 @@ mod names;
 pub(crate) mod read;
 mod update;
 
+use std::borrow::Borrow;
 use std::collections::{BTreeSet, HashMap};
 use std::str::FromStr;
 
+use uuid::Uuid;
 use xcat3_core::{Node, NodeName, Outcome, State, natural};
 
 use crate::database::{Row, Tx, chunks, chunks_of};
@@ -92,14 +94,19 @@ impl SortKey {
 
 impl Store {
     /// Enrols nodes with their nics and answers for each, in the order given: `ok`, or why not. What
-    /// is enrolled is what an operator declares; state, reservation and so on begin empty.
+    /// is enrolled is what an operator declares; state, reservation and so on begin empty. Nodes that
+    /// are given by value are dropped on the way, a thousand at a time.
     ///
     /// # Errors
     /// The database failed; no node was enrolled.
-    pub async fn create_nodes(
+    pub async fn create_nodes<Nodes>(
         &self,
-        nodes: &[Node],
-    ) -> Result<Vec<(NodeName, Outcome)>, StoreError> {
+        nodes: Nodes,
+    ) -> Result<Vec<(NodeName, Outcome)>, StoreError>
+    where
+        Nodes: IntoIterator<Item: Borrow<Node> + Send + Sync, IntoIter: Send>,
+    {
+        let nodes = nodes.into_iter();
         let mut tx = self.write().await?;
         let outcomes = create::create(&mut tx, nodes).await?;
         tx.commit().await?;
@@ -139,7 +146,15 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn all_nodes(&self) -> Result<Vec<Node>, StoreError> {
-        let mut nodes = read::nodes_since(&mut self.read().await?, -1).await?;
+        let mut tx = self.read().await?;
+        let (mut nodes, mut pages) = (Vec::new(), read::Pages::since(-1));
+        loop {
+            let page = pages.next(&mut tx).await?;
+            if page.is_empty() {
+                break;
+            }
+            nodes.extend(page);
+        }
         nodes.sort_by(|left, right| natural::compare(left.name.as_str(), right.name.as_str()));
         Ok(nodes)
     }
@@ -234,10 +249,20 @@ async fn standing_of(
     Ok(found)
 }
 
+/// Which uuids nics are written with.
+#[derive(Clone, Copy)]
+enum NicIds {
+    /// Those that they have.
+    Kept,
+    /// New ones, made here.
+    New,
+}
+
 /// Writes the nics of nodes whose rows exist and have none.
 async fn insert_nics<'a>(
     tx: &mut Tx,
     nodes: impl Iterator<Item = &'a Node>,
+    ids: NicIds,
 ) -> Result<(), StoreError> {
     let mut rows = Vec::new();
     for node in nodes {
@@ -247,8 +272,12 @@ async fn insert_nics<'a>(
             let (ip, netmask) = (text(nic.ip), text(nic.netmask));
             let extra = crate::database::json(&nic.extra)?;
             let (name, node) = (nic.name.as_deref(), node.name.as_str());
+            let uuid = match ids {
+                NicIds::Kept => nic.uuid,
+                NicIds::New => Uuid::new_v4(),
+            };
             rows.push((
-                nic.uuid, nic.mac, name, ip, netmask, primary, extra, node, place,
+                uuid, nic.mac, name, ip, netmask, primary, extra, node, place,
             ));
         }
     }

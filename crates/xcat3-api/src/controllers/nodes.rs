@@ -93,7 +93,7 @@ pub async fn create(
     let outcomes = if nodes.is_empty() {
         Vec::new()
     } else {
-        api.store.create_nodes(&nodes).await?
+        api.store.create_nodes(nodes).await?
     };
     created(NodeOutcomes::new(outcomes, refused))
 }

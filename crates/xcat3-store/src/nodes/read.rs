@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use xcat3_core::boot::Progress;
 use xcat3_core::{Node, NodeName};
 
-use crate::database::{Row, Tx, chunks_of};
+use crate::database::{CHUNK, Row, Tx, chunks_of};
 use crate::nics::nic_of;
 use crate::{Revision, StoreError, now_ms};
 
@@ -62,23 +62,37 @@ const NICS_LISTED: &str = select_nics!(
     "nics.node IN (SELECT value ->> 0 FROM json_each($1)) ORDER BY nics.node, nics.position"
 );
 
-/// The nodes that changed after `revision`, by name; after -1 that is all of them.
-pub(crate) async fn nodes_since(tx: &mut Tx, revision: Revision) -> Result<Vec<Node>, StoreError> {
-    let nodes = select_nodes!("nodes.revision > $1 ORDER BY nodes.name");
-    let nics = select_nics!(
-        "nics.node IN (SELECT name FROM nodes WHERE revision > $1)
-         ORDER BY nics.node, nics.position"
-    );
-    let rows = tx.rows(nodes, [revision.into(), now_ms().into()]).await?;
-    let mut order = Vec::with_capacity(rows.len());
-    let mut found = HashMap::with_capacity(rows.len());
-    for row in rows {
-        let node = node_of(&row)?;
-        order.push(node.name.clone());
-        found.insert(node.name.clone(), node);
+/// The nodes that changed after a revision, page by page in the order of their changes.
+pub(crate) struct Pages {
+    after: (Revision, String),
+}
+
+impl Pages {
+    /// After -1 that is all of them.
+    pub(crate) fn since(revision: Revision) -> Self {
+        // No name is empty, so this stands before all of the next revision.
+        Self {
+            after: (revision.saturating_add(1), String::new()),
+        }
     }
-    attach(&mut found, &tx.rows(nics, [revision.into()]).await?)?;
-    Ok(order.iter().filter_map(|name| found.remove(name)).collect())
+
+    /// The next page; empty after the last one.
+    pub(crate) async fn next(&mut self, tx: &mut Tx) -> Result<Vec<Node>, StoreError> {
+        let statement = "
+            SELECT revision, name FROM nodes WHERE (revision, name) > ($1, $2)
+            ORDER BY revision, name LIMIT $3";
+        let (revision, name) = &self.after;
+        let size = i64::try_from(CHUNK).unwrap_or(i64::MAX);
+        let values = [(*revision).into(), name.as_str().into(), size.into()];
+        let rows = tx.rows(statement, values).await?;
+        let Some(last) = rows.last() else {
+            return Ok(Vec::new());
+        };
+        self.after = (last.int(0)?, last.text(1)?.to_owned());
+        let names = rows.iter().map(|row| row.parse(1, "a node's name"));
+        let names: Vec<NodeName> = names.collect::<Result<_, _>>()?;
+        nodes(tx, &names).await
+    }
 }
 
 fn attach(nodes: &mut HashMap<NodeName, Node>, nics: &[Row]) -> Result<(), StoreError> {

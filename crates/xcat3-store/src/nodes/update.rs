@@ -6,8 +6,8 @@ use uuid::Uuid;
 use xcat3_core::{MacAddr, Node, NodeName, Outcome};
 
 use super::claims::Claims;
-use super::{insert_nics, read, touch};
-use crate::database::{Tx, chunks, chunks_of, json};
+use super::{NicIds, insert_nics, read, touch};
+use crate::database::{CHUNK, Tx, chunks, chunks_of, json};
 use crate::{LOCKED, NOT_FOUND, Revision, StoreError};
 
 type Change<'a> = &'a mut (dyn FnMut(&mut Node) -> Result<(), String> + Send);
@@ -18,58 +18,73 @@ struct Wish {
     new: Node,
 }
 
-/// See [`crate::Store::update_nodes`].
+/// See [`crate::Store::update_nodes`]. Only so many nodes as one statement carries are held at a time.
 pub(super) async fn update(
     tx: &mut Tx,
     names: &[NodeName],
     change: Change<'_>,
 ) -> Result<Vec<(NodeName, Outcome)>, StoreError> {
+    let mut outcomes: HashMap<&NodeName, Outcome> = HashMap::with_capacity(names.len());
+    let mut claims = Claims::default();
+    for part in names.chunks(CHUNK) {
+        let mut wishes = wishes(tx, part, change, &mut outcomes).await?;
+        let macs: Vec<MacAddr> = wishes.iter().flat_map(new_macs).collect();
+        claims.look_up(tx, macs.into_iter()).await?;
+        wishes.retain(|wish| match claim(&mut claims, wish) {
+            Ok(()) => true,
+            Err(why) => {
+                if let Some(outcome) = outcomes.get_mut(&wish.new.name) {
+                    *outcome = Outcome::Failed(why);
+                }
+                false
+            }
+        });
+        if !wishes.is_empty() {
+            let revision = tx.new_revision().await?;
+            write_nodes(tx, &wishes, revision).await?;
+            write_nics(tx, &wishes, revision).await?;
+        }
+    }
+    let outcome = |name: &NodeName| outcomes.get(name).map(|told| (name.clone(), told.clone()));
+    Ok(names.iter().filter_map(outcome).collect())
+}
+
+/// What is to become of those of the nodes that were not looked at before; of all of them the outcome
+/// so far.
+async fn wishes<'a>(
+    tx: &mut Tx,
+    names: &'a [NodeName],
+    change: &mut (dyn FnMut(&mut Node) -> Result<(), String> + Send),
+    outcomes: &mut HashMap<&'a NodeName, Outcome>,
+) -> Result<Vec<Wish>, StoreError> {
     let mut stored: HashMap<_, _> = read::nodes(tx, names)
         .await?
         .into_iter()
         .map(|node| (node.name.clone(), node))
         .collect();
-    let mut outcomes: HashMap<NodeName, Outcome> = HashMap::with_capacity(names.len());
     let mut wishes = Vec::new();
     for name in names {
-        let Some(old) = stored.remove(name) else {
-            let missing = || Outcome::failed(NOT_FOUND);
-            outcomes.entry(name.clone()).or_insert_with(missing);
+        if outcomes.contains_key(name) {
             continue;
-        };
-        let outcome = match changed(old, change) {
-            Err(why) => Outcome::Failed(why),
-            Ok(wish) => {
+        }
+        let outcome = match stored.remove(name).map(|old| changed(old, change)) {
+            None => Outcome::failed(NOT_FOUND),
+            Some(Err(why)) => Outcome::Failed(why),
+            Some(Ok(wish)) => {
                 wishes.extend(wish);
                 Outcome::Done("updated")
             }
         };
-        outcomes.insert(name.clone(), outcome);
+        outcomes.insert(name, outcome);
     }
-    let new_macs = wishes.iter().flat_map(new_macs).collect::<Vec<_>>();
-    let mut claims = Claims::stored(tx, new_macs.into_iter()).await?;
-    wishes.retain(|wish| match claim(&mut claims, wish) {
-        Ok(()) => true,
-        Err(why) => {
-            outcomes.insert(wish.new.name.clone(), Outcome::Failed(why));
-            false
-        }
-    });
-    if !wishes.is_empty() {
-        let revision = tx.new_revision().await?;
-        write_nodes(tx, &wishes, revision).await?;
-        write_nics(tx, &wishes, revision).await?;
-    }
-    Ok(in_order(names, &outcomes))
-}
-
-fn in_order(names: &[NodeName], outcomes: &HashMap<NodeName, Outcome>) -> Vec<(NodeName, Outcome)> {
-    let outcome = |name: &NodeName| outcomes.get(name).map(|told| (name.clone(), told.clone()));
-    names.iter().filter_map(outcome).collect()
+    Ok(wishes)
 }
 
 /// What `change` makes of a node; nothing where it changes nothing.
-fn changed(old: Node, change: Change<'_>) -> Result<Option<Wish>, String> {
+fn changed(
+    old: Node,
+    change: &mut (dyn FnMut(&mut Node) -> Result<(), String> + Send),
+) -> Result<Option<Wish>, String> {
     if old.reservation.is_some() {
         return Err(LOCKED.to_owned());
     }
@@ -168,6 +183,6 @@ async fn write_nics(tx: &mut Tx, wishes: &[Wish], revision: Revision) -> Result<
     for chunk in chunks_of(names.iter().copied())? {
         tx.run(delete, [chunk.into()]).await?;
     }
-    insert_nics(tx, nodes.into_iter()).await?;
+    insert_nics(tx, nodes.into_iter(), NicIds::Kept).await?;
     touch(tx, &names, revision).await
 }

@@ -383,3 +383,60 @@ proptest! {
         });
     }
 }
+
+pub async fn a_change_of_many_nodes_comes_in_parts(store: Store) {
+    store
+        .create_network(&network("net", "10.0.0.0/8"))
+        .await
+        .unwrap();
+    enrol(&store, &["gone"]).await;
+    let nodes: Vec<Node> = (0..2_500).map(|n| node(&format!("n{n}"), &[n])).collect();
+    let names: Vec<NodeName> = nodes.iter().map(|node| node.name.clone()).collect();
+    store.create_nodes(nodes).await.unwrap();
+    let before = store.revision().await.unwrap();
+    store.delete_nodes(&[name("gone")]).await.unwrap();
+    let mut change = |node: &mut Node| {
+        node.kind = Some("x".into());
+        Ok(())
+    };
+    // Two revisions, the second of which passes over the end of a part.
+    store
+        .update_nodes(&names[..900], &mut change)
+        .await
+        .unwrap();
+    store
+        .update_nodes(&names[900..], &mut change)
+        .await
+        .unwrap();
+
+    for since in [0, before] {
+        let mut parts = Vec::new();
+        let mut take = |part: Changes| parts.push(part);
+        let revision = store.each_change_since(since, &mut take).await.unwrap();
+        assert_eq!(revision, store.revision().await.unwrap());
+        let sizes: Vec<usize> = parts.iter().map(|part| part.nodes.len()).collect();
+        assert_eq!(sizes, [1_000, 1_000, 500]);
+        let complete: Vec<bool> = parts.iter().map(|part| part.complete).collect();
+        assert_eq!(complete, [since == 0, false, false]);
+        let removed: Vec<usize> = parts.iter().map(|part| part.removed_nodes.len()).collect();
+        assert_eq!(removed, [usize::from(since > 0), 0, 0]);
+        let networks: Vec<usize> = parts.iter().map(|part| part.networks.len()).collect();
+        assert_eq!(networks, [usize::from(since == 0), 0, 0]);
+        let mut told: Vec<&Node> = parts.iter().flat_map(|part| &part.nodes).collect();
+        assert!(
+            told.iter()
+                .all(|node| node.nics.len() == 1 && node.kind.is_some())
+        );
+        told.sort_by(|left, right| left.name.cmp(&right.name));
+        told.dedup_by(|left, right| left.name == right.name);
+        assert_eq!(told.len(), 2_500, "each once");
+    }
+    let mut parts = 0;
+    let mut take = |part: Changes| {
+        parts += 1;
+        assert!(part.nodes.is_empty() && !part.complete);
+    };
+    let now = store.revision().await.unwrap();
+    store.each_change_since(now, &mut take).await.unwrap();
+    assert_eq!(parts, 1, "nothing is told, too");
+}

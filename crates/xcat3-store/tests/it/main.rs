@@ -38,6 +38,7 @@ macro_rules! everything {
                 only_what_is_declared_can_be_changed, addresses_pass_from_node_to_node,
                 removing_answers_for_each, a_node_that_is_held_stays_as_it_is,
                 the_list_of_names_is_kept_until_it_changes,
+                a_request_is_one_though_it_is_looked_at_in_parts,
             }
             nics { a_nic_comes_changes_and_goes, a_nic_moves_to_another_node, what_is_wrong_is_named }
             networks { a_network_comes_changes_and_goes, overlaps_name_the_other, parts_have_to_fit }
@@ -75,6 +76,7 @@ macro_rules! everything {
             feed {
                 each_change_is_told_once, a_request_is_one_revision, what_nobody_serves_is_not_told,
                 a_listener_is_woken, a_reader_of_another_store_starts_anew,
+                a_change_of_many_nodes_comes_in_parts,
             }
             scale { ten_thousand_nodes }
         }

@@ -312,3 +312,69 @@ pub async fn the_list_of_names_is_kept_until_it_changes(store: Store) {
     let less = store.all_names().await.unwrap();
     assert_eq!(less.to_vec(), names(&["n3", "n10"]));
 }
+
+pub async fn a_request_is_one_though_it_is_looked_at_in_parts(store: Store) {
+    let nodes = |range: std::ops::Range<u32>| range.map(|n| node(&format!("n{n}"), &[n]));
+    let mut asked: Vec<_> = nodes(0..2_500).collect();
+    // A name and an address of the first thousand come again in the third.
+    asked[2_100].name = asked[7].name.clone();
+    asked[2_200].nics[0].mac = mac(8);
+    let outcomes = store.create_nodes(asked.clone()).await.unwrap();
+    let refused: Vec<_> = outcomes
+        .iter()
+        .filter(|(_, outcome)| !outcome.is_done())
+        .collect();
+    assert_eq!(refused.len(), 2, "{refused:?}");
+    assert_eq!(refused[0].1.as_str(), "Error: duplicate name");
+    let twice = format!("nic {} stands twice in the request: node n8 has it", mac(8));
+    assert_eq!(refused[1].1.as_str(), twice);
+    assert_eq!(store.revision().await.unwrap(), 1);
+
+    // A name that comes again is changed once.
+    let mut names = store.all_names().await.unwrap().to_vec();
+    names.push(names[3].clone());
+    let mut changed = 0;
+    let mut change = |node: &mut xcat3_core::Node| {
+        changed += 1;
+        node.kind = Some(format!("{changed}"));
+        Ok(())
+    };
+    let outcomes = store.update_nodes(&names, &mut change).await.unwrap();
+    assert_eq!((outcomes.len(), changed), (2_499, 2_498));
+    assert!(
+        outcomes
+            .iter()
+            .all(|(_, outcome)| outcome.as_str() == "updated")
+    );
+    assert_eq!(store.revision().await.unwrap(), 2);
+
+    // An address of one of the first goes to one of the last, and to no other.
+    let mut change = |node: &mut xcat3_core::Node| {
+        match node.name.as_str() {
+            "n1" => node.nics.clear(),
+            "n2300" | "n2301" => node.nics[0].mac = mac(1),
+            "n5" => node.nics[0].mac = mac(2_400),
+            _ => {}
+        }
+        Ok(())
+    };
+    let outcomes = store.update_nodes(&names, &mut change).await.unwrap();
+    let refused: Vec<_> = outcomes
+        .iter()
+        .filter(|(_, outcome)| !outcome.is_done())
+        .collect();
+    assert_eq!(refused.len(), 2, "{refused:?}");
+    let taken = format!("nic {} belongs to node n2400 already", mac(2_400));
+    assert_eq!(
+        (refused[0].0.as_str(), refused[0].1.as_str()),
+        ("n5", &*taken)
+    );
+    let taken = format!(
+        "nic {} stands twice in the request: node n2300 has it",
+        mac(1)
+    );
+    assert_eq!(
+        (refused[1].0.as_str(), refused[1].1.as_str()),
+        ("n2301", &*taken)
+    );
+}
