@@ -4,20 +4,25 @@
 //! twice costs time, never correctness: a conductor asks the store what is left of a batch, and who
 //! was nudged looks into the store.
 //!
-//! [`InProcess`] is the adapter for services that share a process. An adapter for a message broker
-//! stands beside it and passes the same battery of tests.
+//! [`InProcess`] is the adapter for services that share a process, [`Nats`] the one for services on
+//! several hosts. Both pass the same battery of tests.
 
 mod in_process;
+mod nats;
 mod nudge;
 mod queue;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use xcat3_core::Lane;
 use xcat3_store::JobId;
 
+use crate::config;
+
 pub use in_process::InProcess;
+pub use nats::{Nats, NatsSettings};
 pub use nudge::Nudges;
 
 /// A batch of a job: the unit of work. Everything else about it is in the store.
@@ -46,6 +51,24 @@ pub enum BusError {
     /// It can't be reached now; later it may.
     #[error("the message bus cannot be reached: {0}")]
     Unavailable(String),
+    /// So many batches had no room in it. They are in the store and are published again later.
+    #[error("the message bus is full: {0} batches wait in the store")]
+    Full(usize),
+    /// What is configured can't be meant.
+    #[error("{0}")]
+    Misconfigured(String),
+}
+
+/// The bus that the configuration names: over NATS where it has a URL, else inside this process. A
+/// broker need not be there yet.
+///
+/// # Errors
+/// [`BusError::Misconfigured`].
+pub async fn connect(bus: &config::Bus) -> Result<Arc<dyn Bus>, BusError> {
+    Ok(match bus.url {
+        Some(_) => Arc::new(Nats::connect(NatsSettings::of(bus)).await?),
+        None => Arc::new(InProcess::default()),
+    })
 }
 
 /// Work queue and nudges.
@@ -64,6 +87,10 @@ pub trait Bus: Send + Sync {
 
     /// Starts listening to `topic`.
     async fn listen(&self, topic: Topic) -> Result<Nudges, BusError>;
+
+    /// Takes no more work, gives back what no worker took, and hands over what was said. For the end
+    /// of a process; it takes a few seconds at most.
+    async fn close(&self) {}
 }
 
 /// Work that was taken from the queue and is the holder's until it is acknowledged or given back.
@@ -83,6 +110,10 @@ pub struct Delivery {
 trait Receipt: Send + Sync {
     async fn in_progress(&self) -> Result<(), BusError>;
     async fn acknowledge(&self) -> Result<(), BusError>;
+    /// Whether the bus surely takes the holder for alive.
+    fn is_fresh(&self) -> bool {
+        true
+    }
 }
 
 impl Delivery {

@@ -1,7 +1,8 @@
 //! Nudges inside a process: any number of listeners a topic, none of which can hold up the others.
 
+use std::any::Any;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
@@ -9,15 +10,27 @@ use super::Topic;
 
 /// Wakes its holder up when a topic is nudged.
 #[derive(Debug)]
-pub struct Nudges(watch::Receiver<u64>);
+pub struct Nudges {
+    count: watch::Receiver<u64>,
+    /// What must last as long as somebody listens.
+    _kept: Option<Arc<dyn Any + Send + Sync>>,
+}
 
 impl Nudges {
     /// Waits until the topic was nudged since the last call (or since listening began). Many nudges
     /// in between count as one, so that a slow listener costs nothing.
     pub async fn next(&mut self) {
-        if self.0.changed().await.is_err() {
+        if self.count.changed().await.is_err() {
             // The bus is gone, so no nudge will come.
             std::future::pending::<()>().await;
+        }
+    }
+
+    /// The same, and `kept` is dropped with it.
+    pub(super) fn keeping(self, kept: Arc<dyn Any + Send + Sync>) -> Self {
+        Self {
+            _kept: Some(kept),
+            ..self
         }
     }
 }
@@ -39,7 +52,18 @@ impl Hub {
     pub(super) fn listen(&self, topic: Topic) -> Nudges {
         let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
         topics.retain(|_, sender| sender.receiver_count() > 0);
-        Nudges(topics.entry(topic).or_default().subscribe())
+        Nudges {
+            count: topics.entry(topic).or_default().subscribe(),
+            _kept: None,
+        }
+    }
+
+    /// Wakes up everybody, for when it is not known what was missed.
+    pub(super) fn nudge_all(&self) {
+        let topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        for sender in topics.values() {
+            sender.send_modify(|count| *count = count.wrapping_add(1));
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The sections of the configuration file and their defaults.
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -26,11 +27,33 @@ pub enum LogLevel {
 }
 
 /// How processes of xcat3 hand one another work.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Bus {
-    /// The message broker, `nats://HOST:PORT`; absent: inside one process, for `xcat3d` only.
+    /// The message broker, `nats://HOST:PORT` or `tls://HOST:PORT`, several servers of a cluster
+    /// separated by commas; absent: inside one process, for `xcat3d` only.
     pub url: Option<String>,
+    /// A file of credentials, as `nsc` makes them; absent: user and password of the URL, if any.
+    pub credentials: Option<PathBuf>,
+    /// A file of the certificates that the broker's must be signed by; absent: the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The first word of all subjects and streams.
+    pub prefix: String,
+    /// How many servers of a cluster keep each batch.
+    pub replicas: NonZeroUsize,
+}
+
+/// Without the URL, which may hold a password.
+impl fmt::Debug for Bus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bus")
+            .field("url", &self.url.as_ref().map(|_| "…"))
+            .field("credentials", &self.credentials)
+            .field("ca_file", &self.ca_file)
+            .field("prefix", &self.prefix)
+            .field("replicas", &self.replicas)
+            .finish()
+    }
 }
 
 /// The REST API.
@@ -175,6 +198,18 @@ pub struct Install {
     pub early_script: Option<PathBuf>,
     /// A shell script that runs in the installed system before its first boot.
     pub post_script: Option<PathBuf>,
+}
+
+impl Default for Bus {
+    fn default() -> Self {
+        Self {
+            url: None,
+            credentials: None,
+            ca_file: None,
+            prefix: "xcat3".to_owned(),
+            replicas: NonZeroUsize::MIN,
+        }
+    }
 }
 
 impl Default for Api {

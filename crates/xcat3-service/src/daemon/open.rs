@@ -8,7 +8,7 @@ use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 use xcat3_store::{Store, StoreError};
 
-use crate::bus::InProcess;
+use crate::bus;
 use crate::slot::Slot;
 use crate::{Bus, Config, StateDir};
 
@@ -39,7 +39,7 @@ pub(super) async fn patiently(
         };
         let store = again(slot, &what, open).await;
         let store = store.with_context(|| format!("cannot open {what}"))?;
-        let bus: Arc<dyn Bus> = Arc::new(InProcess::default());
+        let bus = bus::connect(&config.bus).await?;
         anyhow::Ok((store, bus))
     };
     shutdown.run_until_cancelled(opened).await.transpose()

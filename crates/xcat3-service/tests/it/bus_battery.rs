@@ -2,6 +2,7 @@
 //! is short.
 
 use std::collections::HashSet;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -15,6 +16,8 @@ use xcat3_store::JobId;
 const LANE: Lane = Lane::Hardware;
 /// Within this something happens, or it never will.
 const SOON: Duration = Duration::from_secs(10);
+/// How long the bus waits for a sign of life from a worker.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 /// So long nothing may happen.
 const QUIET: Duration = Duration::from_millis(50);
 
@@ -38,26 +41,40 @@ async fn assert_no_work(bus: &dyn Bus) {
     );
 }
 
-async fn woken(nudges: &mut Nudges) -> bool {
-    timeout(QUIET, nudges.next()).await.is_ok()
+async fn assert_woken(nudges: &mut Nudges) {
+    timeout(SOON, nudges.next()).await.expect("a nudge");
+}
+
+async fn assert_left_alone(nudges: &mut Nudges, why: &str) {
+    assert!(timeout(QUIET, nudges.next()).await.is_err(), "{why}");
 }
 
 pub(crate) async fn each_piece_of_work_goes_to_one_worker(bus: &dyn Bus) {
     let works = works(100);
     bus.publish(&works).await.unwrap();
+    let done = Mutex::new(Vec::new());
     let worker = async || {
-        let mut done = Vec::new();
-        while let Ok(delivery) = timeout(QUIET, bus.next_work(LANE)).await {
-            let delivery = delivery.unwrap();
+        loop {
+            let delivery = bus.next_work(LANE).await.unwrap();
             assert_eq!(delivery.attempt(), 1);
-            done.push(delivery.work());
+            let work = delivery.work();
             delivery.acknowledge().await.unwrap();
+            done.lock().unwrap().push(work);
             tokio::task::yield_now().await;
         }
-        done
     };
-    let (a, b, c) = tokio::join!(worker(), worker(), worker());
-    let done: Vec<Work> = [a, b, c].concat();
+    let workers = async { tokio::join!(worker(), worker(), worker()) };
+    let all = async {
+        while done.lock().unwrap().len() < works.len() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(QUIET).await;
+    };
+    tokio::select! {
+        _ = workers => unreachable!("workers have no end"),
+        ended = timeout(SOON, all) => ended.expect("all work is done"),
+    }
+    let done = done.into_inner().unwrap();
     assert_eq!(done.len(), 100);
     assert_eq!(
         done.into_iter().collect::<HashSet<_>>(),
@@ -165,15 +182,22 @@ pub(crate) async fn nudges_reach_those_who_listen_to_the_topic(bus: &dyn Bus) {
         bus.listen(one).await.unwrap(),
     );
     let mut c = bus.listen(other).await.unwrap();
-    assert!(
-        !woken(&mut a).await,
-        "what happened before listening is past"
-    );
+    assert_left_alone(&mut a, "what happened before listening is past").await;
     bus.nudge(one).await.unwrap();
-    assert!(woken(&mut a).await && woken(&mut b).await);
-    assert!(!woken(&mut a).await && !woken(&mut c).await);
+    assert_woken(&mut a).await;
+    assert_woken(&mut b).await;
+    assert_left_alone(&mut a, "one nudge wakes once").await;
+    assert_left_alone(&mut c, "it is another topic").await;
     bus.nudge(other).await.unwrap();
-    assert!(woken(&mut c).await && !woken(&mut b).await);
+    assert_woken(&mut c).await;
+    assert_left_alone(&mut b, "it is another topic").await;
+    drop(a);
+    bus.nudge(one).await.unwrap();
+    assert_woken(&mut b).await;
+    let mut changes = bus.listen(Topic::Changes).await.unwrap();
+    bus.nudge(Topic::Changes).await.unwrap();
+    assert_woken(&mut changes).await;
+    assert_left_alone(&mut b, "it is another topic").await;
 }
 
 pub(crate) async fn a_listener_that_does_not_look_holds_up_nobody(bus: &dyn Bus) {
@@ -188,6 +212,42 @@ pub(crate) async fn a_listener_that_does_not_look_holds_up_nobody(bus: &dyn Bus)
             .expect("nobody is held up")
             .unwrap();
     }
-    assert!(woken(&mut quick).await && woken(&mut idle).await);
-    assert!(!woken(&mut idle).await, "many nudges count as one");
+    assert_woken(&mut quick).await;
+    assert_woken(&mut idle).await;
+    let mut woken = 1;
+    while timeout(QUIET, idle.next()).await.is_ok() {
+        woken += 1;
+    }
+    assert!(woken < 1_000, "many nudges count as one, not {woken}");
+}
+
+pub(crate) async fn what_is_done_can_come_again(bus: &dyn Bus) {
+    let works = works(1);
+    for _ in 0..3 {
+        bus.publish(&works).await.unwrap();
+        let delivery = take(bus).await;
+        assert_eq!((delivery.work(), delivery.attempt()), (works[0], 1));
+        delivery.acknowledge().await.unwrap();
+    }
+    assert_no_work(bus).await;
+}
+
+pub(crate) async fn work_that_its_worker_lost_is_done_when_either_says_so(bus: &dyn Bus) {
+    bus.publish(&works(1)).await.unwrap();
+    let slow = take(bus).await;
+    let other = take(bus).await;
+    slow.acknowledge().await.unwrap();
+    drop(other);
+    assert_no_work(bus).await;
+    tokio::time::sleep(PATIENCE * 2).await;
+    assert_no_work(bus).await;
+}
+
+pub(crate) async fn a_bus_that_is_closed_keeps_what_waits_for_others(bus: &dyn Bus) {
+    let works = works(3);
+    bus.publish(&works).await.unwrap();
+    let held = take(bus).await;
+    held.in_progress().await.unwrap();
+    held.acknowledge().await.unwrap();
+    timeout(SOON, bus.close()).await.expect("closing ends");
 }

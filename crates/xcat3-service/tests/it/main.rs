@@ -2,24 +2,26 @@
 
 mod bus_battery;
 mod jobs;
+mod nats;
 mod systemd;
 mod trial;
 mod workers;
 
-use std::time::Duration;
-
+use bus_battery::PATIENCE;
 use xcat3_service::bus::InProcess;
-
-/// Short enough for tests to wait for a worker that went silent.
-const PATIENCE: Duration = Duration::from_millis(200);
 
 macro_rules! battery {
     ($($test:ident),+ $(,)?) => {
-        mod in_process {
+        battery!(in_process, super::InProcess::with_patience(super::PATIENCE), $($test),+);
+        battery!(over_nats, super::nats::bus().await, $($test),+);
+        battery!(over_nats_between_hosts, super::nats::Apart::new().await, $($test),+);
+    };
+    ($adapter:ident, $bus:expr, $($test:ident),+) => {
+        mod $adapter {
             $(
                 #[tokio::test]
                 async fn $test() {
-                    super::bus_battery::$test(&super::InProcess::with_patience(super::PATIENCE)).await;
+                    super::bus_battery::$test(&$bus).await;
                 }
             )+
         }
@@ -37,4 +39,7 @@ battery!(
     a_worker_that_stops_waiting_loses_no_work,
     nudges_reach_those_who_listen_to_the_topic,
     a_listener_that_does_not_look_holds_up_nobody,
+    what_is_done_can_come_again,
+    work_that_its_worker_lost_is_done_when_either_says_so,
+    a_bus_that_is_closed_keeps_what_waits_for_others,
 );
