@@ -1,37 +1,42 @@
 //! A batch from beginning to end: reserve its nodes, carry the operation out, record each outcome,
-//! let the nodes go.
+//! let the nodes go, have the next wave begin.
 //!
 //! A batch may have been begun before, by a conductor that died: then only its nodes without outcome
-//! are left, and their reservation is taken over.
+//! are left. Their reservation is taken over when its time is over, and not before, because a
+//! conductor that is silent may still be at work.
 
 use std::collections::HashSet;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use xcat3_core::{Node, NodeName, Operation, Outcome};
+use xcat3_core::{Lane, Node, NodeName, Operation, Outcome};
+use xcat3_drivers::control::Lease;
 use xcat3_service::bus::{Topic, Work};
 use xcat3_store::{Batch, LOCKED, NOT_FOUND, StoreError};
 
 use crate::Conductor;
 use crate::decide::Change;
-use crate::drive::{control_operation, drive};
+use crate::drive::{Drive, control_operation};
 use crate::outcomes::Recorder;
-use crate::persist::persist;
+use crate::tenure::{Tenure, Unfinished};
 
 /// How long a machine's own word waits for nodes that another operation holds. A machine can't be
 /// asked to come back later as an operator can.
 const CALLBACK_PATIENCE: Duration = Duration::from_secs(20);
 /// Between two attempts to reserve such a node.
 const RESERVE_PAUSE: Duration = Duration::from_millis(200);
-/// How much longer a reservation lasts than the work that it is for.
-const RESERVE_MARGIN: Duration = Duration::from_secs(60);
+/// Between two looks at a batch that another conductor holds.
+const AWAIT_PAUSE: Duration = Duration::from_millis(500);
+/// Outcomes on their way from drivers to the store, at most.
+const ON_THEIR_WAY: usize = 1_024;
 
 /// The nodes of a batch that it may work on.
 #[derive(Default)]
 pub(crate) struct Held {
-    /// Of the reservation; none where the operation shares its nodes.
-    pub(crate) fence: Option<i64>,
+    /// The reservation; none where the operation shares its nodes.
+    pub(crate) tenure: Option<Tenure>,
     pub(crate) nodes: Vec<Node>,
     /// Nodes that another operation holds.
     locked: Vec<NodeName>,
@@ -39,45 +44,60 @@ pub(crate) struct Held {
     pub(crate) begun: Vec<NodeName>,
 }
 
+/// What an attempt to hold the nodes of a batch came to.
+enum Hold {
+    Held(Held),
+    /// An earlier attempt may still be at work on some of them.
+    Awaited,
+}
+
 impl Conductor {
-    /// Carries a batch out. When this returns well, each of its nodes has an outcome, or is another
-    /// conductor's.
-    pub(crate) async fn carry_out(&self, work: Work) -> Result<(), StoreError> {
-        let begin = || self.store.begin_batch(work.job, work.batch);
-        let Some(batch) = persist("batch", begin).await? else {
+    /// Carries a batch out. When this returns well, each of its nodes has an outcome.
+    pub(crate) async fn carry_out(&self, work: Work) -> Result<(), Unfinished> {
+        let Some((batch, held)) = self.take(work).await? else {
             return Ok(());
         };
-        if batch.names.is_empty() {
-            return self.finish(work, None).await;
-        }
-        let held = self.hold(&batch).await?;
-        let fence = held.fence;
-        let left_out = left_out(&batch.names, &held);
-        self.recorder(&batch, None).record(&left_out).await?;
-        let recorder = self.recorder(&batch, fence);
+        let recorder = self.recorder(&batch, &held);
+        recorder.record_free(&left_out(&batch.names, &held)).await?;
         self.act(&batch.operation, held, &recorder).await?;
-        self.finish(work, fence).await
+        Ok(self.finish(work, recorder.fence).await?)
     }
 
     /// Ends a batch that killed whoever tried it: its nodes are told so.
-    pub(crate) async fn give_up(&self, work: Work, reason: &str) -> Result<(), StoreError> {
-        let begin = || self.store.begin_batch(work.job, work.batch);
-        let Some(batch) = persist("batch", begin).await? else {
+    pub(crate) async fn give_up(&self, work: Work, reason: &str) -> Result<(), Unfinished> {
+        let Some((batch, held)) = self.take(work).await? else {
             return Ok(());
         };
-        let held = self.hold(&batch).await?;
-        let left_out = left_out(&batch.names, &held);
-        self.recorder(&batch, None).record(&left_out).await?;
+        let recorder = self.recorder(&batch, &held);
+        recorder.record_free(&left_out(&batch.names, &held)).await?;
         let failed = |node: &Node| (node.name.clone(), Outcome::failed(reason));
         let outcomes: Vec<_> = held.nodes.iter().map(failed).collect();
-        self.recorder(&batch, held.fence).record(&outcomes).await?;
-        self.finish(work, held.fence).await
+        recorder.record(&outcomes).await?;
+        Ok(self.finish(work, recorder.fence).await?)
+    }
+
+    /// Begins a batch and takes its nodes; nothing where nothing is left to be done.
+    async fn take(&self, work: Work) -> Result<Option<(Batch, Held)>, StoreError> {
+        loop {
+            let begin = || self.store.begin_batch(work.job, work.batch);
+            let Some(batch) = self.patience.persist("batch", begin).await? else {
+                return Ok(None);
+            };
+            if batch.names.is_empty() {
+                self.finish(work, None).await?;
+                return Ok(None);
+            }
+            match self.hold(&batch, work.lane).await? {
+                Hold::Held(held) => return Ok(Some((batch, held))),
+                Hold::Awaited => tokio::time::sleep(AWAIT_PAUSE).await,
+            }
+        }
     }
 
     /// Notes the end of a batch and has those begin that waited for it.
     async fn finish(&self, work: Work, fence: Option<i64>) -> Result<(), StoreError> {
         let finish = || self.store.finish_batch(work.job, work.batch, fence);
-        let open = persist("end of a batch", finish).await?;
+        let open = self.patience.persist("end of a batch", finish).await?;
         let next = |batch| Work { batch, ..work };
         let next: Vec<Work> = open.into_iter().map(next).collect();
         if let Err(error) = self.bus.publish(&next).await {
@@ -90,12 +110,14 @@ impl Conductor {
         Ok(())
     }
 
-    fn recorder(&self, batch: &Batch, fence: Option<i64>) -> Recorder<'_> {
+    fn recorder(&self, batch: &Batch, held: &Held) -> Recorder<'_> {
         Recorder {
             store: &self.store,
             bus: self.bus.as_ref(),
+            patience: &self.patience,
             job: batch.job,
-            fence,
+            fence: held.tenure.map(|tenure| tenure.fence),
+            left: AtomicUsize::new(held.nodes.len()),
         }
     }
 
@@ -104,70 +126,110 @@ impl Conductor {
         operation: &Operation,
         held: Held,
         recorder: &Recorder<'_>,
-    ) -> Result<(), StoreError> {
-        if let Some(change) = Change::of(operation) {
-            return self.provision(change, &held, recorder).await;
+    ) -> Result<(), Unfinished> {
+        let Some(tenure) = held.tenure else {
+            return Ok(self
+                .drive(operation, held.nodes, Lease::endless(), recorder)
+                .await?);
+        };
+        let (result, lasted) = match Change::of(operation) {
+            Some(change) => {
+                let work = |_| self.provision(change, &held, tenure.fence, recorder);
+                tenure.during(recorder, work).await
+            }
+            None => {
+                let work = |lease| async {
+                    let driven = self.drive(operation, held.nodes, lease, recorder);
+                    driven.await.map_err(Unfinished::from)
+                };
+                tenure.during(recorder, work).await
+            }
+        };
+        if !lasted || matches!(result, Err(Unfinished::Lost)) {
+            // What is still held is free for whoever tries again.
+            let release = || self.store.release(tenure.fence);
+            self.patience.persist("reservation", release).await?;
+            return Err(Unfinished::Lost);
         }
+        result
+    }
+
+    /// Has drivers do `operation` to `nodes`, and records what they say as they say it.
+    async fn drive(
+        &self,
+        operation: &Operation,
+        nodes: Vec<Node>,
+        lease: Lease,
+        recorder: &Recorder<'_>,
+    ) -> Result<(), StoreError> {
         let Some(operation) = control_operation(operation) else {
             return Ok(());
         };
-        let (sender, outcomes) = mpsc::channel(1024);
-        let deadline = self.settings.operation_deadline;
-        let driven = drive(
-            self.controls.as_ref(),
+        let (sender, outcomes) = mpsc::channel(ON_THEIR_WAY);
+        let drive = Drive {
+            controls: self.controls.as_ref(),
             operation,
-            held.nodes,
-            deadline,
-            sender,
-        );
-        let ((), recorded) = tokio::join!(driven, recorder.stream(outcomes));
+            deadline: self.settings.operation_deadline,
+            lease,
+        };
+        let ((), recorded) = tokio::join!(drive.all(nodes, sender), recorder.stream(outcomes));
         recorded
     }
 
     /// Reserves the nodes of `batch`, or just reads them where the operation shares them.
-    async fn hold(&self, batch: &Batch) -> Result<Held, StoreError> {
+    async fn hold(&self, batch: &Batch, lane: Lane) -> Result<Hold, StoreError> {
         let names = &batch.names;
         if batch.operation.is_shared() {
-            let nodes = persist("nodes", || self.store.nodes(names)).await?;
-            return Ok(Held {
+            let turn = self.taking(lane).acquire().await;
+            let read = || self.store.nodes(names);
+            let nodes = self.patience.persist("nodes", read).await?;
+            drop(turn);
+            return Ok(Hold::Held(Held {
                 nodes,
                 ..Held::default()
-            });
+            }));
         }
-        let patience = match batch.operation {
-            Operation::Callback => CALLBACK_PATIENCE,
-            _ => Duration::ZERO,
-        };
-        let end = Instant::now() + patience;
-        let (owner, purpose) = (&self.settings.slot.owner(), purpose(batch));
+        let end = Instant::now() + callback_patience(&batch.operation);
+        let (owner, purpose) = (self.settings.slot.owner(), batch.purpose());
+        let length = self.settings.reservation;
         loop {
-            let turn = self.reserving.acquire().await;
-            let reserve = || self.store.reserve(names, owner, &purpose, self.lease());
-            let reserved = persist("reservation", reserve).await?;
+            let turn = self.taking(lane).acquire().await;
+            let mut until = Instant::now() + length;
+            let reserve = || {
+                until = Instant::now() + length;
+                let store = &self.store;
+                store.reserve_batch(batch.job, names, &owner, &purpose, length)
+            };
+            let reserved = self.patience.persist("reservation", reserve).await?;
             drop(turn);
+            let fence = reserved.fence;
+            if !reserved.awaited.is_empty() {
+                let release = || self.store.release(fence);
+                self.patience.persist("reservation", release).await?;
+                return Ok(Hold::Awaited);
+            }
             if reserved.locked.is_empty() || Instant::now() >= end {
-                return Ok(Held {
-                    fence: Some(reserved.fence),
+                return Ok(Hold::Held(Held {
+                    tenure: Some(Tenure {
+                        fence,
+                        until,
+                        length,
+                    }),
                     nodes: reserved.nodes,
                     locked: reserved.locked,
                     begun: reserved.begun,
-                });
+                }));
             }
             tokio::time::sleep(RESERVE_PAUSE).await;
         }
     }
-
-    /// How long a reservation lasts: as long as the longest that can be done under it.
-    fn lease(&self) -> Duration {
-        let settings = &self.settings;
-        settings.operation_deadline.max(settings.serve_deadline) + RESERVE_MARGIN
-    }
 }
 
-/// What the nodes of a batch are reserved for. It is the same for every attempt at the batch, which
-/// is how a later one takes over the nodes of an earlier one.
-fn purpose(batch: &Batch) -> String {
-    format!("job {} batch {}", batch.job, batch.number)
+fn callback_patience(operation: &Operation) -> Duration {
+    match operation {
+        Operation::Callback => CALLBACK_PATIENCE,
+        _ => Duration::ZERO,
+    }
 }
 
 /// The outcomes of those of `names` that can't be worked on.

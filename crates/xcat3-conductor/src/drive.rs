@@ -34,36 +34,44 @@ pub(crate) fn control_operation(operation: &Operation) -> Option<ControlOperatio
     }
 }
 
-/// Does `operation` to all of `nodes` and sends one outcome for each as soon as it is known.
-pub(crate) async fn drive(
-    controls: &dyn FindControl,
-    operation: ControlOperation,
-    nodes: Vec<Node>,
-    deadline: Duration,
-    outcomes: Outcomes,
-) {
-    let mut groups: BTreeMap<Option<String>, Vec<Node>> = BTreeMap::new();
-    for node in nodes {
-        groups.entry(node.mgt.clone()).or_default().push(node);
-    }
-    let driven = groups.iter().map(|(mgt, nodes)| {
-        let outcomes = outcomes.clone();
-        async move {
-            match find(controls, mgt.as_deref()) {
-                Ok((mgt, driver)) => {
-                    let group = Group {
-                        mgt,
-                        driver,
-                        nodes,
-                        deadline,
-                    };
-                    group.drive(operation, outcomes).await;
-                }
-                Err(reason) => fail(nodes.iter().map(|node| &node.name), &reason, &outcomes).await,
-            }
+/// What is done to the nodes of a batch.
+pub(crate) struct Drive<'a> {
+    pub(crate) controls: &'a dyn FindControl,
+    pub(crate) operation: ControlOperation,
+    /// How long it may take.
+    pub(crate) deadline: Duration,
+    pub(crate) lease: Lease,
+}
+
+impl Drive<'_> {
+    /// Does it to all of `nodes` and sends one outcome for each as soon as it is known. Where the
+    /// lease is lost, nodes that were not acted on by then have no outcome.
+    pub(crate) async fn all(&self, nodes: Vec<Node>, outcomes: Outcomes) {
+        let mut groups: BTreeMap<Option<String>, Vec<Node>> = BTreeMap::new();
+        for node in nodes {
+            groups.entry(node.mgt.clone()).or_default().push(node);
         }
-    });
-    join_all(driven).await;
+        let driven = groups.iter().map(|(mgt, nodes)| {
+            let outcomes = outcomes.clone();
+            async move {
+                match find(self.controls, mgt.as_deref()) {
+                    Ok((mgt, driver)) => {
+                        let group = Group {
+                            mgt,
+                            driver,
+                            nodes,
+                            drive: self,
+                        };
+                        group.drive(outcomes).await;
+                    }
+                    Err(reason) => {
+                        fail(nodes.iter().map(|node| &node.name), &reason, &outcomes).await;
+                    }
+                }
+            }
+        });
+        join_all(driven).await;
+    }
 }
 
 fn find<'a>(
@@ -89,24 +97,22 @@ struct Group<'a> {
     mgt: &'a str,
     driver: &'a dyn ControlDriver,
     nodes: &'a [Node],
-    deadline: Duration,
+    drive: &'a Drive<'a>,
 }
 
 impl Group<'_> {
-    async fn drive(&self, operation: ControlOperation, outcomes: Outcomes) {
-        let mut pending: HashSet<NodeName> =
-            self.nodes.iter().map(|node| node.name.clone()).collect();
+    async fn drive(&self, outcomes: Outcomes) {
+        let mut pending: HashSet<&NodeName> = self.nodes.iter().map(|node| &node.name).collect();
         let (sender, mut driven) = mpsc::channel(256);
-        let lease = Lease::endless();
+        let (deadline, lease) = (self.drive.deadline, &self.drive.lease);
         let order = ControlOrder {
-            operation,
+            operation: self.drive.operation,
             nodes: self.nodes,
-            deadline: self.deadline,
-            lease: &lease,
+            deadline,
+            lease,
         };
-        let run = self.driver.run(order, sender);
-        let run = AssertUnwindSafe(run).catch_unwind();
-        let mut run = pin!(tokio::time::timeout(self.deadline + GRACE, run));
+        let run = AssertUnwindSafe(self.driver.run(order, sender)).catch_unwind();
+        let mut run = pin!(tokio::time::timeout(deadline + GRACE, run));
         let ended = loop {
             tokio::select! {
                 biased;
@@ -117,8 +123,8 @@ impl Group<'_> {
         while let Ok(outcome) = driven.try_recv() {
             forward(outcome, &mut pending, &outcomes).await;
         }
-        if !pending.is_empty() {
-            fail(pending.iter(), &self.silence(&ended), &outcomes).await;
+        if !pending.is_empty() && lease.holds().await {
+            fail(pending.into_iter(), &self.silence(&ended), &outcomes).await;
         }
     }
 
@@ -129,7 +135,7 @@ impl Group<'_> {
             Ok(Ok(())) => format!("the control driver '{mgt}' gave no answer for it"),
             Ok(Err(_)) => format!("the control driver '{mgt}' broke down: see the conductor's log"),
             Err(_) => {
-                let seconds = self.deadline.as_secs();
+                let seconds = self.drive.deadline.as_secs();
                 format!("the control driver '{mgt}' gave no answer within {seconds} s")
             }
         }
@@ -138,7 +144,7 @@ impl Group<'_> {
 
 async fn forward(
     (name, outcome): (NodeName, Outcome),
-    pending: &mut HashSet<NodeName>,
+    pending: &mut HashSet<&NodeName>,
     outcomes: &Outcomes,
 ) {
     if pending.remove(&name) {
@@ -188,15 +194,23 @@ mod tests {
     }
 
     async fn outcomes(nodes: &[(&str, Option<&str>)]) -> Vec<(String, String)> {
+        under(Lease::endless(), nodes).await
+    }
+
+    async fn under(lease: Lease, nodes: &[(&str, Option<&str>)]) -> Vec<(String, String)> {
         let nodes = nodes.iter().map(|(name, mgt)| {
             let mut node = Node::new(name.parse().unwrap());
             node.mgt = mgt.map(str::to_owned);
             node
         });
         let (sender, mut receiver) = mpsc::channel(1000);
-        let deadline = Duration::from_millis(20);
-        let operation = ControlOperation::PowerStatus;
-        drive(&OnlyOdd, operation, nodes.collect(), deadline, sender).await;
+        let drive = Drive {
+            controls: &OnlyOdd,
+            operation: ControlOperation::PowerStatus,
+            deadline: Duration::from_millis(20),
+            lease,
+        };
+        drive.all(nodes.collect(), sender).await;
         let mut all = Vec::new();
         while let Some((name, outcome)) = receiver.recv().await {
             all.push((name.to_string(), outcome.to_string()));
@@ -241,5 +255,13 @@ mod tests {
             found[2].1,
             "there is no control driver 'ipmi' in this build"
         );
+    }
+
+    #[tokio::test]
+    async fn without_a_lease_nothing_is_said_of_who_has_no_answer() {
+        let (holder, lease) = Lease::until(tokio::time::Instant::now());
+        holder.lose();
+        let found = under(lease, &[("a", Some("odd")), ("hang", Some("odd"))]).await;
+        assert_eq!(found, [("a".to_owned(), "ok".to_owned())]);
     }
 }

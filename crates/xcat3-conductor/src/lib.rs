@@ -14,16 +14,20 @@ mod persist;
 mod provisioning;
 mod reconcile;
 mod settings;
+mod tenure;
 mod worker;
 
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use xcat3_core::ServiceKind;
+use xcat3_core::{Lane, ServiceKind};
 use xcat3_drivers::control::{ControlDriver, Controls};
 use xcat3_service::{Bus, heartbeat};
 use xcat3_store::Store;
+
+use persist::Patience;
+use worker::UnderWay;
 
 pub use settings::{Settings, control_config};
 
@@ -46,12 +50,16 @@ pub struct Conductor {
     store: Store,
     bus: Arc<dyn Bus>,
     controls: Arc<dyn FindControl>,
-    reserving: Arc<Semaphore>,
+    patience: Arc<Patience>,
+    under_way: Arc<UnderWay>,
+    /// Turns to take the nodes of a batch, of hardware and of provisioning.
+    taking: Arc<[Semaphore; 2]>,
 }
 
-/// How many batches reserve their nodes at once. Few, because the store writes in turn: the first
-/// outcomes of a big job are not to queue behind the reservations of all its batches.
-const RESERVING: usize = 2;
+/// How many batches of a lane take their nodes at once. Few, because the store writes in turn: the
+/// first outcomes of a big job are not to queue behind the reservations of all its batches, and what
+/// was done to nodes is to be recorded before more are taken.
+const TAKING: usize = 2;
 
 impl Conductor {
     /// A conductor that takes work from `bus` and drives nodes by `controls`.
@@ -67,7 +75,17 @@ impl Conductor {
             store,
             bus,
             controls,
-            reserving: Arc::new(Semaphore::new(RESERVING)),
+            patience: Arc::default(),
+            under_way: Arc::default(),
+            taking: Arc::new([Semaphore::new(TAKING), Semaphore::new(TAKING)]),
+        }
+    }
+
+    fn taking(&self, lane: Lane) -> &Semaphore {
+        let [hardware, provisioning] = &*self.taking;
+        match lane {
+            Lane::Hardware => hardware,
+            Lane::Provisioning => provisioning,
         }
     }
 
@@ -81,8 +99,24 @@ impl Conductor {
                 &self.settings.slot,
                 &shutdown
             ),
-            self.work(&shutdown),
+            self.work_after_release(&shutdown),
             self.reconcile(&shutdown),
         );
+    }
+
+    /// What an earlier run of this conductor held it can't hold any more. It is given back first.
+    async fn work_after_release(&self, shutdown: &CancellationToken) {
+        let owner = self.settings.slot.owner();
+        let release = || self.store.release_owner(&owner);
+        let releasing = self.patience.persist("reservations", release);
+        match shutdown.run_until_cancelled(releasing).await {
+            None => return,
+            Some(Ok(0)) => {}
+            Some(Ok(nodes)) => tracing::info!(nodes, "given back what an earlier run had reserved"),
+            Some(Err(error)) => {
+                tracing::warn!(%error, "what an earlier run had reserved is free later");
+            }
+        }
+        self.work(shutdown).await;
     }
 }

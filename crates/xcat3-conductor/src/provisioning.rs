@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 use std::fmt::Write;
 
-use xcat3_core::boot::{Phase, Progress};
 use xcat3_core::passwd::SYSTEM;
 use xcat3_core::{NodeName, Outcome};
 use xcat3_service::served;
@@ -12,30 +11,30 @@ use xcat3_store::{Provision, Revision, StoreError};
 
 use crate::Conductor;
 use crate::batch::Held;
-use crate::clock::now_ms;
 use crate::decide::{Change, Facts, decide};
 use crate::outcomes::Recorder;
-use crate::persist::persist;
+use crate::tenure::Unfinished;
 
 impl Conductor {
-    /// Makes `change` on the nodes that are held and records what came of each.
+    /// Makes `change` on the nodes that are held under `fence` and records what came of each.
     pub(crate) async fn provision(
         &self,
         change: Change<'_>,
         held: &Held,
+        fence: i64,
         recorder: &Recorder<'_>,
-    ) -> Result<(), StoreError> {
-        let Some(fence) = held.fence else {
-            return Ok(());
-        };
-        let facts = persist("facts of a deploy", || self.facts(change)).await?;
+    ) -> Result<(), Unfinished> {
+        let (store, patience) = (&self.store, &self.patience);
+        let facts = patience
+            .persist("facts of a deploy", || self.facts(change))
+            .await?;
         let (changes, refused) = decide_all(change, held, &facts);
         recorder.record(&refused).await?;
-        if matches!(change, Change::Callback) {
-            self.note_callback(&changes).await?;
-        }
-        let revision = persist("provisioning", || self.store.provision(fence, &changes)).await?;
-        let still = persist("reservations", || self.store.held(fence)).await?;
+        let write = || store.provision(fence, &changes);
+        let revision = patience.persist("provisioning", write).await?;
+        let still = patience
+            .persist("reservations", || store.held(fence))
+            .await?;
         let still: HashSet<NodeName> = still.into_iter().collect();
         let decided = changes.iter().map(|change| &change.name);
         let (written, lost): (Vec<&NodeName>, Vec<&NodeName>) = decided
@@ -47,12 +46,10 @@ impl Conductor {
             let outcomes: Vec<_> = written.into_iter().map(told).collect();
             recorder.record(&outcomes).await?;
         }
-        match lost.len() {
-            0 => Ok(()),
+        match lost.is_empty() {
+            true => Ok(()),
             // Whoever holds them now knows; what they leave undone is tried again.
-            nodes => Err(StoreError::Conflict(format!(
-                "the reservation of {nodes} nodes was lost before they were written"
-            ))),
+            false => Err(Unfinished::Lost),
         }
     }
 
@@ -61,7 +58,8 @@ impl Conductor {
     async fn when_served(&self, revision: Revision) -> Result<Outcome, StoreError> {
         let deadline = self.settings.serve_deadline;
         let wait = || served::wait(&self.store, revision, deadline);
-        Ok(match persist("served revisions", wait).await? {
+        let served = self.patience.persist("served revisions", wait);
+        Ok(match served.await? {
             Ok(()) => Outcome::OK,
             Err(lagging) => Outcome::Failed(lagging),
         })
@@ -81,22 +79,6 @@ impl Conductor {
             networks: self.store.networks().await?,
             system: self.store.passwd(SYSTEM).await?,
         })
-    }
-
-    /// The last thing that a deploy saw of a node is its own word that it is done.
-    async fn note_callback(&self, changes: &[Provision]) -> Result<(), StoreError> {
-        let now = now_ms();
-        let progress = |change: &Provision| {
-            let progress = Progress {
-                phase: Phase::Callback,
-                detail: "callback".to_owned(),
-                since_ms: now,
-                seen_ms: now,
-            };
-            (change.name.clone(), progress)
-        };
-        let progress: Vec<_> = changes.iter().map(progress).collect();
-        persist("progress", || self.store.record_progress(&progress)).await
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use xcat3_core::Lane;
 use xcat3_drivers::control::{ControlConfig, FakeConfig, KvmConfig, Rate};
 use xcat3_service::{Config, Slot, StateDir};
 
@@ -11,8 +12,12 @@ use xcat3_service::{Config, Slot, StateDir};
 pub struct Settings {
     /// Its place among the conductors, which services and reservations show.
     pub slot: Slot,
-    /// How many batches are worked on at once.
+    /// How many batches that drive hardware are worked on at once.
     pub batches_at_once: usize,
+    /// How many batches that only change the provisioning state are worked on at once, beside them.
+    pub provisioning_at_once: usize,
+    /// How long nodes stay reserved after the last sign of life of who works on them.
+    pub reservation: Duration,
     /// How long a control driver has for one batch.
     pub operation_deadline: Duration,
     /// How long to wait for the network services to serve what was written.
@@ -33,11 +38,21 @@ impl Settings {
         Self {
             slot,
             batches_at_once: conductor.batches_at_once.get(),
+            provisioning_at_once: conductor.provisioning_at_once.get(),
+            reservation: conductor.reservation_s.duration(),
             operation_deadline: conductor.operation_deadline_s.duration(),
             serve_deadline: conductor.serve_deadline_s.duration(),
             first_contact: conductor.first_contact_s.duration(),
             silence: conductor.silence_s.duration(),
             drain: conductor.drain_s.duration(),
+        }
+    }
+
+    /// How many batches of `lane` are worked on at once.
+    pub(crate) fn at_once(&self, lane: Lane) -> usize {
+        match lane {
+            Lane::Hardware => self.batches_at_once,
+            Lane::Provisioning => self.provisioning_at_once,
         }
     }
 }

@@ -58,9 +58,9 @@ macro_rules! with_given {
 impl Store {
     /// Writes where nodes stand, for those that are reserved under `fence`: nothing is written for a
     /// node that is not any more, or whose time is over ([`Store::held`] afterwards tells which those
-    /// are). A node that is to be deploying begins its way anew in phase `waiting`; of one that failed
-    /// or is deployed it is kept how far it came. Gives the revision that network services must serve
-    /// for it to be true.
+    /// are). A node that is to be deploying begins its way anew in phase `waiting`, one that is to be
+    /// deployed has come to its end, phase `callback`; of one that failed it is kept how far it came.
+    /// Gives the revision that network services must serve for it to be true.
     ///
     /// # Errors
     /// An OS image that a node is to be given is not in the store any more, or the database failed;
@@ -91,6 +91,10 @@ impl Store {
              FROM given JOIN reservations ON reservations.node = given.name
              WHERE given.state = 'deploying'"
         );
+        let end = with_given!(
+            "UPDATE progress SET phase = $4, detail = $4, since_ms = $3, seen_ms = $3
+             WHERE node IN (SELECT name FROM given WHERE state = 'deployed')"
+        );
         let mut written = 0;
         for chunk in provision_rows(changes).chunks(CHUNK) {
             let chunk = json(chunk)?;
@@ -101,6 +105,9 @@ impl Store {
             let [rows, held, at] = given();
             let waiting = Phase::Waiting.as_str().into();
             tx.run(begin, [rows, held, at, waiting]).await?;
+            let [rows, held, at] = given();
+            let callback = Phase::Callback.as_str().into();
+            tx.run(end, [rows, held, at, callback]).await?;
         }
         if written == 0 {
             return Ok(revision - 1);

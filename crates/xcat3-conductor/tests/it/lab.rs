@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -65,17 +65,23 @@ impl Rehearsal {
     }
 }
 
+/// The driver as one conductor has it, until that one is killed.
+struct InHand {
+    rehearsal: Arc<Rehearsal>,
+    killed: Arc<AtomicBool>,
+}
+
 #[async_trait]
-impl ControlDriver for Rehearsal {
+impl ControlDriver for InHand {
     async fn run(&self, order: ControlOrder<'_>, outcomes: mpsc::Sender<(NodeName, Outcome)>) {
-        self.calls.fetch_add(1, Ordering::SeqCst);
+        self.rehearsal.calls.fetch_add(1, Ordering::SeqCst);
         let word = match order.operation {
             ControlOperation::PowerStatus => "on",
             ControlOperation::BootDeviceStatus => "disk",
             ControlOperation::Power(_) | ControlOperation::SetBootDevice(_) => "ok",
         };
         for node in order.nodes {
-            if !self.act(&node.name) {
+            if self.killed.load(Ordering::SeqCst) || !self.rehearsal.act(&node.name) {
                 std::future::pending::<()>().await;
             }
             if outcomes
@@ -89,11 +95,11 @@ impl ControlDriver for Rehearsal {
     }
 }
 
-struct Drivers(Arc<Rehearsal>);
+struct Drivers(InHand);
 
 impl FindControl for Drivers {
     fn driver(&self, mgt: &str) -> Option<&dyn ControlDriver> {
-        (mgt == "kvm").then_some(self.0.as_ref() as &dyn ControlDriver)
+        (mgt == "kvm").then_some(&self.0 as &dyn ControlDriver)
     }
 }
 
@@ -110,6 +116,7 @@ pub(crate) struct Lab {
 pub(crate) struct AtWork {
     task: JoinHandle<()>,
     shutdown: CancellationToken,
+    killed: Arc<AtomicBool>,
 }
 
 impl AtWork {
@@ -120,6 +127,7 @@ impl AtWork {
 
     /// Ends it where it stands, as kill -9 would.
     pub(crate) async fn kill(self) {
+        self.killed.store(true, Ordering::SeqCst);
         self.task.abort();
         assert!(self.task.await.unwrap_err().is_cancelled());
     }
@@ -140,6 +148,8 @@ impl Lab {
             settings: Settings {
                 slot: Slot::alone("lab"),
                 batches_at_once: 8,
+                provisioning_at_once: 4,
+                reservation: Duration::from_secs(30),
                 operation_deadline: Duration::from_secs(20),
                 serve_deadline: Duration::from_millis(300),
                 first_contact: Duration::from_secs(86_400),
@@ -156,16 +166,25 @@ impl Lab {
     }
 
     pub(crate) fn conductor(&self) -> AtWork {
+        let killed = Arc::new(AtomicBool::new(false));
+        let driver = InHand {
+            rehearsal: self.rehearsal.clone(),
+            killed: killed.clone(),
+        };
         let conductor = Conductor::new(
             self.settings.clone(),
             self.store.clone(),
             Arc::new(self.bus.clone()),
-            Arc::new(Drivers(self.rehearsal.clone())),
+            Arc::new(Drivers(driver)),
         );
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone();
         let task = tokio::spawn(async move { conductor.run(stop).await });
-        AtWork { task, shutdown }
+        AtWork {
+            task,
+            shutdown,
+            killed,
+        }
     }
 
     /// Enrols `count` nodes that can be driven and deployed.

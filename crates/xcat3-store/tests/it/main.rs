@@ -66,7 +66,7 @@ macro_rules! everything {
                 what_is_held_is_locked_until_it_is_given_back, an_expired_reservation_is_free_to_take,
                 a_reservation_can_be_extended, overlapping_races_never_share_a_node,
                 an_owner_gives_back_what_it_held, the_same_work_is_taken_over,
-                who_comes_too_late_can_do_nothing,
+                who_comes_too_late_can_do_nothing, who_got_its_outcome_meanwhile_is_passed_over,
             }
             provisioning {
                 a_deploy_is_written_with_its_way, only_the_holder_writes,

@@ -65,6 +65,8 @@ pub async fn a_deploy_is_written_with_its_way(store: Store) {
         .unwrap();
     let node = store.nodes(&all).await.unwrap().remove(0);
     assert_eq!(node.state, State::Deployed);
+    let phase = node.progress.map(|progress| progress.phase);
+    assert_eq!(phase, Some(Phase::Callback));
     store
         .provision(fence, &[to_state(&all[0], State::None)])
         .await

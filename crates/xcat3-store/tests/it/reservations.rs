@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use xcat3_core::{NodeName, State};
-use xcat3_store::{Provision, Store};
+use xcat3_core::{NodeName, Operation, Outcome, State};
+use xcat3_store::{NewJob, Provision, Store};
 
 use crate::fixture::{LONG, enrol, image, many, names, node, to_state};
 
@@ -113,9 +113,7 @@ pub async fn who_comes_too_late_can_do_nothing(store: Store) {
         .await
         .unwrap();
     tokio::time::sleep(short * 2).await;
-    // Nobody took the nodes, but somebody may have changed them meanwhile.
     assert_eq!(store.held(first.fence).await.unwrap(), []);
-    assert_eq!(store.extend(first.fence, LONG).await.unwrap(), []);
     let before = store.revision().await.unwrap();
     let late = [to_state(&all[0], State::Dhcp)];
     assert_eq!(store.provision(first.fence, &late).await.unwrap(), before);
@@ -125,7 +123,11 @@ pub async fn who_comes_too_late_can_do_nothing(store: Store) {
         .reserve(&names(&["b"]), "host2/0", "power off", LONG)
         .await
         .unwrap();
-    assert_eq!(store.extend(first.fence, LONG).await.unwrap(), []);
+    // Only what nobody took since can be had back.
+    let again = store.extend(first.fence, LONG).await.unwrap();
+    assert_eq!(again, names(&["a"]));
+    store.provision(first.fence, &late).await.unwrap();
+    assert_eq!(store.nodes(&all).await.unwrap()[0].state, State::Dhcp);
     store.release(first.fence).await.unwrap();
     assert_eq!(store.held(second.fence).await.unwrap(), names(&["b"]));
 }
@@ -220,6 +222,13 @@ pub async fn the_same_work_is_taken_over(store: Store) {
         .await
         .unwrap();
     assert_eq!((other.nodes.len(), other.locked), (0, all.clone()));
+    let alive = store
+        .reserve(&all, "host2", "job 1, batch 0", LONG)
+        .await
+        .unwrap();
+    assert_eq!((alive.nodes.len(), alive.locked.len()), (0, 0));
+    assert_eq!(alive.awaited, all, "its time is not over");
+    store.extend(dead.fence, Duration::ZERO).await.unwrap();
     let heir = store
         .reserve(&all, "host2", "job 1, batch 0", LONG)
         .await
@@ -235,11 +244,43 @@ pub async fn the_same_work_is_taken_over(store: Store) {
     let late = store.provision(dead.fence, &[deploying]).await.unwrap();
     assert_eq!(late, before, "the dead one writes nothing any more");
 
+    let itself = store
+        .reserve(&all, "host2", "job 1, batch 0", LONG)
+        .await
+        .unwrap();
+    assert_eq!(texts(&itself.nodes), ["a", "b"], "what it holds itself");
+    assert_eq!(store.held(heir.fence).await.unwrap(), []);
+
     // Another job's deploy of the same node is not this work.
-    store.release(heir.fence).await.unwrap();
+    store.release(itself.fence).await.unwrap();
     let later = store
         .reserve(&all, "host2", "job 3, batch 0", LONG)
         .await
         .unwrap();
     assert_eq!((later.nodes.len(), later.begun.len()), (2, 0));
+}
+
+pub async fn who_got_its_outcome_meanwhile_is_passed_over(store: Store) {
+    let all = enrol(&store, &["a", "b", "c"]).await;
+    let job = store
+        .create_job(&NewJob::new(&Operation::Undo, &all, 10))
+        .await
+        .unwrap()
+        .id;
+    let read = store.begin_batch(job, 0).await.unwrap().unwrap().names;
+    let first = store
+        .reserve_batch(job, &read, "host1", "batch 0", LONG)
+        .await
+        .unwrap();
+    assert_eq!(texts(&first.nodes), ["a", "b", "c"]);
+    let done = [(all[1].clone(), Outcome::OK)];
+    store.settle(job, Some(first.fence), &done).await.unwrap();
+    store.release(first.fence).await.unwrap();
+    let second = store
+        .reserve_batch(job, &read, "host2", "batch 0", LONG)
+        .await
+        .unwrap();
+    assert_eq!(texts(&second.nodes), ["a", "c"]);
+    assert_eq!(store.held(second.fence).await.unwrap(), names(&["a", "c"]));
+    assert_eq!((second.locked.len(), second.awaited.len()), (0, 0));
 }
