@@ -40,8 +40,8 @@ impl Store {
                          CAST(value ->> 3 AS BIGINT) AS since_ms,
                          CAST(value ->> 4 AS BIGINT) AS seen_ms
                   FROM json_each($1)
-                  WHERE EXISTS (SELECT 1 FROM nodes
-                                WHERE nodes.name = value ->> 0 AND nodes.state = 'deploying')
+                  WHERE (SELECT nodes.state FROM nodes
+                         WHERE nodes.name = value ->> 0) = 'deploying'
                  ) AS given
             WHERE progress.node = given.name AND progress.seen_ms <= given.seen_ms";
         beside!(self, tx, {

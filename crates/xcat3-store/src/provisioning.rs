@@ -45,10 +45,9 @@ macro_rules! with_given {
                  SELECT value ->> 0 AS name, value ->> 1 AS state, value ->> 2 AS osimage,
                         value ->> 3 AS deploy_token, value ->> 4 AS failure
                  FROM json_each($1)
-                 WHERE EXISTS (SELECT 1 FROM reservations
-                               WHERE reservations.node = value ->> 0
-                                 AND reservations.fence = $2
-                                 AND reservations.expires_ms > $3)
+                 WHERE (SELECT reservations.fence FROM reservations
+                        WHERE reservations.node = value ->> 0
+                          AND reservations.expires_ms > $3) = $2
              ) ",
             $statement
         )

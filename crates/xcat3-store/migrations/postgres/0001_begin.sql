@@ -1,4 +1,8 @@
--- PostgreSQL. Texts are compared byte by byte (COLLATE "C"), as SQLite does.
+-- PostgreSQL. Texts are compared byte by byte (COLLATE "C"), as SQLite does. There are no foreign
+-- keys: PostgreSQL checks them row by row, which takes three times as long as inserting the row. What
+-- goes with a node is removed by a trigger of the whole statement instead; that nothing comes without
+-- its node is seen to by the store, which inserts while nobody removes.
+--
 -- Times are milliseconds since 1970 (UTC); columns named *_info, extra, content, nameservers,
 -- ntpservers, dynamic_range and operation hold JSON as text; truth values are 0 and 1.
 -- A row's revision is that of the transaction which wrote it last: what the change feed reads.
@@ -42,7 +46,7 @@ CREATE TABLE nodes (
     conductor    TEXT COLLATE "C",
     deploy_token TEXT COLLATE "C",
     revision     BIGINT NOT NULL
-);
+) WITH (fillfactor = 60);
 CREATE INDEX nodes_by_revision ON nodes (revision);
 CREATE INDEX nodes_by_osimage ON nodes (osimage);
 CREATE INDEX nodes_by_state ON nodes (state);
@@ -55,7 +59,7 @@ CREATE TABLE nics (
     netmask    TEXT COLLATE "C",
     is_primary BIGINT NOT NULL,
     extra      TEXT COLLATE "C" NOT NULL,
-    node       TEXT COLLATE "C" REFERENCES nodes (name) ON DELETE CASCADE,
+    node       TEXT COLLATE "C",
     position   BIGINT NOT NULL
 );
 CREATE INDEX nics_by_node ON nics (node, position);
@@ -118,7 +122,7 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_by_finish ON jobs (finished_ms);
 
 CREATE TABLE batches (
-    job      TEXT COLLATE "C" NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    job      TEXT COLLATE "C" NOT NULL,
     number   BIGINT NOT NULL,
     finished BIGINT NOT NULL,
     PRIMARY KEY (job, number)
@@ -127,7 +131,7 @@ CREATE INDEX batches_unfinished ON batches (job, number) WHERE finished = 0;
 
 -- One row a node of a job; its answer stands in it from the moment that it has a sequence number.
 CREATE TABLE job_nodes (
-    job      TEXT COLLATE "C" NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    job      TEXT COLLATE "C" NOT NULL,
     node     TEXT COLLATE "C" NOT NULL,
     batch    BIGINT,
     place    BIGINT NOT NULL,
@@ -140,16 +144,16 @@ CREATE INDEX job_nodes_by_batch ON job_nodes (job, batch, place);
 CREATE INDEX job_nodes_by_sequence ON job_nodes (job, sequence);
 
 CREATE TABLE reservations (
-    node       TEXT COLLATE "C" PRIMARY KEY REFERENCES nodes (name) ON DELETE CASCADE,
+    node       TEXT COLLATE "C" PRIMARY KEY,
     fence      BIGINT NOT NULL,
     owner      TEXT COLLATE "C" NOT NULL,
     purpose    TEXT COLLATE "C" NOT NULL,
     expires_ms BIGINT NOT NULL
-);
+) WITH (fillfactor = 60);
 CREATE INDEX reservations_by_fence ON reservations (fence);
 
 CREATE TABLE progress (
-    node       TEXT COLLATE "C" PRIMARY KEY REFERENCES nodes (name) ON DELETE CASCADE,
+    node       TEXT COLLATE "C" PRIMARY KEY,
     phase      TEXT COLLATE "C" NOT NULL,
     detail     TEXT COLLATE "C" NOT NULL,
     since_ms   BIGINT NOT NULL,
@@ -157,7 +161,7 @@ CREATE TABLE progress (
     started_ms BIGINT NOT NULL,
     -- Of the reservation under which the deploy was begun.
     purpose    TEXT COLLATE "C" NOT NULL
-);
+) WITH (fillfactor = 60);
 
 CREATE TABLE leases (
     ip         TEXT COLLATE "C" PRIMARY KEY,
@@ -169,3 +173,13 @@ CREATE TABLE leases (
 );
 CREATE INDEX leases_by_mac ON leases (mac, network);
 CREATE INDEX leases_by_expiry ON leases (expires_ms);
+
+CREATE FUNCTION remove_what_nodes_had() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM nics USING gone WHERE nics.node = gone.name;
+    DELETE FROM reservations USING gone WHERE reservations.node = gone.name;
+    DELETE FROM progress USING gone WHERE progress.node = gone.name;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER nodes_removed AFTER DELETE ON nodes REFERENCING OLD TABLE AS gone
+    FOR EACH STATEMENT EXECUTE FUNCTION remove_what_nodes_had();

@@ -34,7 +34,7 @@ CREATE INDEX jobs_by_finish ON jobs (finished_ms);
 
 -- names: [["n1"],["n2"],…]. state: 0 waits, 1 begun, 2 finished.
 CREATE TABLE batches (
-    job    BIGINT NOT NULL REFERENCES jobs (number) ON DELETE CASCADE,
+    job    BIGINT NOT NULL,
     number BIGINT NOT NULL,
     wave   BIGINT NOT NULL,
     state  BIGINT NOT NULL,
@@ -45,7 +45,7 @@ CREATE INDEX batches_unfinished ON batches (job, wave, number) WHERE state < 2;
 
 -- What came of a node; there is no row before that. kind: 0 failed, 1 done, 2 left alone.
 CREATE TABLE job_nodes (
-    job      BIGINT NOT NULL REFERENCES jobs (number) ON DELETE CASCADE,
+    job      BIGINT NOT NULL,
     sequence BIGINT NOT NULL,
     node     TEXT COLLATE "C" NOT NULL,
     kind     BIGINT NOT NULL,
@@ -53,3 +53,12 @@ CREATE TABLE job_nodes (
     PRIMARY KEY (job, sequence)
 );
 CREATE UNIQUE INDEX job_nodes_by_node ON job_nodes (job, node);
+
+CREATE FUNCTION remove_what_jobs_had() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM batches USING gone WHERE batches.job = gone.number;
+    DELETE FROM job_nodes USING gone WHERE job_nodes.job = gone.number;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER jobs_removed AFTER DELETE ON jobs REFERENCING OLD TABLE AS gone
+    FOR EACH STATEMENT EXECUTE FUNCTION remove_what_jobs_had();
