@@ -23,7 +23,8 @@ pub use workers::Workers;
 pub struct Config {
     /// Where the daemon keeps what must survive it; absent: see [`crate::state_dir`].
     pub state_dir: Option<PathBuf>,
-    /// The database, `sqlite:FILE`; absent: `xcat3.db` in the state directory.
+    /// The database, `sqlite:FILE` or `postgres://…`; absent: `xcat3.db` in the state directory.
+    /// May hold a password.
     pub database: Option<String>,
     /// The name of this host among all hosts of xcat3; absent: what `uname -n` says.
     pub hostname: Option<String>,

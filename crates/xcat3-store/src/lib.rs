@@ -25,6 +25,7 @@ mod provisioning;
 mod reservations;
 mod services;
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
@@ -95,8 +96,20 @@ impl Store {
     }
 }
 
-/// Now, in milliseconds since 1970 (UTC).
+/// By how many milliseconds the clock that the users of the database share is ahead of this host's.
+static AHEAD_MS: AtomicI64 = AtomicI64::new(0);
+
+fn set_ahead_ms(ahead: i64) {
+    AHEAD_MS.store(ahead, Ordering::Relaxed);
+}
+
+/// Now, in milliseconds since 1970 (UTC), by the clock that the users of the database share: that of
+/// its host on PostgreSQL, their own on SQLite.
 fn now_ms() -> i64 {
+    local_ms().saturating_add(AHEAD_MS.load(Ordering::Relaxed))
+}
+
+fn local_ms() -> i64 {
     milliseconds(
         SystemTime::now()
             .duration_since(UNIX_EPOCH)

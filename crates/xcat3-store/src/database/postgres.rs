@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::{PATIENCE, Turn};
-use crate::StoreError;
+use crate::{StoreError, local_ms, set_ahead_ms};
 
 /// Connections of a process that write at the same time.
 const WRITERS: u32 = 2;
@@ -22,6 +22,10 @@ const WRITERS: u32 = 2;
 const READERS: u32 = 2;
 /// For how long a request waits until it asks whether the database is there at all.
 const AWAY: Duration = Duration::from_secs(5);
+/// After how long a connection is replaced, and the clocks are compared again.
+const LIFETIME: Duration = Duration::from_secs(1_800);
+/// The oldest PostgreSQL that will do.
+const OLDEST: u32 = 13;
 /// How long connecting may take.
 const CONNECTING: Duration = Duration::from_secs(3);
 /// For how long it is believed what was found out about the database being there.
@@ -168,12 +172,36 @@ fn pool(connections: u32) -> PgPoolOptions {
         .max_connections(connections)
         .acquire_timeout(PATIENCE)
         .idle_timeout(Duration::from_secs(600))
-        .max_lifetime(None)
+        .max_lifetime(LIFETIME)
         .test_before_acquire(true)
         .after_connect(|connection, _| {
-            Box::pin(async move { connection.execute(SESSION).await.map(|_| ()) })
+            Box::pin(async move {
+                connection.execute(SESSION).await?;
+                set_clock(connection).await
+            })
         })
         .after_release(|connection, _| Box::pin(is_usable(connection)))
+}
+
+/// The hosts that share the database go by its clock: reservations and heartbeats would end too early
+/// or too late by those of hosts that are ahead or behind.
+async fn set_clock(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let clock = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
+    let before = local_ms();
+    let theirs = sqlx::query_scalar::<_, i64>(clock).persistent(false);
+    let theirs = theirs.fetch_one(connection).await?;
+    set_ahead_ms(ahead(before, theirs, local_ms()));
+    Ok(())
+}
+
+/// By how much a clock is ahead that showed `theirs` when ours was between `before` and `after`; 0
+/// where it may be the same.
+fn ahead(before: i64, theirs: i64, after: i64) -> i64 {
+    if (before..=after).contains(&theirs) {
+        0
+    } else {
+        theirs - (before + (after - before) / 2)
+    }
 }
 
 /// The ping waits until a transaction that was dropped has been rolled back; of a host that is cut
@@ -199,6 +227,13 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StoreError>
 /// On a connection of its own: a migration may take longer than a request.
 async fn migrate(options: &PgConnectOptions) -> Result<(), StoreError> {
     let mut connection = connect(options).await?;
+    if connection
+        .server_version_num()
+        .is_some_and(|version| version < OLDEST * 10_000)
+    {
+        let why = format!("PostgreSQL {OLDEST} or newer is needed");
+        return Err(StoreError::Invalid(why));
+    }
     let encoding = sqlx::query_scalar::<_, String>("SHOW server_encoding");
     if encoding.fetch_one(&mut connection).await? != "UTF8" {
         let why = "the database must have the encoding UTF8: createdb --encoding=UTF8";
@@ -245,5 +280,18 @@ impl Presence {
             Err(StoreError::Unavailable(why)) => Err(why),
             Err(other) => Err(other.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ahead;
+
+    #[test]
+    fn clocks_differ_only_where_they_must() {
+        assert_eq!(ahead(1_000, 1_000, 1_000), 0);
+        assert_eq!(ahead(1_000, 1_030, 1_040), 0, "the answer took that long");
+        assert_eq!(ahead(1_000, 61_020, 1_040), 60_000);
+        assert_eq!(ahead(61_000, 1_020, 61_040), -60_000);
     }
 }

@@ -124,10 +124,9 @@ async fn those_who_write_beside_each_other_lose_nothing() {
         }
         working.push(tokio::spawn(async move {
             for round in 0..6 {
-                // All for the same purpose: they take one another's away.
-                let owner = format!("host{process}/0");
+                // All of one owner and purpose: they take one another's away.
                 let fence = store
-                    .reserve(&mine, &owner, "work", LONG)
+                    .reserve(&mine, "host/0", "work", LONG)
                     .await
                     .unwrap()
                     .fence;
