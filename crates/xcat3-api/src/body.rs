@@ -18,6 +18,8 @@ const BULK_LIMIT: usize = 256 << 20;
 const LIMIT: usize = 1 << 20;
 /// How much more than the limit is read and thrown away, so that the sender hears why.
 const TOLERATED: usize = 256 << 20;
+/// How much room is made at most for what is announced and not there yet.
+const RESERVED: usize = 32 << 20;
 /// How long the body may take to arrive.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(300);
 /// Above this size a body is parsed off the threads that serve requests.
@@ -81,11 +83,11 @@ where
 
 async fn bytes_of(request: Request, limit: usize) -> Result<Bytes, ApiError> {
     let announced = request.headers().get(header::CONTENT_LENGTH);
-    let announced = announced.and_then(|value| value.to_str().ok()?.parse().ok());
+    let announced: Option<usize> = announced.and_then(|value| value.to_str().ok()?.parse().ok());
     let mut body = request.into_body();
-    let mut bytes = BytesMut::new();
+    let mut bytes = BytesMut::with_capacity(announced.unwrap_or(0).min(limit).min(RESERVED));
     let mut length: usize = 0;
-    if announced.is_some_and(|length: usize| length > limit.saturating_add(TOLERATED)) {
+    if announced.is_some_and(|length| length > limit.saturating_add(TOLERATED)) {
         return Err(too_large(limit));
     }
     while let Some(frame) = body.frame().await {

@@ -171,12 +171,14 @@ fn heard(nudges: Result<Nudges, BusError>) -> Option<Nudges> {
         .ok()
 }
 
-fn without_repeats(names: Vec<NodeName>) -> Vec<NodeName> {
+fn without_repeats(mut names: Vec<NodeName>) -> Vec<NodeName> {
     let mut seen = HashSet::with_capacity(names.len());
+    let first: Vec<bool> = names.iter().map(|name| seen.insert(name)).collect();
+    if seen.len() < names.len() {
+        let mut first = first.into_iter();
+        names.retain(|_| first.next().unwrap_or(true));
+    }
     names
-        .into_iter()
-        .filter(|name| seen.insert(name.clone()))
-        .collect()
 }
 
 impl Running {
@@ -219,7 +221,7 @@ impl Running {
     /// that was asked for and has no outcome by then is told so; the job goes on.
     ///
     /// # Errors
-    /// The store can't be read.
+    /// The store can't be read, and was not back by the deadline.
     pub async fn collect(
         mut self,
         deadline: Duration,
@@ -227,11 +229,20 @@ impl Running {
         let end = Instant::now() + deadline;
         let mut told = Vec::with_capacity(self.names.len());
         while let Ok(next) = tokio::time::timeout_at(end, self.next()).await {
-            match next? {
-                Some(outcomes) => {
+            match next {
+                Ok(Some(outcomes)) => {
                     told.extend(outcomes.into_iter().map(|(_, name, told)| (name, told)));
                 }
-                None => break,
+                Ok(None) => break,
+                // The job goes on, and the store may be back before the deadline.
+                Err(StoreError::Unavailable(why)) => {
+                    tracing::warn!(job = %self.id, why, "waiting for the database");
+                    let again = tokio::time::sleep(LOOK_AGAIN);
+                    if tokio::time::timeout_at(end, again).await.is_err() {
+                        return Err(StoreError::Unavailable(why));
+                    }
+                }
+                Err(error) => return Err(error),
             }
         }
         if self.names.is_empty() {

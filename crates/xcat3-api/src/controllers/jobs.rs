@@ -15,8 +15,9 @@ use super::{Answer, accepted, ok};
 use crate::Api;
 use crate::error::{ApiError, Failures, Missing};
 use crate::follow::{Form, follow};
-use crate::negotiation::last_event_id;
+use crate::negotiation::{Told, last_event_id, told};
 use crate::parameters::{Name, Params};
+use crate::submission::LINES;
 
 /// The most jobs, or outcomes, of one answer, and how many there are where nothing is asked for.
 const MOST: usize = 1_000;
@@ -167,8 +168,10 @@ pub async fn show(
     params(("id" = String, Path, description = "its id"), After,
         ("Last-Event-ID" = Option<i64>, Header, description = "go on after the event with this id")),
     responses((status = 200, description = "server-sent events: `outcome`, whose id is its \
-        `sequence`, and `end`, with the counts; comments keep an idle stream alive",
-        content((StreamLine = "text/event-stream", example = json!(EVENTS)))), Missing, Failures))]
+        `sequence`, and `end`, with the counts; comments keep an idle stream alive. With \
+        `Accept: application/x-ndjson` lines",
+        content((StreamLine = "text/event-stream", example = json!(EVENTS)),
+            (StreamLine = "application/x-ndjson", example = json!(LINES)))), Missing, Failures))]
 pub async fn events(
     State(api): State<Api>,
     Name(text): Name,
@@ -178,7 +181,11 @@ pub async fn events(
     let after = after(params.after.as_deref())?;
     let after = last_event_id(&headers)?.unwrap_or(after);
     let running = running(&api, &text, after).await?;
-    Ok(follow(api, running, Form::Events))
+    let form = match told(&headers) {
+        Told::Streamed => Form::Lines,
+        Told::Together | Told::Later => Form::Events,
+    };
+    Ok(follow(api, running, form))
 }
 
 async fn running(api: &Api, text: &str, after: i64) -> Result<Running, ApiError> {

@@ -6,6 +6,7 @@ mod contract;
 mod hardware;
 mod jobs;
 mod many;
+mod outages;
 mod prototype;
 mod provisioning;
 mod ranges;

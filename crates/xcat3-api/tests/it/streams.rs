@@ -209,6 +209,10 @@ async fn events_go_on_where_the_client_was_cut_off() {
     let mut stream = Stream::events(&world, &format!("{target}?after={id}"), &[]).await;
     let (_, _, next) = stream.event().await.unwrap();
     assert_eq!(next["node"], "n1");
+    let request = asking("GET", &target, &[LINES, ("Last-Event-ID", &id)], "");
+    let mut lines = Stream::open(Wire::to(world.address).await, &request, b"\n").await;
+    assert_eq!(lines.line().await["node"], "n1");
+    assert_eq!(lines.rest().await.last().unwrap(), &counts);
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ pub const IMAGE: &str = "debian12-x86_64";
 pub struct World {
     _dir: TempDir,
     pub store: Store,
-    pub bus: Arc<InProcess>,
+    pub bus: Arc<dyn Bus>,
     pub machines: Machines,
     pub address: SocketAddr,
     pub shutdown: CancellationToken,
@@ -64,11 +64,23 @@ impl World {
     }
 
     async fn start(config: config::Api, machines: Machines, with_conductor: bool) -> Self {
-        LazyLock::force(&LOGGING);
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", dir.path().join("xcat3.db").display());
-        let store = Store::open(&url).await.unwrap();
         let bus = Arc::new(InProcess::default());
+        Self::over(&url, bus, dir, config, machines, with_conductor).await
+    }
+
+    /// Over a database and a bus that the test has in its hands.
+    pub async fn over(
+        url: &str,
+        bus: Arc<dyn Bus>,
+        dir: TempDir,
+        config: config::Api,
+        machines: Machines,
+        with_conductor: bool,
+    ) -> Self {
+        LazyLock::force(&LOGGING);
+        let store = Store::open(url).await.unwrap();
         let shutdown = CancellationToken::new();
         if with_conductor {
             let control = Arc::new(machines.clone());
