@@ -203,6 +203,8 @@ fn settings() -> Settings {
     Settings {
         slot: Slot::alone("conductor1"),
         batches_at_once: 8,
+        provisioning_at_once: 4,
+        reservation: Duration::from_secs(30),
         operation_deadline: Duration::from_secs(20),
         serve_deadline: Duration::from_millis(300),
         first_contact: Duration::from_secs(86_400),
