@@ -6,7 +6,7 @@
 //! conductor that is silent may still be at work.
 
 use std::collections::HashSet;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -118,6 +118,7 @@ impl Conductor {
             job: batch.job,
             fence: held.tenure.map(|tenure| tenure.fence),
             left: AtomicUsize::new(held.nodes.len()),
+            lost: AtomicUsize::new(0),
         }
     }
 
@@ -145,7 +146,8 @@ impl Conductor {
                 tenure.during(recorder, work).await
             }
         };
-        if !lasted || matches!(result, Err(Unfinished::Lost)) {
+        let lost = recorder.lost.load(Ordering::Acquire);
+        if !lasted || lost > 0 || matches!(result, Err(Unfinished::Lost)) {
             // What is still held is free for whoever tries again.
             let release = || self.store.release(tenure.fence);
             self.patience.persist("reservation", release).await?;

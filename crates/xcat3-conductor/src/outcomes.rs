@@ -27,6 +27,8 @@ pub(crate) struct Recorder<'a> {
     pub(crate) fence: Option<i64>,
     /// How many of the nodes of that reservation have not been written and are not being written.
     pub(crate) left: AtomicUsize,
+    /// Of how many of them nothing was written, because somebody else holds them.
+    pub(crate) lost: AtomicUsize,
 }
 
 impl Recorder<'_> {
@@ -55,7 +57,8 @@ impl Recorder<'_> {
             return Ok(());
         }
         let write = || self.store.settle(self.job, fence, outcomes);
-        self.patience.persist("outcomes", write).await?;
+        let lost = self.patience.persist("outcomes", write).await?;
+        self.lost.fetch_add(lost, Ordering::AcqRel);
         if let Err(error) = self.bus.nudge(Topic::Job(self.job)).await {
             tracing::debug!(%error, "outcomes will be told late");
         }

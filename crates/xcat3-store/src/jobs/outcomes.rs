@@ -38,6 +38,8 @@ impl Store {
     /// recorded of nodes that somebody holds for this very job ([`super::Batch::purpose`]): what
     /// comes of them is for that one to say.
     ///
+    /// Tells of how many nodes nothing was written because they are not held under the fence.
+    ///
     /// # Errors
     /// The database failed; nothing was recorded or given back.
     pub async fn settle(
@@ -45,14 +47,14 @@ impl Store {
         job: JobId,
         fence: Option<i64>,
         outcomes: &[(NodeName, Outcome)],
-    ) -> Result<(), StoreError> {
+    ) -> Result<usize, StoreError> {
         if outcomes.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         beside!(self, tx, {
             let take = "UPDATE jobs SET open_wave = open_wave WHERE id = $1 RETURNING number";
             let Some(row) = tx.row(take, [job.to_string().into()]).await? else {
-                return Ok(());
+                return Ok(0);
             };
             let number = row.int(0)?;
             let names: Vec<&NodeName> = outcomes.iter().map(|(name, _)| name).collect();
@@ -64,6 +66,10 @@ impl Store {
                 .iter()
                 .filter(|(name, _)| held.contains(name.as_str()) == wanted);
             record(&mut tx, number, told).await?;
+            match fence {
+                Some(_) => names.len().saturating_sub(held.len()),
+                None => 0,
+            }
         })
     }
 

@@ -216,7 +216,8 @@ pub async fn whoever_hears_of_an_outcome_finds_the_node_free(store: Store) {
     let mine = reserve(names[..2].to_vec(), "host1").await.fence;
     let other = reserve(names[2..].to_vec(), "host2").await.fence;
     let both = ok(&[names[0].clone(), names[2].clone()]);
-    store.settle(job, Some(mine), &both).await.unwrap();
+    let lost = store.settle(job, Some(mine), &both).await.unwrap();
+    assert_eq!(lost, 1);
     assert_eq!(told(&store, job).await, ok(&names[..1]), "c is another's");
     assert_eq!(store.held(mine).await.unwrap(), names[1..2]);
     assert_eq!(
@@ -245,7 +246,8 @@ pub async fn who_lost_its_nodes_writes_nothing(store: Store) {
     tokio::time::sleep(short * 2).await;
     // Its time is over, though nobody else took them.
     let late = ok(&names);
-    store.settle(job, Some(paused.fence), &late).await.unwrap();
+    let lost = store.settle(job, Some(paused.fence), &late).await.unwrap();
+    assert_eq!(lost, late.len());
     assert_eq!(told(&store, job).await, []);
     assert_eq!(
         store
@@ -264,7 +266,8 @@ pub async fn who_lost_its_nodes_writes_nothing(store: Store) {
         .reserve(&names, "host2/0", "batch 0", LONG)
         .await
         .unwrap();
-    store.settle(job, Some(paused.fence), &late).await.unwrap();
+    let lost = store.settle(job, Some(paused.fence), &late).await.unwrap();
+    assert_eq!(lost, late.len());
     store
         .finish_batch(job, 0, Some(paused.fence))
         .await
