@@ -57,10 +57,11 @@ impl Conductor {
         let Some((batch, held)) = self.take(work).await? else {
             return Ok(());
         };
+        let fence = held.tenure.map(|tenure| tenure.fence);
         let recorder = self.recorder(&batch, &held);
         recorder.record_free(&left_out(&batch.names, &held)).await?;
         self.act(&batch.operation, held, &recorder).await?;
-        Ok(self.finish(work, recorder.fence).await?)
+        Ok(self.finish(work, fence).await?)
     }
 
     /// Ends a batch that killed whoever tried it: its nodes are told so.
@@ -68,12 +69,13 @@ impl Conductor {
         let Some((batch, held)) = self.take(work).await? else {
             return Ok(());
         };
+        let fence = held.tenure.map(|tenure| tenure.fence);
         let recorder = self.recorder(&batch, &held);
         recorder.record_free(&left_out(&batch.names, &held)).await?;
         let failed = |node: &Node| (node.name.clone(), Outcome::failed(reason));
         let outcomes: Vec<_> = held.nodes.iter().map(failed).collect();
         recorder.record(&outcomes).await?;
-        Ok(self.finish(work, recorder.fence).await?)
+        Ok(self.finish(work, fence).await?)
     }
 
     /// Begins a batch and takes its nodes; nothing where nothing is left to be done.
@@ -116,7 +118,7 @@ impl Conductor {
             bus: self.bus.as_ref(),
             patience: &self.patience,
             job: batch.job,
-            fence: held.tenure.map(|tenure| tenure.fence),
+            tenure: held.tenure,
             left: AtomicUsize::new(held.nodes.len()),
             lost: AtomicUsize::new(0),
         }
@@ -135,7 +137,7 @@ impl Conductor {
         };
         let (result, lasted) = match Change::of(operation) {
             Some(change) => {
-                let work = |_| self.provision(change, &held, tenure.fence, recorder);
+                let work = |_| self.provision(change, &held, tenure, recorder);
                 tenure.during(recorder, work).await
             }
             None => {

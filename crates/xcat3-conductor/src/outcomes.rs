@@ -1,5 +1,6 @@
 //! Recording what came of each node: many outcomes a write, soon after they happened.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use xcat3_service::bus::Topic;
 use xcat3_store::{JobId, Store, StoreError};
 
 use crate::persist::Patience;
+use crate::tenure::Tenure;
 
 /// How old an outcome gets at most before it is written, so that it is written with others.
 const GATHER: Duration = Duration::from_millis(20);
@@ -24,7 +26,7 @@ pub(crate) struct Recorder<'a> {
     pub(crate) patience: &'a Patience,
     pub(crate) job: JobId,
     /// The reservation that holds the nodes, if one does.
-    pub(crate) fence: Option<i64>,
+    pub(crate) tenure: Option<Tenure>,
     /// How many of the nodes of that reservation have not been written and are not being written.
     pub(crate) left: AtomicUsize,
     /// Of how many of them nothing was written, because somebody else holds them.
@@ -34,10 +36,23 @@ pub(crate) struct Recorder<'a> {
 impl Recorder<'_> {
     /// Writes `outcomes` of nodes that are held. The nodes are free for other operations from then
     /// on, so that whoever hears of an outcome can act on the node at once. Nothing is written of
-    /// those that are not held any more.
+    /// those that somebody else holds now.
     pub(crate) async fn record(&self, outcomes: &[(NodeName, Outcome)]) -> Result<(), StoreError> {
         self.left.fetch_sub(outcomes.len(), Ordering::AcqRel);
-        self.write(self.fence, outcomes).await
+        let Some(tenure) = self.tenure else {
+            return self.write(None, outcomes).await.map(|_| ());
+        };
+        let fence = Some(tenure.fence);
+        let mut lost = self.write(fence, outcomes).await?;
+        if lost > 0 {
+            // Its time may have run out while the database was away, and nobody took them.
+            let held = self.regain(tenure).await?;
+            let again = outcomes.iter().filter(|(name, _)| held.contains(name));
+            let again: Vec<_> = again.cloned().collect();
+            lost = lost.saturating_sub(again.len()) + self.write(fence, &again).await?;
+        }
+        self.lost.fetch_add(lost, Ordering::AcqRel);
+        Ok(())
     }
 
     /// Writes `outcomes` of nodes that are not held.
@@ -45,24 +60,31 @@ impl Recorder<'_> {
         &self,
         outcomes: &[(NodeName, Outcome)],
     ) -> Result<(), StoreError> {
-        self.write(None, outcomes).await
+        self.write(None, outcomes).await.map(|_| ())
     }
 
+    /// Puts the end of the reservation off, and tells which nodes it still holds.
+    pub(crate) async fn regain(&self, tenure: Tenure) -> Result<HashSet<NodeName>, StoreError> {
+        let extend = || self.store.extend(tenure.fence, tenure.length);
+        let held = self.patience.persist("reservation", extend).await?;
+        Ok(held.into_iter().collect())
+    }
+
+    /// Tells of how many nodes nothing was written, because they are not held.
     async fn write(
         &self,
         fence: Option<i64>,
         outcomes: &[(NodeName, Outcome)],
-    ) -> Result<(), StoreError> {
+    ) -> Result<usize, StoreError> {
         if outcomes.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let write = || self.store.settle(self.job, fence, outcomes);
         let lost = self.patience.persist("outcomes", write).await?;
-        self.lost.fetch_add(lost, Ordering::AcqRel);
         if let Err(error) = self.bus.nudge(Topic::Job(self.job)).await {
             tracing::debug!(%error, "outcomes will be told late");
         }
-        Ok(())
+        Ok(lost)
     }
 
     /// Writes outcomes of nodes that are held as they come, until all senders are gone: the first

@@ -13,33 +13,31 @@ use crate::Conductor;
 use crate::batch::Held;
 use crate::decide::{Change, Facts, decide};
 use crate::outcomes::Recorder;
-use crate::tenure::Unfinished;
+use crate::tenure::{Tenure, Unfinished};
 
 impl Conductor {
-    /// Makes `change` on the nodes that are held under `fence` and records what came of each.
+    /// Makes `change` on the nodes that are held and records what came of each.
     pub(crate) async fn provision(
         &self,
         change: Change<'_>,
         held: &Held,
-        fence: i64,
+        tenure: Tenure,
         recorder: &Recorder<'_>,
     ) -> Result<(), Unfinished> {
-        let (store, patience) = (&self.store, &self.patience);
-        let facts = patience
-            .persist("facts of a deploy", || self.facts(change))
-            .await?;
+        let read = || self.facts(change);
+        let facts = self.patience.persist("facts of a deploy", read).await?;
         let (changes, refused) = decide_all(change, held, &facts);
         recorder.record(&refused).await?;
-        let write = || store.provision(fence, &changes);
-        let revision = patience.persist("provisioning", write).await?;
-        let still = patience
-            .persist("reservations", || store.held(fence))
-            .await?;
-        let still: HashSet<NodeName> = still.into_iter().collect();
+        let (mut revision, mut still) = self.write(tenure.fence, &changes).await?;
         let decided = changes.iter().map(|change| &change.name);
-        let (written, lost): (Vec<&NodeName>, Vec<&NodeName>) = decided
-            .chain(done(change, held))
-            .partition(|name| still.contains(*name));
+        let decided: Vec<&NodeName> = decided.chain(done(change, held)).collect();
+        if decided.iter().any(|name| !still.contains(*name)) {
+            // Its time may have run out while the database was away, and nobody took them.
+            recorder.regain(tenure).await?;
+            (revision, still) = self.write(tenure.fence, &changes).await?;
+        }
+        let (written, lost): (Vec<&NodeName>, Vec<&NodeName>) =
+            decided.into_iter().partition(|name| still.contains(*name));
         if !written.is_empty() {
             let outcome = self.when_served(revision).await?;
             let told = |name: &NodeName| (name.clone(), outcome.clone());
@@ -51,6 +49,19 @@ impl Conductor {
             // Whoever holds them now knows; what they leave undone is tried again.
             false => Err(Unfinished::Lost),
         }
+    }
+
+    /// Writes `changes` to those of the nodes that are held; gives the revision, and who is held.
+    async fn write(
+        &self,
+        fence: i64,
+        changes: &[Provision],
+    ) -> Result<(Revision, HashSet<NodeName>), StoreError> {
+        let write = || self.store.provision(fence, changes);
+        let revision = self.patience.persist("provisioning", write).await?;
+        let ask = || self.store.held(fence);
+        let still = self.patience.persist("reservations", ask).await?;
+        Ok((revision, still.into_iter().collect()))
     }
 
     /// The outcome of what was written as `revision`, once every network service serves it or the

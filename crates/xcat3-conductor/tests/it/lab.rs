@@ -31,11 +31,23 @@ pub(crate) struct Rehearsal {
     /// After so many nodes nothing happens any more.
     stop_after: Mutex<Option<usize>>,
     calls: AtomicUsize,
+    /// Whether everybody waits before each node.
+    held: AtomicBool,
 }
 
 impl Rehearsal {
     pub(crate) fn stop_after(&self, nodes: Option<usize>) {
         *self.stop_after.lock().unwrap() = nodes;
+    }
+
+    /// Has it wait before each node, or go on.
+    pub(crate) fn hold(&self, hold: bool) {
+        self.held.store(hold, Ordering::SeqCst);
+    }
+
+    /// How often it was called.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
     }
 
     /// How often it acted on each node.
@@ -81,6 +93,9 @@ impl ControlDriver for InHand {
             ControlOperation::Power(_) | ControlOperation::SetBootDevice(_) => "ok",
         };
         for node in order.nodes {
+            while self.rehearsal.held.load(Ordering::SeqCst) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
             if self.killed.load(Ordering::SeqCst) || !self.rehearsal.act(&node.name) {
                 std::future::pending::<()>().await;
             }
@@ -106,7 +121,8 @@ impl FindControl for Drivers {
 pub(crate) struct Lab {
     _dir: TempDir,
     pub(crate) store: Store,
-    bus: InProcess,
+    pub(crate) url: String,
+    pub(crate) bus: InProcess,
     pub(crate) jobs: Jobs,
     pub(crate) rehearsal: Arc<Rehearsal>,
     pub(crate) settings: Settings,
@@ -135,27 +151,21 @@ impl AtWork {
 
 impl Lab {
     pub(crate) async fn new() -> Self {
+        Self::with_bus(InProcess::default()).await
+    }
+
+    pub(crate) async fn with_bus(bus: InProcess) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", dir.path().join("xcat3.db").display());
         let store = Store::open(&url).await.unwrap();
-        let bus = InProcess::default();
         Self {
             _dir: dir,
+            url,
             jobs: Jobs::new(store.clone(), Arc::new(bus.clone())),
             store,
             bus,
             rehearsal: Arc::default(),
-            settings: Settings {
-                slot: Slot::alone("lab"),
-                batches_at_once: 8,
-                provisioning_at_once: 4,
-                reservation: Duration::from_secs(30),
-                operation_deadline: Duration::from_secs(20),
-                serve_deadline: Duration::from_millis(300),
-                first_contact: Duration::from_secs(86_400),
-                silence: Duration::from_secs(3_600),
-                drain: Duration::from_secs(5),
-            },
+            settings: settings(),
         }
     }
 
@@ -257,6 +267,20 @@ impl Lab {
             .update_nodes(std::slice::from_ref(name), &mut change)
             .await;
         assert!(outcomes.unwrap()[0].1.is_done());
+    }
+}
+
+pub(crate) fn settings() -> Settings {
+    Settings {
+        slot: Slot::alone("lab"),
+        batches_at_once: 8,
+        provisioning_at_once: 4,
+        reservation: Duration::from_secs(30),
+        operation_deadline: Duration::from_secs(50),
+        serve_deadline: Duration::from_millis(300),
+        first_contact: Duration::from_secs(86_400),
+        silence: Duration::from_secs(3_600),
+        drain: Duration::from_secs(5),
     }
 }
 
