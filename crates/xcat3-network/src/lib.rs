@@ -38,7 +38,7 @@ use crate::dhcp::promise;
 use crate::dhcp::server::Shared;
 use crate::images::Images;
 use crate::leases::LeaseTable;
-use crate::listeners::Listeners;
+use crate::listeners::{Among, Listeners};
 use crate::private::Private;
 use crate::progress::Sightings;
 use crate::snapshot::{Feed, Snapshot};
@@ -94,6 +94,10 @@ pub async fn run(
         http_port: settings.network.http_port,
         private: Private::new(jobs),
     });
+    let among = Among {
+        shared: settings.slot.workers > 1,
+        drain: settings.network.drain_s.duration(),
+    };
     let serving = serving::Serving {
         store: store.clone(),
         report: heartbeat::report(ServiceKind::Network, &settings.slot),
@@ -103,13 +107,19 @@ pub async fn run(
         images: tree.images.clone(),
         interfaces: settings.network.interfaces,
         router_advertisements: settings.network.router_advertisements,
-        listeners: Listeners::new(tree, shared),
+        listeners: Listeners::new(tree, shared, among),
     };
     // The writer of promises ends by itself once the last server that makes any is gone.
     tokio::join!(
         serving.until(&shutdown),
         promise::keep(store.clone(), kept),
-        progress::write(store.clone(), snapshot, sightings, shutdown.clone()),
+        progress::write(
+            store.clone(),
+            snapshot,
+            sightings,
+            among.shared,
+            shutdown.clone()
+        ),
     );
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -23,10 +24,20 @@ struct Running {
     link: watch::Sender<Vec<Served>>,
 }
 
+/// Among whom the servers run.
+#[derive(Clone, Copy, Debug)]
+pub struct Among {
+    /// Whether other workers of this host bind the same ports.
+    pub shared: bool,
+    /// How long running HTTP answers may go on after a shutdown.
+    pub drain: Duration,
+}
+
 /// The servers that run.
 pub struct Listeners {
     tree: Arc<Tree>,
     shared: Arc<Shared>,
+    among: Among,
     running: BTreeMap<Server, Running>,
 }
 
@@ -35,10 +46,11 @@ const TFTP_PORT: u16 = 69;
 impl Listeners {
     /// Nothing runs yet.
     #[must_use]
-    pub fn new(tree: Arc<Tree>, shared: Arc<Shared>) -> Self {
+    pub fn new(tree: Arc<Tree>, shared: Arc<Shared>, among: Among) -> Self {
         Self {
             tree,
             shared,
+            among,
             running: BTreeMap::new(),
         }
     }
@@ -159,12 +171,23 @@ impl Listeners {
             }
             Service::Tftp => {
                 let limits = tftp::Limits::default();
-                let server = tftp::Server::bind(at(TFTP_PORT), Some(interface), limits)?;
+                let bind = match self.among.shared {
+                    true => tftp::Server::share,
+                    false => tftp::Server::bind,
+                };
+                let server = bind(at(TFTP_PORT), Some(interface), limits)?;
                 tokio::spawn(server.run(tree, stop))
             }
             Service::Http => {
-                let limits = http::Limits::default();
-                let server = http::Server::bind(at(tree.http_port), Some(interface), limits)?;
+                let limits = http::Limits {
+                    drain_time: self.among.drain,
+                    ..http::Limits::default()
+                };
+                let bind = match self.among.shared {
+                    true => http::Server::share,
+                    false => http::Server::bind,
+                };
+                let server = bind(at(tree.http_port), Some(interface), limits)?;
                 tokio::spawn(server.run(tree, stop))
             }
             Service::RouterAdvertisements => tokio::spawn(ra::serve(

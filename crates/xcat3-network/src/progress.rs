@@ -36,6 +36,57 @@ struct Seen {
 struct Latest {
     token: String,
     progress: Progress,
+    news: News,
+}
+
+/// What was seen since it was last written. Another worker may have seen more of the node meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct News {
+    /// Whether the node was reset.
+    restarted: bool,
+    /// The furthest phase since then.
+    reached: Phase,
+}
+
+impl News {
+    const NONE: Self = Self {
+        restarted: false,
+        reached: Phase::Waiting,
+    };
+
+    fn with(self, step: Step) -> Self {
+        match step {
+            Step::Restarts(phase) => Self {
+                restarted: true,
+                reached: phase,
+            },
+            Step::Reaches(phase) => Self {
+                reached: self.reached.max(phase),
+                ..self
+            },
+            Step::Lives => self,
+        }
+    }
+
+    /// How far a node is by what this worker saw, `ours`, and by what is stored, which another may
+    /// have written.
+    fn merged(self, ours: &Progress, stored: &Progress, now_ms: i64) -> Progress {
+        let mut merged = ours.clone();
+        if self.restarted {
+            // Whatever others saw before that is over, and must not outlive it in the store.
+            merged.seen_ms = now_ms.max(stored.seen_ms);
+            return merged;
+        }
+        merged.phase = stored.phase.max(self.reached);
+        if merged.phase == stored.phase {
+            merged.since_ms = stored.since_ms;
+        }
+        if stored.seen_ms > ours.seen_ms {
+            merged.seen_ms = stored.seen_ms;
+            merged.detail.clone_from(&stored.detail);
+        }
+        merged
+    }
 }
 
 /// What may become of a node's phase at a sighting.
@@ -74,6 +125,7 @@ impl Sightings {
     ) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = seen.nodes.get(name).filter(|latest| latest.token == token);
+        let news = before.map_or(News::NONE, |latest| latest.news).with(step);
         let before = before.map(|latest| &latest.progress).or(stored);
         let was = before.map_or((Phase::Waiting, now_ms), |before| {
             (before.phase, before.since_ms)
@@ -100,6 +152,7 @@ impl Sightings {
             Latest {
                 token: token.to_owned(),
                 progress,
+                news,
             },
         );
         seen.unwritten.insert(name.clone());
@@ -146,6 +199,30 @@ impl Sightings {
         names.into_iter().filter_map(progress).collect()
     }
 
+    /// What is to be written for `taken`, where other workers write, too, and `stored` is what they
+    /// wrote: in memory from now on as well.
+    fn merge(&self, taken: &mut [(NodeName, Progress)], stored: &HashMap<NodeName, Progress>) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, progress) in taken {
+            if let (Some(latest), Some(stored)) = (seen.nodes.get_mut(name), stored.get(name)) {
+                // What was seen since it was taken stands for itself at the next writing.
+                latest.progress = latest.news.merged(&latest.progress, stored, now_ms());
+                progress.clone_from(&latest.progress);
+            }
+        }
+    }
+
+    /// Notes that these were written.
+    fn written(&self, taken: &[(NodeName, Progress)]) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Seen { nodes, unwritten } = &mut *seen;
+        for (name, _) in taken {
+            if let Some(latest) = nodes.get_mut(name).filter(|_| !unwritten.contains(name)) {
+                latest.news = News::NONE;
+            }
+        }
+    }
+
     /// Puts back what could not be written, and forgets nodes that are no longer deploying.
     fn settle(&self, snapshot: &Snapshot, failed: Vec<(NodeName, Progress)>) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -162,11 +239,13 @@ impl Sightings {
     }
 }
 
-/// Writes sightings to the store until `stop`, and the last ones then.
+/// Writes sightings to the store until `stop`, and the last ones then. With `shared` other workers of
+/// this host see the same nodes and write, too.
 pub async fn write(
     store: Store,
     snapshot: Snapshot,
     sightings: Sightings,
+    shared: bool,
     stop: CancellationToken,
 ) {
     loop {
@@ -174,11 +253,18 @@ pub async fn write(
             .run_until_cancelled(tokio::time::sleep(WRITE_EVERY))
             .await
             .is_none();
-        let news = sightings.take();
+        let mut news = sightings.take();
         let mut failed = Vec::new();
         if !news.is_empty() {
-            match tokio::time::timeout(PATIENCE, store.record_progress(&news)).await {
-                Ok(Ok(())) => {}
+            let writing = async {
+                if shared {
+                    let names: Vec<NodeName> = news.iter().map(|(name, _)| name.clone()).collect();
+                    sightings.merge(&mut news, &store.progress(&names).await?);
+                }
+                store.record_progress(&news).await
+            };
+            match tokio::time::timeout(PATIENCE, writing).await {
+                Ok(Ok(())) => sightings.written(&news),
                 Ok(Err(error)) => {
                     tracing::debug!(%error, "the progress of nodes is not saved yet");
                     failed = news;
@@ -248,6 +334,45 @@ mod tests {
         );
         sightings.note_deploy(&name, "a", Some(&stored), Step::Lives, "x", 11);
         assert_eq!(phase(&sightings, &name), (Phase::Dhcp, 10));
+    }
+
+    #[test]
+    fn what_two_workers_see_of_a_node_is_one_story() {
+        let name: NodeName = "node1".parse().unwrap();
+        let (first, second) = (Sightings::default(), Sightings::default());
+        let mut stored = HashMap::from([(
+            name.clone(),
+            Progress {
+                phase: Phase::Waiting,
+                detail: String::new(),
+                since_ms: 0,
+                seen_ms: 0,
+            },
+        )]);
+        let mut now = now_ms();
+        let mut sees = |who: &Sightings, step| {
+            now += 1;
+            who.note_deploy(&name, "a", None, step, "x", now);
+            let mut taken = who.take();
+            who.merge(&mut taken, &stored);
+            let (name, progress) = taken.remove(0);
+            let phase = progress.phase;
+            stored.insert(name.clone(), progress.clone());
+            who.written(&[(name, progress)]);
+            phase
+        };
+        assert_eq!(sees(&first, Step::Restarts(Phase::Dhcp)), Phase::Dhcp);
+        assert_eq!(
+            sees(&second, Step::Reaches(Phase::Packages)),
+            Phase::Packages
+        );
+        // The first worker knows of DHCP only, and does not take the node back there.
+        assert_eq!(sees(&first, Step::Lives), Phase::Packages);
+        assert_eq!(sees(&first, Step::Reaches(Phase::Kernel)), Phase::Packages);
+        // The node was reset: the second worker does not put it back to where it saw it last.
+        assert_eq!(sees(&first, Step::Restarts(Phase::Dhcp)), Phase::Dhcp);
+        assert_eq!(sees(&second, Step::Lives), Phase::Dhcp);
+        assert_eq!(sees(&second, Step::Reaches(Phase::Loader)), Phase::Loader);
     }
 
     #[test]

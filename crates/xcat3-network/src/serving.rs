@@ -128,6 +128,12 @@ impl Serving {
             &addresses,
             &self.interfaces,
         );
+        if self.slot.worker > 0 {
+            // A broadcast reaches the sockets of all workers; one answer is enough, and one process
+            // only gives the addresses of a dynamic range.
+            plan.servers
+                .retain(|server, _| matches!(server.service, Service::Tftp | Service::Http));
+        }
         if !self.router_advertisements {
             plan.servers
                 .retain(|server, _| server.service != Service::RouterAdvertisements);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use xcat3_core::NodeName;
 use xcat3_core::boot::Progress;
 
-use crate::database::{beside, chunks};
+use crate::database::{beside, chunks, chunks_of};
 use crate::{Store, StoreError};
 
 impl Store {
@@ -49,5 +49,32 @@ impl Store {
                 tx.run(statement, [chunk.as_str().into()]).await?;
             }
         })
+    }
+
+    /// How far nodes are, as far as they are deploying.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn progress(
+        &self,
+        names: &[NodeName],
+    ) -> Result<HashMap<NodeName, Progress>, StoreError> {
+        let statement = "
+            SELECT node, phase, detail, since_ms, seen_ms FROM progress
+            WHERE node IN (SELECT value ->> 0 FROM json_each($1))";
+        let mut tx = self.read().await?;
+        let mut found = HashMap::with_capacity(names.len());
+        for chunk in chunks_of(names)? {
+            for row in tx.rows(statement, [chunk.into()]).await? {
+                let progress = Progress {
+                    phase: row.parse(1, "the phase of a node")?,
+                    detail: row.text(2)?.to_owned(),
+                    since_ms: row.int(3)?,
+                    seen_ms: row.int(4)?,
+                };
+                found.insert(row.parse(0, "the name of a node")?, progress);
+            }
+        }
+        Ok(found)
     }
 }

@@ -112,6 +112,8 @@ pub struct Limits {
     pub send_time: Duration,
     /// How long the handler may take.
     pub answer_time: Duration,
+    /// How long running answers may go on after a shutdown.
+    pub drain_time: Duration,
 }
 
 impl Default for Limits {
@@ -125,6 +127,7 @@ impl Default for Limits {
             idle_time: Duration::from_secs(30),
             send_time: Duration::from_secs(30),
             answer_time: Duration::from_secs(30),
+            drain_time: Duration::from_secs(5),
         }
     }
 }

@@ -17,8 +17,6 @@ use super::connection::{Connection, Shared};
 use super::response::{Keep, Response};
 use super::{Handler, Limits};
 
-/// How long running answers may go on after a shutdown.
-const GRACE: Duration = Duration::from_secs(5);
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 
@@ -37,6 +35,24 @@ impl Server {
     /// # Errors
     /// The operating system's, for example that the port is in use.
     pub fn bind(address: SocketAddr, interface: Option<&str>, limits: Limits) -> io::Result<Self> {
+        Self::bind_with(address, interface, limits, false)
+    }
+
+    /// The same for an address that other processes of this user bind so, too: each takes a part of the
+    /// connections.
+    ///
+    /// # Errors
+    /// The operating system's, for example that another program uses the port.
+    pub fn share(address: SocketAddr, interface: Option<&str>, limits: Limits) -> io::Result<Self> {
+        Self::bind_with(address, interface, limits, true)
+    }
+
+    fn bind_with(
+        address: SocketAddr,
+        interface: Option<&str>,
+        limits: Limits,
+        shared: bool,
+    ) -> io::Result<Self> {
         let socket = Socket::new(
             Domain::for_address(address),
             Type::STREAM.nonblocking().cloexec(),
@@ -44,6 +60,7 @@ impl Server {
         )?;
         socket.bind_device(interface.map(str::as_bytes))?;
         socket.set_reuse_address(true)?;
+        socket.set_reuse_port(shared)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         let listener = TcpListener::from_std(socket.into())?;
@@ -62,6 +79,7 @@ impl Server {
 
     /// Serves until `shutdown`; answers that are being sent then have a few seconds to end.
     pub async fn run<H: Handler>(self, handler: Arc<H>, shutdown: CancellationToken) {
+        let drain_time = self.limits.drain_time;
         let shared = Arc::new(Shared {
             limits: self.limits,
             is_crowded: AtomicBool::new(false),
@@ -99,7 +117,7 @@ impl Server {
         }
         drop(self.listener);
         let all_ended = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(GRACE, all_ended).await.is_err() {
+        if tokio::time::timeout(drain_time, all_ended).await.is_err() {
             debug!("HTTP answers still being sent are cut off");
         }
         connections.shutdown().await;

@@ -42,12 +42,31 @@ impl Server {
     /// # Errors
     /// The operating system's, for example that the port is in use.
     pub fn bind(address: SocketAddr, interface: Option<&str>, limits: Limits) -> io::Result<Self> {
+        Self::bind_with(address, interface, limits, false)
+    }
+
+    /// The same for an address that other processes of this user bind so, too: each takes the requests
+    /// of a part of the clients.
+    ///
+    /// # Errors
+    /// The operating system's, for example that another program uses the port.
+    pub fn share(address: SocketAddr, interface: Option<&str>, limits: Limits) -> io::Result<Self> {
+        Self::bind_with(address, interface, limits, true)
+    }
+
+    fn bind_with(
+        address: SocketAddr,
+        interface: Option<&str>,
+        limits: Limits,
+        shared: bool,
+    ) -> io::Result<Self> {
         let socket = Socket::new(
             Domain::for_address(address),
             Type::DGRAM.nonblocking().cloexec(),
             Some(Protocol::UDP),
         )?;
         socket.bind_device(interface.map(str::as_bytes))?;
+        socket.set_reuse_port(shared)?;
         socket.bind(&address.into())?;
         let socket = UdpSocket::from_std(socket.into())?;
         Ok(Self {

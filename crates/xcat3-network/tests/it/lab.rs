@@ -29,6 +29,7 @@ pub struct Lab {
     name: String,
     pub base: tempfile::TempDir,
     service: Option<Child>,
+    broker: Option<Child>,
     pub store: Store,
     user: Option<&'static str>,
 }
@@ -81,11 +82,26 @@ impl Lab {
             name,
             base,
             service: None,
+            broker: None,
             store,
             user,
         };
+        lab.start_broker();
         lab.restart();
         lab
+    }
+
+    /// Starts the message broker that a daemon of its own needs.
+    fn start_broker(&mut self) {
+        let mut command = Command::new("ip");
+        command
+            .args(["netns", "exec", &format!("{}-server", self.name)])
+            .args(["nats-server", "-a", "127.0.0.1", "-p", "4222", "-js", "-sd"])
+            .arg(self.base.path().join("broker"))
+            .args(["-l", "/dev/null"])
+            .stdin(Stdio::null());
+        let started = command.spawn();
+        self.broker = Some(started.expect("ip of the package iproute2 is installed"));
     }
 
     /// Starts the service, killing (-9) the one that runs.
@@ -121,6 +137,35 @@ impl Lab {
                 .spawn()
                 .expect("ip of the package iproute2 is installed"),
         );
+    }
+
+    /// Starts the service anew with so many workers.
+    pub fn restart_with(&mut self, workers: u32) {
+        let config = config(self.base.path(), workers);
+        fs::write(self.base.path().join("xcat3.conf"), config).expect("written");
+        self.restart();
+    }
+
+    /// The processes of workers, in no order.
+    pub fn workers(&self) -> Vec<u32> {
+        let parent = self.service.as_ref().expect("it runs").id();
+        let path = format!("/proc/{parent}/task/{parent}/children");
+        let text = fs::read_to_string(path).expect("a process");
+        let pids = text.split_whitespace();
+        pids.map(|pid| pid.parse().expect("a number")).collect()
+    }
+
+    /// How many sockets the service has at a port, as `ss` lists them.
+    pub fn sockets(&self, port: u16) -> usize {
+        let list = self.on(
+            "server",
+            "iproute2",
+            "ss",
+            &["-Htulpn", "sport", &format!("= :{port}")],
+        );
+        let list = String::from_utf8_lossy(&list.stdout).into_owned();
+        let ours = |line: &&str| line.contains("xcat3-network");
+        list.lines().filter(ours).count()
     }
 
     /// Ends the service without a chance to put anything away.
@@ -398,6 +443,10 @@ impl Drop for Blocker {
 impl Drop for Lab {
     fn drop(&mut self) {
         self.kill();
+        if let Some(mut broker) = self.broker.take() {
+            let _ = broker.kill();
+            let _ = broker.wait();
+        }
         for side in ["server", "node", "outside"] {
             let space = format!("{}-{side}", self.name);
             let _ = Command::new("ip").args(["netns", "del", &space]).status();
@@ -408,14 +457,22 @@ impl Drop for Lab {
     }
 }
 
+/// The configuration of a service with so many workers.
+fn config(base: &Path, workers: u32) -> String {
+    let loaders = base.join("loaders");
+    format!(
+        "[bus]\nurl = \"nats://127.0.0.1:4222\"\n\
+         [network]\nloader_dirs = [{loaders:?}]\nworkers = {workers}\n"
+    )
+}
+
 /// Writes what the service and the clients are configured with.
 fn fill(base: &Path) {
     let loaders = base.join("loaders");
     fs::create_dir_all(loaders.join("deeper")).expect("created");
     fs::write(loaders.join("undionly.kpxe"), loader()).expect("written");
     fs::write(base.join("secret"), "not to be served").expect("written");
-    let config = format!("[network]\nloader_dirs = [{loaders:?}]\n");
-    fs::write(base.join("xcat3.conf"), config).expect("written");
+    fs::write(base.join("xcat3.conf"), config(base, 1)).expect("written");
     let script = "#!/bin/sh\n[ \"$1\" = deconfig ] || env\n";
     fs::write(base.join("udhcpc.sh"), script).expect("written");
     sh(&format!("chmod 755 {}", base.join("udhcpc.sh").display()));

@@ -1,7 +1,9 @@
 //! The whole service in network namespaces: real DHCP clients, curl and TFTP against the program.
 
-use std::time::Duration;
+use std::future::Future;
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use xcat3_core::boot::Phase;
 use xcat3_core::{Operation, Outcome, State};
 use xcat3_store::Store;
@@ -423,4 +425,106 @@ async fn a_port_in_use_is_said_and_taken_once_it_is_free() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     panic!("the free port was not taken: {}", lab.note().await);
+}
+
+/// Waits until `condition` holds.
+async fn eventually<Trying>(what: &str, mut condition: impl FnMut() -> Trying)
+where
+    Trying: Future<Output = bool>,
+{
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !condition().await {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn signal(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(pid.cast_signed()).expect("a process");
+    kill_process(pid, signal).expect("it is there");
+}
+
+async fn workers_online(store: &Store) -> u32 {
+    let services = store.services().await.expect("services");
+    let online = services.iter().filter(|service| service.online);
+    online.map(|service| service.workers).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_share_the_files_and_one_of_them_gives_the_addresses() {
+    let mut lab = Lab::start(None).await;
+    lab.restart_with(2);
+    lab.declare().await;
+    eventually("two workers", || async {
+        workers_online(&lab.store).await == 2
+    })
+    .await;
+    lab.served().await;
+    // Both at the server's address and for the host itself; one broadcast is heard once.
+    eventually("all ports", || async {
+        (lab.sockets(3011), lab.sockets(69), lab.sockets(67)) == (4, 4, 1)
+    })
+    .await;
+    assert_eq!(lab.lease(NODE_MAC).as_deref(), Some(NODE_IP));
+    lab.address(&[NODE_IP]);
+    // From port to port the requests go to one worker or the other.
+    for _ in 0..16 {
+        assert_eq!(lab.get("loaders/undionly.kpxe"), loader());
+        let url = format!("tftp://{SERVER}/undionly.kpxe");
+        assert_eq!(lab.curl("node", &[&url]).1, loader());
+        lab.get(&format!("images/{IMAGE}/install.amd/vmlinuz"));
+    }
+    let names = ["node1".parse().unwrap()];
+    eventually("the kernel is its last phase", || async {
+        let progress = lab.store.progress(&names).await.expect("progress");
+        progress[&names[0]].phase == Phase::Kernel
+    })
+    .await;
+    let log = lab.log();
+    for number in [0, 1] {
+        let label = format!(" worker {number} ");
+        let said = log.lines().filter(|line| line.contains(&label));
+        let dhcp = said
+            .filter(|line| line.contains("DHCP ACK") || line.contains("mac="))
+            .count();
+        assert_eq!(dhcp > 0, number == 0, "worker {number}: {log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_worker_does_not_serve_yet_is_not_served() {
+    let mut lab = Lab::start(None).await;
+    lab.restart_with(2);
+    lab.declare().await;
+    eventually("two workers", || async {
+        workers_online(&lab.store).await == 2
+    })
+    .await;
+    lab.served().await;
+    let (first, second) = (lab.workers()[0], lab.workers()[1]);
+    for stopped in [first, second] {
+        signal(stopped, Signal::STOP);
+        provision(&lab.store, State::Deployed, None).await;
+        let revision = lab.store.revision().await.expect("a revision");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let lagging = lab
+            .store
+            .lagging_networks(revision)
+            .await
+            .expect("services");
+        assert_eq!(lagging.len(), 1, "{lagging:?}");
+        signal(stopped, Signal::CONT);
+        lab.served().await;
+        provision(&lab.store, State::Deploying, Some(TOKEN)).await;
+        lab.served().await;
+    }
+    signal(first, Signal::KILL);
+    eventually("another one has its place", || async {
+        !lab.workers().contains(&first) && lab.workers().len() == 2
+    })
+    .await;
+    eventually("all ports", || async { lab.sockets(3011) == 4 }).await;
+    lab.served().await;
+    lab.stop();
+    assert_eq!(workers_online(&lab.store).await, 0);
 }

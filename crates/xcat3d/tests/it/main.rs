@@ -3,3 +3,5 @@
 mod program;
 mod startup;
 mod survival;
+mod systemd;
+mod units;

@@ -17,7 +17,7 @@ pub(crate) struct Running {
     pub(crate) ready: String,
 }
 
-fn command(state: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn command(state: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xcat3d"));
     command.arg("--state-dir").arg(state).args(arguments);
     command.env_remove("RUST_LOG").env_remove("XCAT3_STATE_DIR");
