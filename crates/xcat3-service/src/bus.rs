@@ -88,6 +88,11 @@ pub trait Bus: Send + Sync {
     /// Starts listening to `topic`.
     async fn listen(&self, topic: Topic) -> Result<Nudges, BusError>;
 
+    /// Whether it can be used now.
+    async fn check(&self) -> Result<(), BusError> {
+        Ok(())
+    }
+
     /// Takes no more work, gives back what no worker took, and hands over what was said. For the end
     /// of a process; it takes a few seconds at most.
     async fn close(&self) {}

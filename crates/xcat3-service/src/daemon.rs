@@ -131,12 +131,13 @@ where
             config,
             state,
             store: store.clone(),
-            bus,
+            bus: bus.clone(),
             slot,
             socket: socket.map(Arc::new),
             shutdown,
         })
         .await;
+        bus.close().await;
         store.close().await;
         ended
     })

@@ -140,6 +140,10 @@ impl Bus for Nats {
         self.topics.listen(topic).await
     }
 
+    async fn check(&self) -> Result<(), BusError> {
+        self.link.check()
+    }
+
     async fn close(&self) {
         tokio::join!(self.hardware.close(), self.provisioning.close());
         self.post.close().await;

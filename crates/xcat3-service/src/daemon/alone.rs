@@ -84,12 +84,14 @@ where
                 config,
                 state,
                 store,
-                bus,
+                bus: bus.clone(),
                 slot,
                 socket: None,
                 shutdown,
             };
-            service(foundation).await
+            let ended = service(foundation).await;
+            bus.close().await;
+            ended
         };
         let ended = tokio::select! {
             ended = served => ended,

@@ -8,7 +8,7 @@ use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 use xcat3_store::{Store, StoreError};
 
-use crate::bus;
+use crate::bus::{self, BusError};
 use crate::slot::Slot;
 use crate::{Bus, Config, StateDir};
 
@@ -40,6 +40,11 @@ pub(super) async fn patiently(
         let store = again(slot, &what, open).await;
         let store = store.with_context(|| format!("cannot open {what}"))?;
         let bus = bus::connect(&config.bus).await?;
+        let answers = async || match bus.check().await {
+            Err(error @ BusError::Unavailable(_)) => Err(error.to_string()),
+            checked => Ok(checked),
+        };
+        again(slot, "the message broker", answers).await?;
         anyhow::Ok((store, bus))
     };
     shutdown.run_until_cancelled(opened).await.transpose()
