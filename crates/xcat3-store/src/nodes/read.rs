@@ -99,6 +99,10 @@ fn attach(nodes: &mut HashMap<NodeName, Node>, nics: &[Row]) -> Result<(), Store
     for row in nics {
         let nic = nic_of(row)?;
         if let Some(node) = nic.node.as_ref().and_then(|name| nodes.get_mut(name)) {
+            if node.nics.is_empty() {
+                // Most nodes have one, and very many nodes are kept in memory.
+                node.nics.reserve_exact(1);
+            }
             node.nics.push(nic);
         }
     }
