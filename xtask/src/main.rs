@@ -4,6 +4,7 @@
 //! its virtual machines) lives in `xcat3-sim`; this builds it and starts it as root.
 
 mod bench;
+mod bench_bulk;
 mod bench_files;
 mod checks;
 mod command;
@@ -72,6 +73,8 @@ enum EndToEnd {
 enum Bench {
     /// A release build from nothing, and the size of the programs.
     Build,
+    /// One request on many nodes: time, memory, and how both grow.
+    Bulk(bench_bulk::Bulk),
     /// HTTP beside nginx and TFTP beside tftpd-hpa.
     Files,
     /// The import of an ISO beside xorriso unpacking it.
@@ -87,6 +90,7 @@ fn main() -> anyhow::Result<()> {
         Chore::E2e(EndToEnd::Install { kill_server }) => lab::install(kill_server),
         Chore::E2e(EndToEnd::Boot { firmware }) => lab::boot(firmware.as_deref()),
         Chore::Bench(Bench::Build) => bench::build(),
+        Chore::Bench(Bench::Bulk(bulk)) => bench_bulk::bulk(&bulk),
         Chore::Bench(Bench::Files) => bench_files::files().map(drop),
         Chore::Bench(Bench::Import) => bench::import(),
         Chore::Lab { arguments } => lab::lab(&arguments),

@@ -1,8 +1,10 @@
 //! The lab: a hypervisor with real virtual machines in a network of its own, installation media for
-//! them, and the demo and end-to-end tests that take a machine from empty to ssh in it.
+//! them, the demo and end-to-end tests that take a machine from empty to ssh in it, and the benchmark of
+//! requests on many nodes.
 //!
 //! Nothing of the product is linked in: it is run as a user runs it, by its commands.
 
+pub mod bench_bulk;
 pub mod command;
 pub mod e2e_boot;
 pub mod install;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use xcat3_sim::bench_bulk;
 use xcat3_sim::command::command;
 use xcat3_sim::e2e_boot;
 use xcat3_sim::install::{self, Options};
@@ -28,6 +29,16 @@ enum Program {
     /// Look after the lab itself.
     #[command(subcommand)]
     Lab(LabCommand),
+    /// Measure.
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+/// Benchmarks of the whole product.
+#[derive(Subcommand)]
+enum Bench {
+    /// One request on many nodes.
+    Bulk(bench_bulk::Options),
 }
 
 /// End-to-end tests.
@@ -103,6 +114,9 @@ fn run(program: Program) -> anyhow::Result<ExitCode> {
             );
             Ok(())
         }),
+        Program::Bench(Bench::Bulk(options)) => {
+            in_a_lab(&[], |directory, _| bench_bulk::run(directory, &options))
+        }
         Program::Lab(LabCommand::Enter { words }) => outside::enter(&words),
         Program::Lab(LabCommand::Stop) => outside::stop().map(|()| ExitCode::SUCCESS),
         Program::Demo { keep } => {

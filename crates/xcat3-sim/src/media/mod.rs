@@ -5,7 +5,7 @@ mod components;
 mod debian;
 mod disc;
 mod initramfs;
-mod iso;
+pub mod iso;
 mod small;
 
 use std::fs;
