@@ -68,7 +68,7 @@ impl Conductor {
     /// time for that is over.
     async fn when_served(&self, revision: Revision) -> Result<Outcome, StoreError> {
         let deadline = self.settings.serve_deadline;
-        let wait = || served::wait(&self.store, revision, deadline);
+        let wait = || served::wait(&self.store, &self.bus, revision, deadline);
         let served = self.patience.persist("served revisions", wait);
         Ok(match served.await? {
             Ok(()) => Outcome::OK,

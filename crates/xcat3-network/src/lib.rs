@@ -30,6 +30,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use xcat3_core::ServiceKind;
+use xcat3_service::feed::Follower;
 use xcat3_service::heartbeat;
 use xcat3_service::jobs::Jobs;
 use xcat3_store::Store;
@@ -69,6 +70,8 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), ServiceError> {
     let leases = store.leases().await.map_err(ServiceError::Leases)?;
+    let bus = jobs.bus().clone();
+    let follower = Follower::new(&store, bus.clone()).await;
     let snapshot = Snapshot::default();
     let sightings = Sightings::default();
     let install = Arc::new(settings.install);
@@ -100,9 +103,10 @@ pub async fn run(
     };
     let serving = serving::Serving {
         store: store.clone(),
+        bus,
         report: heartbeat::report(ServiceKind::Network, &settings.slot),
         slot: settings.slot,
-        feed: Feed::new(store.clone(), snapshot.clone()),
+        feed: Feed::new(store.clone(), follower, snapshot.clone()),
         snapshot: snapshot.clone(),
         images: tree.images.clone(),
         interfaces: settings.network.interfaces,

@@ -1,12 +1,14 @@
 //! The loop that keeps the service in step: with the store, with the host's interfaces, and with
 //! those who wait until a change is served.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use xcat3_core::service::HEARTBEAT_S;
-use xcat3_service::Slot;
+use xcat3_service::bus::Topic;
+use xcat3_service::{Bus, Slot};
 use xcat3_store::{Revision, ServiceReport, Store};
 
 use crate::facts::Touched;
@@ -28,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Serving {
     /// The store.
     pub store: Store,
+    /// Where who waits for a change is told that it is served.
+    pub bus: Arc<dyn Bus>,
     /// Who serves.
     pub report: ServiceReport,
     /// Its place, which is told when it serves.
@@ -158,8 +162,13 @@ impl Serving {
         match tokio::time::timeout(PATIENCE, self.store.heartbeat(&self.report)).await {
             Ok(Ok(())) => {
                 self.slot.serving();
-                said.served = Some(news);
                 said.beat = Some(Instant::now());
+                if said.served.as_ref() != Some(&news)
+                    && let Err(error) = self.bus.nudge(Topic::Changes).await
+                {
+                    tracing::debug!(%error, "who waits for it notices late what is served");
+                }
+                said.served = Some(news);
             }
             Ok(Err(error)) => tracing::debug!(%error, "could not report what is served"),
             Err(_) => tracing::debug!("could not report what is served in time"),

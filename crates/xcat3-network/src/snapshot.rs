@@ -7,13 +7,11 @@
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use xcat3_service::feed::Follower;
 use xcat3_store::{Changes, Revision, Store, StoreError};
 
 use crate::facts::{Facts, Touched};
 
-/// How often the store is asked whether another process changed something.
-const POLL: Duration = Duration::from_millis(200);
 /// How long reading changes may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -35,7 +33,7 @@ impl Snapshot {
 /// What the snapshot is fed from.
 pub struct Feed {
     store: Store,
-    nudges: watch::Receiver<Revision>,
+    follower: Follower,
     snapshot: Snapshot,
     revision: Revision,
     /// By changes that were taken over and not told of yet.
@@ -45,11 +43,10 @@ pub struct Feed {
 impl Feed {
     /// A feed that has read nothing yet.
     #[must_use]
-    pub fn new(store: Store, snapshot: Snapshot) -> Self {
-        let nudges = store.changed();
+    pub fn new(store: Store, follower: Follower, snapshot: Snapshot) -> Self {
         Self {
             store,
-            nudges,
+            follower,
             snapshot,
             revision: 0,
             touched: Touched::default(),
@@ -62,15 +59,9 @@ impl Feed {
         self.revision
     }
 
-    /// Waits until the store may have changes: at once when this process wrote them, else up to a
-    /// fifth of a second.
+    /// Waits until the store may have changes, at most a second.
     pub async fn changed(&mut self) {
-        let nudged = async {
-            if self.nudges.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
-        let _ = tokio::time::timeout(POLL, nudged).await;
+        self.follower.changed().await;
     }
 
     /// Reads what changed since the last time and takes it over.

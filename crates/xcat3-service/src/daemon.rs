@@ -19,7 +19,7 @@ use xcat3_store::Store;
 use crate::slot::Slot;
 use crate::state_dir::Environment;
 use crate::workers::{self, Daemon, Worker};
-use crate::{Bus, Config, StateDir};
+use crate::{Bus, Config, StateDir, feed};
 
 pub use alone::alone;
 
@@ -118,6 +118,7 @@ where
         let Some((store, bus)) = open::patiently(&config, &state, &slot, &shutdown).await? else {
             return Ok(());
         };
+        let _telling = feed::tell(&store, bus.clone());
         let (sign_off, hostname) = (store.clone(), slot.hostname.clone());
         tokio::spawn(async move {
             while let Some(instance) = lost.recv().await {

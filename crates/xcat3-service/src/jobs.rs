@@ -90,6 +90,12 @@ impl Jobs {
         }
     }
 
+    /// The bus that the batches go over.
+    #[must_use]
+    pub fn bus(&self) -> &Arc<dyn Bus> {
+        &self.bus
+    }
+
     /// Has an operation carried out on nodes.
     ///
     /// Once this returns the job is in the store and will be carried out, whatever happens to this

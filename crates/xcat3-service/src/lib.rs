@@ -6,6 +6,7 @@
 pub mod bus;
 pub mod config;
 pub mod daemon;
+pub mod feed;
 pub mod heartbeat;
 pub mod jobs;
 pub mod logging;

@@ -103,13 +103,17 @@ fn default_filter(level: LogLevel) -> String {
         LogLevel::Debug => "debug",
         LogLevel::Trace => "trace",
     };
-    // Libraries say too much below `info`; statements of the database would be every second line.
+    // Libraries say too much below `info`; statements of the database would be every second line. What
+    // becomes of the connection to the broker is told by the bus.
     let others = match level {
         "error" | "warn" => level,
         _ => "info",
     };
     let quiet = if level == "error" { "error" } else { "warn" };
-    format!("{others},sqlx={quiet},xcat3={level},{}", crates_at(level))
+    format!(
+        "{others},sqlx={quiet},async_nats=off,xcat3={level},{}",
+        crates_at(level)
+    )
 }
 
 fn crates_at(level: &str) -> String {

@@ -1,39 +1,47 @@
 //! Waiting until what was written is served: a deploy says `ok` only when every online network
 //! service answers booting nodes accordingly.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use xcat3_store::{Revision, Store, StoreError};
 
-/// The first pause between two looks; each is twice as long as the one before.
-const FIRST_PAUSE: Duration = Duration::from_millis(2);
-/// The longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+use crate::Bus;
+use crate::feed::Ears;
+
+/// How often the store is asked though no network service said anything.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// At most so many hosts are named.
 const NAMED: usize = 5;
 
-/// Waits until no online network service lags behind `revision`.
+/// Waits until no online network service lags behind `revision`. They say on `bus` when they report
+/// what they serve.
 ///
 /// # Errors
 /// At `deadline` some lag: `Ok(Err(sentence))` names them. The store can't be read: `Err`.
 pub async fn wait(
     store: &Store,
+    bus: &Arc<dyn Bus>,
     revision: Revision,
     deadline: Duration,
 ) -> Result<Result<(), String>, StoreError> {
     let end = Instant::now() + deadline;
-    let mut pause = FIRST_PAUSE;
+    // Asked once before listening, which costs more where all is served already.
+    if store.lagging_networks(revision).await?.is_empty() {
+        return Ok(Ok(()));
+    }
+    let mut ears = Ears::open(bus.clone()).await;
     loop {
         let lagging = store.lagging_networks(revision).await?;
         if lagging.is_empty() {
             return Ok(Ok(()));
         }
-        if Instant::now() >= end {
+        let now = Instant::now();
+        if now >= end {
             return Ok(Err(sentence(&lagging, deadline)));
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        ears.nudged(end.min(now + LOOK_AGAIN)).await;
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{Arguments, Foundation, open, raise_descriptor_limit, state_dir};
 use crate::slot::{Condition, Slot};
 use crate::systemd::Systemd;
-use crate::{Config, StateDir, logging, shutdown};
+use crate::{Config, StateDir, feed, logging, shutdown};
 
 /// Runs the daemon `name` until `service` ends.
 ///
@@ -80,6 +80,7 @@ where
             let Some((store, bus)) = opened else {
                 return Ok(());
             };
+            let _telling = feed::tell(&store, bus.clone());
             let foundation = Foundation {
                 config,
                 state,

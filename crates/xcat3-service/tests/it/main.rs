@@ -1,6 +1,7 @@
 //! The service crate against a real store, and the battery that every bus has to pass.
 
 mod bus_battery;
+mod feed;
 mod jobs;
 mod nats;
 mod systemd;
