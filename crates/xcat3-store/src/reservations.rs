@@ -239,8 +239,9 @@ async fn pass_over_answered(
     let statement = "
         DELETE FROM reservations
         WHERE fence = $1
-          AND EXISTS (SELECT 1 FROM job_nodes JOIN jobs ON jobs.number = job_nodes.job
-                      WHERE jobs.id = $2 AND job_nodes.node = reservations.node)
+          AND (SELECT job_nodes.sequence FROM job_nodes
+               WHERE job_nodes.job = (SELECT number FROM jobs WHERE id = $2)
+                 AND job_nodes.node = reservations.node) IS NOT NULL
         RETURNING node";
     for row in tx
         .rows(statement, [fence.into(), job.to_string().into()])
@@ -278,12 +279,14 @@ async fn others(
 }
 
 async fn begun(tx: &mut Tx, fence: i64) -> Result<Vec<NodeName>, StoreError> {
+    // Asked of each reserved node by its key; joined, the planner may begin with all that deploy.
     let statement = "
-        SELECT nodes.name FROM reservations
-        JOIN progress ON progress.node = reservations.node
-         AND progress.purpose = reservations.purpose
-        JOIN nodes ON nodes.name = reservations.node AND nodes.state = 'deploying'
-        WHERE reservations.fence = $1 ORDER BY nodes.name";
+        SELECT node FROM reservations
+        WHERE fence = $1
+          AND (SELECT progress.purpose FROM progress
+               WHERE progress.node = reservations.node) = purpose
+          AND (SELECT nodes.state FROM nodes WHERE nodes.name = reservations.node) = 'deploying'
+        ORDER BY node";
     let rows = tx.rows(statement, [fence.into()]).await?;
     rows.iter()
         .map(|row| row.parse(0, "a reserved node"))

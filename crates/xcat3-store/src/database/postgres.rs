@@ -37,12 +37,17 @@ pub(super) const STATEMENT: Duration = Duration::from_secs(35);
 ///
 /// The planner knows the tables of an empty database as empty, and they fill within seconds: it is
 /// to look at them each time (`plan_cache_mode`), to believe that indexes are cheap, as they are in
-/// memory or on solid-state disks, and never to compile a statement, which takes longer than any of
+/// memory or on solid-state disks, to look up the rows that a statement names by their keys instead of
+/// reading the whole table for a thousand of them (`enable_hashjoin` and its like: nothing of ours
+/// joins whole tables), and never to compile a statement, which takes longer than any of
 /// ours runs (`jit`). A process that stops in the middle of a transaction, or whose host is cut off,
 /// must not hold the others up for long (`idle_in_transaction_session_timeout`).
 const SESSION: &str = "
     SET plan_cache_mode = force_custom_plan;
     SET random_page_cost = 1.1;
+    SET enable_hashjoin = off;
+    SET enable_mergejoin = off;
+    SET enable_material = off;
     SET jit = off;
     SET lock_timeout = '30s';
     SET statement_timeout = '30s';

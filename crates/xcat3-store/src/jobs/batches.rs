@@ -185,8 +185,9 @@ async fn unanswered(tx: &mut Tx, job: i64, batch: i64) -> Result<Vec<NodeName>, 
     };
     let names: Vec<[NodeName; 1]> = row.json(0, "the names of a batch")?;
     let answered = "
-        SELECT node FROM job_nodes
-        WHERE job = $2 AND node IN (SELECT value ->> 0 FROM json_each($1))";
+        SELECT value ->> 0 FROM json_each($1)
+        WHERE (SELECT sequence FROM job_nodes
+               WHERE job = $2 AND node = value ->> 0) IS NOT NULL";
     let rows = tx.rows(answered, [row.text(0)?.into(), job.into()]).await?;
     let answered: HashSet<&str> = rows
         .iter()

@@ -58,9 +58,8 @@ pub(crate) async fn nodes(tx: &mut Tx, names: &[NodeName]) -> Result<Vec<Node>, 
 }
 
 const NODES_LISTED: &str = select_nodes!("nodes.name IN (SELECT value ->> 0 FROM json_each($1))");
-const NICS_LISTED: &str = select_nics!(
-    "nics.node IN (SELECT value ->> 0 FROM json_each($1)) ORDER BY nics.node, nics.position"
-);
+const NICS_LISTED: &str =
+    select_nics!("nics.node IN (SELECT value ->> 0 FROM json_each($1)) ORDER BY nics.position");
 
 /// The nodes that changed after a revision, page by page in the order of their changes.
 pub(crate) struct Pages {
