@@ -19,6 +19,7 @@ pub mod reader;
 pub mod root;
 pub mod selection;
 pub mod service;
+pub mod told;
 
 pub use error::ErrorBody;
 pub use job::{JobEnd, JobList, JobPage, JobRecord, OutcomeRecord, OutcomesOrJob, StreamLine};
@@ -32,6 +33,7 @@ pub use patch::{Patch, PatchOp};
 pub use root::{Description, Link, VersionDescription};
 pub use selection::Selection;
 pub use service::{ServiceList, ServiceRecord};
+pub use told::ToldNode;
 
 /// Whether secrets are written in clear or masked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -251,7 +251,7 @@ pub struct DeployRecord {
 }
 
 impl DeployRecord {
-    fn of(node: &Node) -> Self {
+    pub(crate) fn of(node: &Node) -> Self {
         let shown = matches!(
             node.state,
             State::Deploying | State::Failed | State::Deployed

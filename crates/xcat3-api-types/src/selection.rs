@@ -70,6 +70,12 @@ impl Selection {
         self.0.as_ref().is_some_and(|fields| fields.contains(field))
     }
 
+    /// Whether `field` was asked for, by name or because all are.
+    #[must_use]
+    pub fn takes(&self, field: &str) -> bool {
+        self.0.is_none() || self.names(field)
+    }
+
     /// Those fields of `record` that were asked for, in the record's order.
     #[must_use]
     pub fn of(&self, mut record: Map<String, Value>) -> Map<String, Value> {

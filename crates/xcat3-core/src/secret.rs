@@ -26,12 +26,19 @@ pub fn redact(attributes: &Map<String, Value>) -> Map<String, Value> {
         let value = match value {
             Value::Null => Value::Null,
             _ if is_secret(key) => Value::from(REDACTED),
-            Value::Object(inner) => Value::Object(redact(inner)),
-            other => other.clone(),
+            other => redacted(other),
         };
         (key.clone(), value)
     };
     attributes.iter().map(shown).collect()
+}
+
+fn redacted(value: &Value) -> Value {
+    match value {
+        Value::Object(inner) => Value::Object(redact(inner)),
+        Value::Array(list) => list.iter().map(redacted).collect(),
+        other => other.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -42,12 +49,13 @@ mod tests {
     #[test]
     fn secrets_are_hidden_and_the_rest_is_not() {
         let given = json!({"bmc_password": "x", "ssh_key_contents": "k", "bmc_address": "1.2.3.4",
-            "deep": {"API_TOKEN": "t", "port": 22}, "ssh_password": null});
+            "deep": {"API_TOKEN": "t", "port": 22}, "ssh_password": null, "list": [1, {"token": "t"}]});
         let shown = Value::Object(redact(given.as_object().unwrap()));
         assert_eq!(
             shown,
             json!({"bmc_password": REDACTED, "ssh_key_contents": REDACTED, "bmc_address": "1.2.3.4",
-                "deep": {"API_TOKEN": REDACTED, "port": 22}, "ssh_password": null})
+                "deep": {"API_TOKEN": REDACTED, "port": 22}, "ssh_password": null,
+                "list": [1, {"token": REDACTED}]})
         );
     }
 }

@@ -12,7 +12,7 @@ use xcat3_api_types::nodes::{Refused, WrongEntry};
 use xcat3_api_types::reader::start;
 use xcat3_api_types::{
     Names, NodeBody, NodeEntries, NodeInfo, NodeList, NodeOutcomes, NodePatches, NodeRecord, Patch,
-    Secrets, patch,
+    Secrets, ToldNode, patch,
 };
 use xcat3_core::{Node, NodeName, Outcome};
 use xcat3_store::{NodeSort, SortKey};
@@ -184,7 +184,13 @@ pub async fn info(
         tracing::info!(nodes, "secrets of nodes were asked for in clear");
     }
     let write = move |node: &Node, text: &mut Vec<u8>| {
-        serde_json::to_writer(text, &node::document(node, &selection, secrets))
+        let selection = &selection;
+        let told = ToldNode {
+            node,
+            selection,
+            secrets,
+        };
+        serde_json::to_writer(text, &told)
     };
     records(api.store, asked.names, write).await
 }
