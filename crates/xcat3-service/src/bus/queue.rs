@@ -12,14 +12,11 @@ use super::Work;
 pub(super) struct Queue {
     patience: Duration,
     ready: VecDeque<Work>,
-    known: HashMap<Work, Entry>,
+    /// How often each was given to a worker, be it queued or held.
+    known: HashMap<Work, u32>,
+    /// What is held. There are as many as there are workers at most, however much is queued.
+    held: HashMap<Work, Hold>,
     last_ticket: u64,
-}
-
-#[derive(Debug, Default)]
-struct Entry {
-    attempts: u32,
-    held: Option<Hold>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +39,7 @@ impl Queue {
             patience,
             ready: VecDeque::new(),
             known: HashMap::new(),
+            held: HashMap::new(),
             last_ticket: 0,
         }
     }
@@ -54,7 +52,7 @@ impl Queue {
     pub(super) fn put(&mut self, work: Work) {
         self.known.entry(work).or_insert_with(|| {
             self.ready.push_back(work);
-            Entry::default()
+            0
         });
     }
 
@@ -62,17 +60,18 @@ impl Queue {
     pub(super) fn take(&mut self, now: Instant) -> Option<Taken> {
         self.expire(now);
         let work = self.ready.pop_front()?;
-        let entry = self.known.entry(work).or_default();
+        let attempts = self.known.entry(work).or_default();
+        *attempts = attempts.saturating_add(1);
         self.last_ticket += 1;
-        entry.attempts = entry.attempts.saturating_add(1);
-        entry.held = Some(Hold {
+        let hold = Hold {
             ticket: self.last_ticket,
             until: now + self.patience,
-        });
+        };
+        self.held.insert(work, hold);
         Some(Taken {
             work,
             ticket: self.last_ticket,
-            attempt: entry.attempts,
+            attempt: *attempts,
         })
     }
 
@@ -86,8 +85,11 @@ impl Queue {
 
     /// The work is done, whoever did it: doing it again could only repeat it.
     pub(super) fn done(&mut self, work: Work) {
-        self.known.remove(&work);
-        self.ready.retain(|ready| *ready != work);
+        let known = self.known.remove(&work).is_some();
+        if self.held.remove(&work).is_none() && known {
+            // Its worker lost it meanwhile.
+            self.ready.retain(|ready| *ready != work);
+        }
     }
 
     /// The holder gives up: the work is the next to be taken.
@@ -99,30 +101,22 @@ impl Queue {
 
     /// When the first silent holder loses its work.
     pub(super) fn next_expiry(&self) -> Option<Instant> {
-        self.known
-            .values()
-            .filter_map(|entry| entry.held.map(|hold| hold.until))
-            .min()
+        self.held.values().map(|hold| hold.until).min()
     }
 
     fn hold_of(&mut self, taken: Taken) -> Option<&mut Hold> {
-        let hold = self.known.get_mut(&taken.work)?.held.as_mut()?;
+        let hold = self.held.get_mut(&taken.work)?;
         (hold.ticket == taken.ticket).then_some(hold)
     }
 
     fn expire(&mut self, now: Instant) {
-        let silent = |entry: &Entry| entry.held.is_some_and(|hold| hold.until <= now);
-        let works: Vec<Work> = self
-            .known
-            .iter()
-            .filter_map(|(work, entry)| silent(entry).then_some(*work))
-            .collect();
+        let silent = self.held.iter().filter(|(_, hold)| hold.until <= now);
+        let works: Vec<Work> = silent.map(|(work, _)| *work).collect();
         works.into_iter().for_each(|work| self.release(work));
     }
 
     fn release(&mut self, work: Work) {
-        if let Some(entry) = self.known.get_mut(&work) {
-            entry.held = None;
+        if self.held.remove(&work).is_some() {
             self.ready.push_front(work);
         }
     }
