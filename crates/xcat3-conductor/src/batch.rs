@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use xcat3_core::{Lane, Node, NodeName, Operation, Outcome};
+use xcat3_core::{Node, NodeName, Operation, Outcome};
 use xcat3_drivers::control::Lease;
 use xcat3_service::bus::{Topic, Work};
 use xcat3_store::{Batch, LOCKED, NOT_FOUND, StoreError};
@@ -80,7 +80,9 @@ impl Conductor {
 
     /// Begins a batch and takes its nodes; nothing where nothing is left to be done.
     async fn take(&self, work: Work) -> Result<Option<(Batch, Held)>, StoreError> {
+        let mut patience = None;
         loop {
+            let turn = self.taking(work.lane).acquire().await;
             let begin = || self.store.begin_batch(work.job, work.batch);
             let Some(batch) = self.patience.persist("batch", begin).await? else {
                 return Ok(None);
@@ -89,9 +91,15 @@ impl Conductor {
                 self.finish(work, None).await?;
                 return Ok(None);
             }
-            match self.hold(&batch, work.lane).await? {
-                Hold::Held(held) => return Ok(Some((batch, held))),
+            let end = *patience.get_or_insert_with(|| Instant::now() + patience_for(&batch));
+            let held = self.hold(&batch).await?;
+            drop(turn);
+            match held {
                 Hold::Awaited => tokio::time::sleep(AWAIT_PAUSE).await,
+                Hold::Held(held) if held.locked.is_empty() || Instant::now() >= end => {
+                    return Ok(Some((batch, held)));
+                }
+                Hold::Held(_) => tokio::time::sleep(RESERVE_PAUSE).await,
             }
         }
     }
@@ -181,56 +189,47 @@ impl Conductor {
     }
 
     /// Reserves the nodes of `batch`, or just reads them where the operation shares them.
-    async fn hold(&self, batch: &Batch, lane: Lane) -> Result<Hold, StoreError> {
+    async fn hold(&self, batch: &Batch) -> Result<Hold, StoreError> {
         let names = &batch.names;
         if batch.operation.is_shared() {
-            let turn = self.taking(lane).acquire().await;
             let read = || self.store.nodes(names);
             let nodes = self.patience.persist("nodes", read).await?;
-            drop(turn);
             return Ok(Hold::Held(Held {
                 nodes,
                 ..Held::default()
             }));
         }
-        let end = Instant::now() + callback_patience(&batch.operation);
         let (owner, purpose) = (self.settings.slot.owner(), batch.purpose());
         let length = self.settings.reservation;
-        loop {
-            let turn = self.taking(lane).acquire().await;
-            let mut until = Instant::now() + length;
-            let reserve = || {
-                until = Instant::now() + length;
-                let store = &self.store;
-                store.reserve_batch(batch.job, names, &owner, &purpose, length)
-            };
-            let reserved = self.patience.persist("reservation", reserve).await?;
-            drop(turn);
-            let fence = reserved.fence;
-            if !reserved.awaited.is_empty() {
-                let release = || self.store.release(fence);
-                self.patience.persist("reservation", release).await?;
-                return Ok(Hold::Awaited);
-            }
-            if reserved.locked.is_empty() || Instant::now() >= end {
-                return Ok(Hold::Held(Held {
-                    tenure: Some(Tenure {
-                        fence,
-                        until,
-                        length,
-                    }),
-                    nodes: reserved.nodes,
-                    locked: reserved.locked,
-                    begun: reserved.begun,
-                }));
-            }
-            tokio::time::sleep(RESERVE_PAUSE).await;
+        let mut until = Instant::now() + length;
+        let reserve = || {
+            until = Instant::now() + length;
+            let store = &self.store;
+            store.reserve_batch(batch.job, names, &owner, &purpose, length)
+        };
+        let reserved = self.patience.persist("reservation", reserve).await?;
+        let fence = reserved.fence;
+        if !reserved.awaited.is_empty() {
+            let release = || self.store.release(fence);
+            self.patience.persist("reservation", release).await?;
+            return Ok(Hold::Awaited);
         }
+        Ok(Hold::Held(Held {
+            tenure: Some(Tenure {
+                fence,
+                until,
+                length,
+            }),
+            nodes: reserved.nodes,
+            locked: reserved.locked,
+            begun: reserved.begun,
+        }))
     }
 }
 
-fn callback_patience(operation: &Operation) -> Duration {
-    match operation {
+/// How long a batch waits for nodes that another operation holds.
+fn patience_for(batch: &Batch) -> Duration {
+    match batch.operation {
         Operation::Callback => CALLBACK_PATIENCE,
         _ => Duration::ZERO,
     }

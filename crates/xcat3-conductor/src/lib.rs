@@ -52,12 +52,12 @@ pub struct Conductor {
     controls: Arc<dyn FindControl>,
     patience: Arc<Patience>,
     under_way: Arc<UnderWay>,
-    /// Turns to take the nodes of a batch, of hardware and of provisioning.
+    /// Turns to begin a batch and take its nodes, of hardware and of provisioning.
     taking: Arc<[Semaphore; 2]>,
 }
 
-/// How many batches of a lane take their nodes at once. Few, because the store writes in turn: the
-/// first outcomes of a big job are not to queue behind the reservations of all its batches, and what
+/// How many batches of a lane begin at once. Few, because the store writes in turn: the
+/// first outcomes of a big job are not to queue behind the beginnings of all its batches, and what
 /// was done to nodes is to be recorded before more are taken.
 const TAKING: usize = 2;
 
