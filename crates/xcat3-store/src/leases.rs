@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use xcat3_core::MacAddr;
 
-use crate::database::chunks;
+use crate::database::{Row, chunks};
 use crate::{Store, StoreError, now_ms};
 
 /// For how long a lease that has expired is remembered, so that its machine gets the same address
@@ -38,7 +38,7 @@ impl Store {
             SELECT mac, ip, network, expires_ms, hostname, client_id
             FROM leases ORDER BY expires_ms, ip";
         let mut leases = Vec::new();
-        for row in self.read().await?.rows(statement, []).await? {
+        let take = |row: &Row| {
             leases.push(Lease {
                 mac: row.parse(0, "the MAC of a lease")?,
                 ip: row.parse(1, "the address of a lease")?,
@@ -47,7 +47,9 @@ impl Store {
                 hostname: row.owned(4)?,
                 client_id: row.maybe_text(5)?.map(from_hex).transpose()?,
             });
-        }
+            Ok(())
+        };
+        self.read().await?.each(statement, [], take).await?;
         Ok(leases)
     }
 

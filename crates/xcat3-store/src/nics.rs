@@ -51,8 +51,13 @@ impl Store {
     /// The database failed.
     pub async fn nics(&self) -> Result<Vec<Nic>, StoreError> {
         let statement = select_nics!("true ORDER BY nics.mac");
-        let rows = self.read().await?.rows(statement, []).await?;
-        rows.iter().map(nic_of).collect()
+        let mut nics = Vec::new();
+        let take = |row: &Row| {
+            nics.push(nic_of(row)?);
+            Ok(())
+        };
+        self.read().await?.each(statement, [], take).await?;
+        Ok(nics)
     }
 
     /// The nics of a node, in the order in which they were declared.

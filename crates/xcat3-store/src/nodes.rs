@@ -121,9 +121,12 @@ impl Store {
         let mut names = match sort.key.statement() {
             None => self.all_names().await?.to_vec(),
             Some(statement) => {
-                let rows = self.read().await?.rows(statement, []).await?;
-                let keyed = |row: &Row| Ok((row.owned(1)?, row.parse(0, "a node's name")?));
-                let keyed = rows.iter().map(keyed).collect::<Result<_, StoreError>>()?;
+                let mut keyed = Vec::new();
+                let take = |row: &Row| {
+                    keyed.push((row.owned(1)?, row.parse(0, "a node's name")?));
+                    Ok(())
+                };
+                self.read().await?.each(statement, [], take).await?;
                 names::sorted(keyed)
             }
         };

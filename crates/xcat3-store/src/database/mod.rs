@@ -28,6 +28,7 @@ mod sqlite;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use futures::TryStreamExt as _;
 use serde::Serialize;
 use sqlx::{Postgres, Sqlite};
 use tokio::sync::watch;
@@ -215,6 +216,33 @@ impl Tx {
                 rows.into_iter().map(Row::Postgres).collect()
             }
         })
+    }
+
+    /// Runs a statement and hands each row that it answers to `take`: for very many of them, which
+    /// are never all in memory.
+    pub(crate) async fn each<const N: usize>(
+        &mut self,
+        statement: &'static str,
+        values: [Value; N],
+        mut take: impl FnMut(&Row) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        match &mut self.inner {
+            Inner::Sqlite(tx) => {
+                let query = sqlx::query_with(statement, row::for_sqlite(values)?);
+                let mut rows = query.fetch(&mut **tx);
+                while let Some(row) = rows.try_next().await? {
+                    take(&Row::Sqlite(row))?;
+                }
+            }
+            Inner::Postgres(tx) => {
+                let query = sqlx::query_with(statement, row::for_postgres(values)?);
+                let mut rows = query.fetch(&mut **tx);
+                while let Some(row) = in_time(rows.try_next()).await? {
+                    take(&Row::Postgres(row))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Runs a statement and gives the first row that it answers.

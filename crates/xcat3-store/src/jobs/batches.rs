@@ -109,7 +109,7 @@ impl Store {
             SELECT jobs.id, batches.number, jobs.operation
             FROM batches JOIN jobs ON jobs.number = batches.job
             WHERE batches.state < 2 AND batches.wave <= jobs.open_wave
-            ORDER BY batches.job, batches.number";
+            ORDER BY batches.job, batches.wave, batches.number";
         let rows = self.read().await?.rows(statement, []).await?;
         rows.iter()
             .map(|row| {

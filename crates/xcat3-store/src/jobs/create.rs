@@ -185,8 +185,10 @@ async fn has_names(tx: &mut Tx, job: i64, names: &[&str]) -> Result<bool, StoreE
 
 /// The numbers of the batches of waves up to `wave` that were not begun.
 pub(super) async fn waiting(tx: &mut Tx, job: i64, wave: i64) -> Result<Vec<i64>, StoreError> {
+    // That the state is below 2 is said for the index of the unfinished.
     let statement = "
-        SELECT number FROM batches WHERE job = $1 AND state = 0 AND wave <= $2 ORDER BY number";
+        SELECT number FROM batches
+        WHERE job = $1 AND wave <= $2 AND state = 0 AND state < 2 ORDER BY number";
     let rows = tx.rows(statement, [job.into(), wave.into()]).await?;
     rows.iter().map(|row| row.int(0)).collect()
 }
