@@ -120,8 +120,8 @@ impl Stopped {
 }
 
 async fn lab() -> Lab {
-    let mut lab = Lab::with_bus(InProcess::with_patience(Duration::from_millis(300))).await;
-    lab.settings.reservation = Duration::from_millis(600);
+    let mut lab = Lab::with_bus(InProcess::with_patience(Duration::from_secs(1))).await;
+    lab.settings.reservation = Duration::from_secs(2);
     lab
 }
 

@@ -226,7 +226,7 @@ impl Default for Api {
 impl Default for Conductor {
     fn default() -> Self {
         Self {
-            batches_at_once: NonZeroUsize::new(64).unwrap_or(NonZeroUsize::MIN),
+            batches_at_once: NonZeroUsize::new(80).unwrap_or(NonZeroUsize::MIN),
             provisioning_at_once: NonZeroUsize::new(8).unwrap_or(NonZeroUsize::MIN),
             reservation_s: Seconds::new(30),
             operation_deadline_s: Seconds::new(50),
