@@ -23,6 +23,19 @@ pub struct Cli {
     /// Print JSON for programs.
     #[arg(long, global = true)]
     pub json: bool,
+    /// A line for each node, however many there are.
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+    /// For how long to try again when the connection to the API breaks, in seconds.
+    #[arg(
+        long,
+        global = true,
+        env = "XCAT3_RECONNECT_FOR",
+        default_value_t = 60,
+        value_name = "SECONDS",
+        hide_short_help = true
+    )]
+    pub reconnect_for: u64,
     /// Show each request and how long it took, on standard error.
     #[arg(long, global = true, env = "XCAT3CLIENT_DEBUG", value_parser = clap::builder::FalseyValueParser::new())]
     pub debug: bool,
@@ -40,8 +53,14 @@ Examples:
         --nic mac=52:54:00:36:ac:b1,ip=11.5.102.60,primary=True mgt=kvm netboot=pxe arch=x86_64
   xcat3 deploy node1 --osimage debian13.0-x86_64 --wait
   xcat3 power node[1-25] on
+  xcat3 power node[1-65536] on --batch 500 --max-failures 2%
+  xcat3 jobs
 
-Exit codes: 0 all done, 1 something was not done, 2 the command line was wrong.";
+What is asked of nodes is a job of the server. Ctrl-C leaves it running: 'xcat3 job ID --follow' follows
+it again, 'xcat3 job ID --cancel' leaves alone what has not begun.
+
+Exit codes: 0 all done, 1 something was not done, 2 the command line was wrong, 130 interrupted while a
+job goes on.";
 
 /// A command.
 #[derive(Debug, Subcommand)]
@@ -96,13 +115,19 @@ pub enum Command {
         input: PathBuf,
     },
     /// Ask for the power state, or change it.
-    #[command(after_help = "Examples:\n  xcat3 power node[1-25]\n  xcat3 power node1 on")]
+    #[command(
+        after_help = "Examples:\n  xcat3 power node[1-25]\n  xcat3 power node1 on\n  \
+        xcat3 power node[1-65536] on --batch 500 --max-failures 2%\n  xcat3 power node[1-65536] off --async"
+    )]
     Power {
         /// Which nodes.
         nodes: String,
         /// What to do: boot resets what is on and powers on what is off.
         #[arg(default_value = "status")]
         target: PowerWord,
+        /// How.
+        #[command(flatten)]
+        operation: OperationArgs,
     },
     /// Ask what nodes boot from next, or set it.
     #[command(after_help = "Examples:\n  xcat3 bootdev node1\n  xcat3 bootdev node[1-25] net")]
@@ -112,6 +137,9 @@ pub enum Command {
         /// What to boot from.
         #[arg(default_value = "status")]
         device: BootWord,
+        /// How.
+        #[command(flatten)]
+        operation: OperationArgs,
     },
     /// Install an operating system at the next network boot, or take that back.
     #[command(
@@ -124,6 +152,9 @@ pub enum Command {
     GetPower {
         /// Which nodes.
         nodes: String,
+        /// How.
+        #[command(flatten)]
+        operation: OperationArgs,
     },
     /// Change the power state.
     #[command(hide = true)]
@@ -132,12 +163,18 @@ pub enum Command {
         nodes: String,
         /// What to do.
         target: PowerWord,
+        /// How.
+        #[command(flatten)]
+        operation: OperationArgs,
     },
     /// Ask what nodes boot from next.
     #[command(hide = true)]
     GetBootDevice {
         /// Which nodes.
         nodes: String,
+        /// How.
+        #[command(flatten)]
+        operation: OperationArgs,
     },
     /// Set what nodes boot from next.
     #[command(hide = true)]
@@ -146,6 +183,9 @@ pub enum Command {
         nodes: String,
         /// What to boot from.
         device: BootWord,
+        /// How.
+        #[command(flatten)]
+        operation: OperationArgs,
     },
     /// Define a subnet to serve.
     #[command(
@@ -224,6 +264,19 @@ pub enum Command {
     PasswdUpdate(NamedAttributes),
     /// Remove a password entry.
     PasswdDelete(NameArg),
+    /// List the jobs: operations on nodes, the newest first.
+    #[command(after_help = "Example:\n  xcat3 jobs --limit 5")]
+    Jobs {
+        /// At most so many.
+        #[arg(long, default_value = "20", value_name = "N", value_parser = positive)]
+        limit: usize,
+    },
+    /// Show a job, follow it or cancel it.
+    #[command(
+        after_help = "Examples:\n  xcat3 job 0c4d9a3e\n  xcat3 job 0c4d9a3e --follow\n  \
+        xcat3 job 0c4d9a3e --cancel\n  xcat3 power \"$(xcat3 job 0c4d9a3e --failed)\" on"
+    )]
+    Job(JobArgs),
     /// List the services and whether they are online.
     ServiceList,
     /// Show the services of a host.
@@ -309,8 +362,70 @@ pub struct DeployArgs {
     #[arg(long)]
     pub force: bool,
     /// Show the progress of each node until it is deployed or has failed.
-    #[arg(long, short)]
+    #[arg(long, short, conflicts_with = "later")]
     pub wait: bool,
+    /// How.
+    #[command(flatten)]
+    pub operation: OperationArgs,
+}
+
+/// How an operation on many nodes is carried out.
+#[derive(Debug, Default, Args)]
+pub struct OperationArgs {
+    /// Print the id of the job and don't wait for what comes of it.
+    #[arg(id = "later", long = "async")]
+    pub later: bool,
+    /// Work on so many nodes at once: the next begin when all of these have ended.
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub batch: Option<usize>,
+    /// Leave the rest alone when more than so many nodes, or more than this share of them, have failed.
+    #[arg(long, value_name = "N|P%", value_parser = limit)]
+    pub max_failures: Option<String>,
+}
+
+/// Arguments of `job`.
+#[derive(Debug, Args)]
+pub struct JobArgs {
+    /// Its id, or as much of its beginning as no other has.
+    pub id: String,
+    /// Show what comes of its nodes, from the beginning to the end.
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Leave alone what has not begun.
+    #[arg(long, conflicts_with = "follow")]
+    pub cancel: bool,
+    /// Print only the range of the nodes on which it failed.
+    #[arg(long, conflicts_with_all = ["follow", "cancel"])]
+    pub failed: bool,
+    /// Print only the range of the nodes that were left alone.
+    #[arg(long, conflicts_with_all = ["follow", "cancel", "failed"])]
+    pub left_alone: bool,
+}
+
+/// A number that is not zero.
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("write a number, 1 or more".to_owned()),
+    }
+}
+
+/// How many nodes may fail: a number, or a share with up to three decimals.
+fn limit(text: &str) -> Result<String, String> {
+    let wrong = || "write a number of nodes like 20, or a share of them like 2%".to_owned();
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let Some(share) = text.strip_suffix('%') else {
+        let number = digits(text).then(|| text.parse::<u64>().ok()).flatten();
+        return number.map(|_| text.to_owned()).ok_or_else(wrong);
+    };
+    let (whole, fraction) = share.split_once('.').unwrap_or((share, "0"));
+    if !digits(whole) || !digits(fraction) || fraction.len() > 3 {
+        return Err(wrong());
+    }
+    match share.parse::<f64>() {
+        Ok(share) if share <= 100.0 && whole.len() <= 3 => Ok(text.to_owned()),
+        _ => Err("a share of the nodes is at most 100%".to_owned()),
+    }
 }
 
 /// A name and attributes.
@@ -438,6 +553,18 @@ mod tests {
             joined("xcat3 help passwd create"),
             "xcat3 help passwd-create"
         );
+    }
+
+    #[test]
+    fn limits_of_failures_are_numbers_or_shares() {
+        for text in ["0", "17", "2%", "0.5%", "100%", "100.000%"] {
+            assert_eq!(limit(text).as_deref(), Ok(text));
+        }
+        for text in [
+            "", "%", "-1", "x", "200%", "101%", "1.2345%", "1.%", ".5%", "100.1%", "0100%", "1e1%",
+        ] {
+            assert!(limit(text).is_err(), "{text}");
+        }
     }
 
     #[test]

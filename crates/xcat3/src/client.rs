@@ -1,9 +1,11 @@
-//! The REST API as the command line uses it: one request, one JSON answer, or a sentence why not.
+//! The REST API as the command line uses it: one request, one JSON answer, or a sentence why not. What
+//! streams its answer is in [`crate::follow`].
 
 use std::time::{Duration, Instant};
 
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
+use xcat3_core::{NodeName, noderange};
 
 use crate::error::Error;
 use crate::output::Spinner;
@@ -52,29 +54,49 @@ impl Client {
         query: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<Value, Error> {
-        let url = format!("{}/v1{path}", self.url);
-        let mut request = self.http.request(method.clone(), &url).query(query);
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let started = Instant::now();
+        let request = self.prepare(method, path, query, body);
         let spinner = Spinner::start(&format!("waiting for {}", self.url));
-        let sent = request.send().await;
-        let unreachable = |error: &reqwest::Error| Error::Unreachable {
-            url: self.url.clone(),
-            reason: root_cause(error),
-        };
-        let response = sent.map_err(|error| unreachable(&error))?;
-        let status = response.status();
-        let bytes = response
-            .bytes()
-            .await
-            .map_err(|error| unreachable(&error))?;
+        let response = self.send(request).await;
+        let response = response.map_err(|error| self.away(root_cause(&error)))?;
+        let answer = self.answer(response).await;
         drop(spinner);
-        if self.debug {
-            let (count, took) = (bytes.len(), started.elapsed().as_millis());
-            eprintln!("{method} {url} -> {status}, {count} bytes, {took} ms");
+        answer
+    }
+
+    /// A request that is not sent yet.
+    pub fn prepare(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> RequestBuilder {
+        let url = format!("{}/v1{path}", self.url);
+        let request = self.http.request(method, &url).query(query);
+        match body {
+            Some(body) => request.json(body),
+            None => request,
         }
+    }
+
+    /// Sends a request and waits for the head of the answer.
+    pub async fn send(&self, request: RequestBuilder) -> reqwest::Result<Response> {
+        let started = Instant::now();
+        let request = request.build()?;
+        let asked = format!("{} {}", request.method(), request.url());
+        let response = self.http.execute(request).await?;
+        if self.debug {
+            let (status, took) = (response.status(), started.elapsed().as_millis());
+            eprintln!("{asked} -> {status}, {took} ms");
+        }
+        Ok(response)
+    }
+
+    /// The document that a response brings. An empty one is `null`.
+    pub async fn answer(&self, response: Response) -> Result<Value, Error> {
+        let (status, url) = (response.status(), response.url().to_string());
+        let bytes = response.bytes().await;
+        let bytes = bytes.map_err(|error| self.away(root_cause(&error)))?;
         let answer = if bytes.is_empty() {
             Ok(Value::Null)
         } else {
@@ -90,26 +112,79 @@ impl Client {
         }
     }
 
+    /// The API can't be reached.
+    pub fn away(&self, reason: String) -> Error {
+        Error::Unreachable {
+            url: self.url.clone(),
+            reason,
+        }
+    }
+
+    /// What answers there is not the API.
+    pub fn foreign(&self, reason: String) -> Error {
+        Error::Protocol {
+            url: self.url.clone(),
+            reason,
+        }
+    }
+
     /// `GET`.
     pub async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, Error> {
         self.request(Method::GET, path, query, None).await
     }
 }
 
-/// The body that names the nodes of a request.
-pub fn names_body(names: &[xcat3_core::NodeName]) -> Value {
-    let nodes: Vec<Value> = names.iter().map(|name| json!({"name": name})).collect();
-    json!({ "nodes": nodes })
+/// The longest range that goes into the address of a request, in bytes.
+const LONGEST_RANGE: usize = 2_000;
+
+/// The nodes of a request: as a range in its address where that is short, else each by name in its body.
+pub struct Nodes {
+    /// The nodes.
+    pub names: Vec<NodeName>,
+    range: String,
+}
+
+impl Nodes {
+    /// The nodes that an operator's text names.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let names = noderange::parse(text)?;
+        let range = if text.len() <= LONGEST_RANGE {
+            text.to_owned()
+        } else {
+            noderange::fold(&names)
+        };
+        Ok(Self { names, range })
+    }
+
+    /// The same for nodes that are known by name.
+    pub fn of(names: Vec<NodeName>) -> Self {
+        let range = noderange::fold(&names);
+        Self { names, range }
+    }
+
+    /// The parameter that names them, if one can.
+    pub fn query(&self) -> Option<(&'static str, &str)> {
+        (self.range.len() <= LONGEST_RANGE).then_some(("nodes", self.range.as_str()))
+    }
+
+    /// The body that names them where no parameter does.
+    pub fn body(&self) -> Option<Value> {
+        let named = |name: &NodeName| json!({"name": name});
+        match self.query() {
+            Some(_) => None,
+            None => Some(json!({"nodes": self.names.iter().map(named).collect::<Vec<_>>()})),
+        }
+    }
 }
 
 /// The sentence in the API's error document.
-fn refusal(answer: &Value, status: reqwest::StatusCode) -> String {
+fn refusal(answer: &Value, status: StatusCode) -> String {
     let sentence = answer["error_message"]["faultstring"].as_str();
     sentence.map_or_else(|| format!("the API answered {status}"), str::to_owned)
 }
 
 /// The innermost cause of an error, which is what a person can act on.
-fn root_cause(error: &dyn std::error::Error) -> String {
+pub fn root_cause(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(inner) => root_cause(inner),
         None => error.to_string(),

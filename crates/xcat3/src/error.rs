@@ -22,6 +22,29 @@ pub enum Error {
         /// What went wrong.
         reason: String,
     },
+    /// The connection broke while a job was followed, and the API stayed away.
+    #[error(
+        "no connection to the xcat3 API for {seconds} seconds: {reason}\n\
+         Job {job} goes on; follow it: xcat3 job {job} --follow"
+    )]
+    Lost {
+        /// The job.
+        job: String,
+        /// For how long it was tried.
+        seconds: u64,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A stream ended with other counts than it told.
+    #[error("job {job} has {nodes} nodes, but the API told of {told}: see xcat3 job {job}")]
+    Missed {
+        /// The job.
+        job: String,
+        /// How many were told.
+        told: u64,
+        /// How many there are.
+        nodes: u64,
+    },
     /// The API refused the whole request.
     #[error("{0}")]
     Refused(String),

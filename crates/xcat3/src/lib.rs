@@ -1,8 +1,9 @@
 //! The command line of xcat3: a pure client of the REST API.
 //!
 //! [`args`] says what may be typed, [`commands`] what each command asks of the API, [`client`] how it is
-//! asked, [`output`] how answers look. Exit codes: 0 all done, 1 something was not done, 2 the command
-//! line was wrong.
+//! asked, [`stream`] and [`follow`] how outcomes are heard as they happen, [`tally`], [`progress`] and
+//! [`output`] how answers look. Exit codes: 0 all done, 1 something was not done, 2 the command line was
+//! wrong, 130 interrupted while a job goes on.
 
 #![allow(
     clippy::print_stdout,
@@ -14,7 +15,11 @@ mod attributes;
 mod client;
 mod commands;
 mod error;
+mod follow;
 mod output;
+mod progress;
+mod stream;
+mod tally;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

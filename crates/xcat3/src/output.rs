@@ -1,12 +1,24 @@
 //! How answers look: what the prototype printed for people, JSON for programs.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize as _;
 use serde_json::Value;
-use xcat3_core::natural;
+
+use crate::stream::Verdict;
+use crate::tally::Tally;
+
+/// How answers are to look.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// For programs.
+    pub json: bool,
+    /// A line for each node, however many there are.
+    pub verbose: bool,
+}
 
 /// Words by which the API says that a node's operation was done.
 const SUCCESS_WORDS: [&str; 8] = [
@@ -43,32 +55,37 @@ impl Drop for Spinner {
     }
 }
 
-/// Prints the outcome of each node and the counts; says whether all were done.
-pub fn node_outcomes(answer: &Value, json: bool) -> ExitCode {
-    let empty = serde_json::Map::new();
-    let nodes = answer["nodes"].as_object().unwrap_or(&empty);
-    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let done = nodes
-        .values()
-        .filter(|value| SUCCESS_WORDS.contains(&word(value).as_str()))
-        .count();
-    if json {
+/// What a document says of each node.
+pub fn tally(answer: &Value) -> Tally {
+    let mut tally = Tally::default();
+    for (name, word) in answer["nodes"].as_object().into_iter().flatten() {
+        let word = word.as_str().unwrap_or_default();
+        let verdict = if SUCCESS_WORDS.contains(&word) {
+            Verdict::Ok
+        } else {
+            Verdict::Failed
+        };
+        tally.note(name, verdict, word);
+    }
+    tally
+}
+
+/// Prints what a document says of each node, and the counts; says whether all were done.
+pub fn node_outcomes(answer: &Value, style: Style) -> ExitCode {
+    let tally = tally(answer);
+    if style.json {
         print_json(answer);
     } else {
-        let mut lines: Vec<_> = nodes.iter().collect();
-        lines.sort_by(|a, b| natural::compare(a.0, b.0));
-        let text: String = lines
-            .iter()
-            .map(|(name, value)| format!("{name}: {}\n", word(value)))
-            .collect();
-        print!("{text}");
-        println!("\nSuccess: {done}  Total: {}", nodes.len());
+        text(&tally.summary(style.verbose));
     }
-    if done == nodes.len() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    tally.code()
+}
+
+/// Writes to standard output. Nobody may be reading it any more, which is no reason to end.
+pub fn text(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes());
+    let _ = stdout.flush();
 }
 
 /// Prints one line for each thing, or says that there is none.
@@ -76,9 +93,9 @@ pub fn list(lines: &[String], answer: &Value, json: bool) {
     if json {
         print_json(answer);
     } else if lines.is_empty() {
-        println!("Could not find any resource.");
+        text("Could not find any resource.\n");
     } else {
-        println!("{}", lines.join("\n"));
+        text(&format!("{}\n", lines.join("\n")));
     }
 }
 
@@ -88,6 +105,6 @@ pub fn print_json(value: &Value) {
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
     if value.serialize(&mut serializer).is_ok() {
-        println!("{}", String::from_utf8_lossy(&bytes));
+        text(&format!("{}\n", String::from_utf8_lossy(&bytes)));
     }
 }

@@ -8,13 +8,16 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use reqwest::Method;
 use serde_json::{Value, json};
-use xcat3_core::{NodeName, noderange};
+use xcat3_core::{NodeName, natural};
 
 use super::Context;
+use super::operation::{self, Ended, Operation};
 use crate::args::{DeployArgs, DeployWord};
-use crate::client::names_body;
+use crate::client::Nodes;
 use crate::error::Error;
 use crate::output;
+use crate::stream::Verdict;
+use crate::tally::Tally;
 
 /// Between two looks at the nodes.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -24,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const MOST_LINES: usize = 20;
 
 pub async fn deploy(context: &Context, args: &DeployArgs) -> Result<ExitCode, Error> {
-    let names = noderange::parse(&args.nodes)?;
+    let nodes = Nodes::parse(&args.nodes)?;
     let target = match (args.state, args.delete) {
         (DeployWord::Nodeset, false) => "nodeset",
         (DeployWord::Nodeset, true) => "un_nodeset",
@@ -37,30 +40,38 @@ pub async fn deploy(context: &Context, args: &DeployArgs) -> Result<ExitCode, Er
     if args.force {
         query.push(("force", "true"));
     }
-    let body = names_body(&names);
-    let path = "/nodes/provision";
-    let answer = context
-        .client
-        .request(Method::PUT, path, &query, Some(&body))
-        .await?;
+    let operation = Operation {
+        words: format!("deploy {target}"),
+        method: Method::PUT,
+        path: "/nodes/provision",
+        query,
+    };
     if !args.wait || target != "nodeset" {
-        return Ok(output::node_outcomes(&answer, context.json));
+        return operation::run(context, &operation, &nodes, &args.operation).await;
     }
-    follow(context, &names, &answer).await
+    match operation::carry_out(context, &operation, &nodes, &args.operation, false).await? {
+        Ended::Told(tally) => follow(context, &tally).await,
+        Ended::Left(code) => Ok(code),
+    }
 }
 
 /// Follows the nodes that are being deployed. Those that were refused count as failed.
-async fn follow(context: &Context, names: &[NodeName], answer: &Value) -> Result<ExitCode, Error> {
-    let accepted = |name: &&NodeName| answer["nodes"][name.as_str()] == "ok";
-    let mut under_way: Vec<NodeName> = names.iter().filter(accepted).cloned().collect();
+async fn follow(context: &Context, tally: &Tally) -> Result<ExitCode, Error> {
+    let accepted = tally.each(Verdict::Ok).map(|(node, _)| node.parse());
+    let accepted: Result<Vec<NodeName>, _> = accepted.collect();
+    let foreign = |_| {
+        context
+            .client
+            .foreign("it names what can't be a node".to_owned())
+    };
+    let mut under_way = accepted.map_err(foreign)?;
+    under_way.sort_by(|a, b| natural::compare(a.as_str(), b.as_str()));
     let mut ended: HashMap<String, String> = HashMap::new();
-    for name in names.iter().filter(|name| !accepted(name)) {
-        let why = answer["nodes"][name.as_str()]
-            .as_str()
-            .unwrap_or("no answer");
-        ended.insert(name.to_string(), why.to_owned());
+    for verdict in [Verdict::Failed, Verdict::LeftAlone] {
+        let refused = tally.each(verdict);
+        ended.extend(refused.map(|(node, why)| (node.to_owned(), why.to_owned())));
     }
-    let mut view = View::new(&under_way, context.json);
+    let mut view = View::new(&under_way, context.style.json);
     let mut reached = Instant::now();
     while !under_way.is_empty() {
         tokio::select! {
@@ -89,11 +100,12 @@ async fn follow(context: &Context, names: &[NodeName], answer: &Value) -> Result
 
 /// The records of nodes by name.
 async fn look(context: &Context, names: &[NodeName]) -> Result<HashMap<String, Value>, Error> {
-    let query = [("fields", "name,state,deploy")];
-    let body = names_body(names);
+    let nodes = Nodes::of(names.to_vec());
+    let mut query = vec![("fields", "name,state,deploy")];
+    query.extend(nodes.query());
     let answer = context
         .client
-        .request(Method::GET, "/nodes/info", &query, Some(&body))
+        .request(Method::GET, "/nodes/info", &query, nodes.body().as_ref())
         .await?;
     let records = answer["nodes"].as_array().cloned().unwrap_or_default();
     let named = |record: Value| Some((record["name"].as_str()?.to_owned(), record));
@@ -126,11 +138,11 @@ fn summary(context: &Context, ended: &HashMap<String, String>) -> ExitCode {
         .values()
         .filter(|outcome| *outcome == "deployed")
         .count();
-    if context.json {
+    if context.style.json {
         output::print_json(&json!({ "nodes": ended }));
     } else {
         let mut lines: Vec<_> = ended.iter().collect();
-        lines.sort_by(|a, b| xcat3_core::natural::compare(a.0, b.0));
+        lines.sort_by(|a, b| natural::compare(a.0, b.0));
         for (name, outcome) in lines {
             println!("{name}: {outcome}");
         }

@@ -59,11 +59,11 @@ pub async fn create(
         .client
         .request(Method::POST, kind.path, &[], Some(&body))
         .await?;
-    if context.json {
+    if context.style.json {
         output::print_json(&answer);
     }
     let outcome = answer[kind.created][&args.name].as_str().unwrap_or("ok");
-    if !context.json {
+    if !context.style.json {
         println!("{}: {outcome}", args.name);
     }
     Ok(if outcome == "ok" {
@@ -86,7 +86,7 @@ pub async fn list(context: &Context, kind: &Kind) -> Result<(), Error> {
     output::list(
         &entries.iter().map(line).collect::<Vec<_>>(),
         &answer,
-        context.json,
+        context.style.json,
     );
     Ok(())
 }
@@ -124,7 +124,7 @@ pub async fn delete(context: &Context, kind: &Kind, name: &str) -> Result<(), Er
         .client
         .request(Method::DELETE, &path, &[], None)
         .await?;
-    if context.json {
+    if context.style.json {
         output::print_json(&answer);
     } else {
         println!("{name} deleted");

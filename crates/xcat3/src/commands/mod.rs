@@ -2,23 +2,29 @@
 
 mod deploy;
 mod documents;
+mod jobs;
 mod nics;
 mod nodes;
+mod operation;
 mod services;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::CommandFactory;
 
 use crate::args::{BootWord, Cli, Command, PowerWord};
 use crate::client::Client;
 use crate::error::Error;
+use crate::output::Style;
 use documents::{NETWORK, OSIMAGE, PASSWD};
 
 /// What every command needs.
 struct Context {
     client: Client,
-    json: bool,
+    style: Style,
+    /// For how long a connection that broke is tried again.
+    patience: Duration,
 }
 
 /// Carries out a command.
@@ -26,7 +32,11 @@ pub async fn execute(cli: Cli) -> Result<ExitCode, Error> {
     let client = Client::new(&cli.xcat3_url, cli.debug)?;
     let context = Context {
         client,
-        json: cli.json,
+        style: Style {
+            json: cli.json,
+            verbose: cli.verbose,
+        },
+        patience: Duration::from_secs(cli.reconnect_for),
     };
     let done = |()| ExitCode::SUCCESS;
     match cli.command {
@@ -41,16 +51,34 @@ pub async fn execute(cli: Cli) -> Result<ExitCode, Error> {
             secrets,
         } => nodes::export(&context, &nodes, output.as_deref(), secrets).await,
         Command::Import { input } => nodes::import(&context, &input).await,
-        Command::Power { nodes, target } | Command::SetPower { nodes, target } => {
-            nodes::power(&context, &nodes, target).await
+        Command::Power {
+            nodes,
+            target,
+            operation,
         }
-        Command::GetPower { nodes } => nodes::power(&context, &nodes, PowerWord::Status).await,
-        Command::Bootdev { nodes, device } | Command::SetBootDevice { nodes, device } => {
-            nodes::boot_device(&context, &nodes, device).await
+        | Command::SetPower {
+            nodes,
+            target,
+            operation,
+        } => nodes::power(&context, &nodes, target, &operation).await,
+        Command::GetPower { nodes, operation } => {
+            nodes::power(&context, &nodes, PowerWord::Status, &operation).await
         }
-        Command::GetBootDevice { nodes } => {
-            nodes::boot_device(&context, &nodes, BootWord::Status).await
+        Command::Bootdev {
+            nodes,
+            device,
+            operation,
         }
+        | Command::SetBootDevice {
+            nodes,
+            device,
+            operation,
+        } => nodes::boot_device(&context, &nodes, device, &operation).await,
+        Command::GetBootDevice { nodes, operation } => {
+            nodes::boot_device(&context, &nodes, BootWord::Status, &operation).await
+        }
+        Command::Jobs { limit } => jobs::list(&context, limit).await.map(done),
+        Command::Job(args) => jobs::job(&context, &args).await,
         Command::Deploy(args) => deploy::deploy(&context, &args).await,
         Command::NetworkCreate(args) => documents::create(&context, &NETWORK, &args).await,
         Command::NetworkList => documents::list(&context, &NETWORK).await.map(done),

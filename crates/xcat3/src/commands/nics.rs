@@ -40,7 +40,7 @@ pub async fn list(context: &Context) -> Result<(), Error> {
     output::list(
         &nics.iter().map(line).collect::<Vec<_>>(),
         &answer,
-        context.json,
+        context.style.json,
     );
     Ok(())
 }

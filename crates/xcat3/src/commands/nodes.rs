@@ -10,9 +10,10 @@ use xcat3_core::secret::REDACTED;
 use xcat3_core::{NodeName, natural, noderange};
 
 use super::Context;
-use crate::args::{BootWord, CreateArgs, PowerWord, UpdateArgs};
+use super::operation::{self, Operation};
+use crate::args::{BootWord, CreateArgs, OperationArgs, PowerWord, UpdateArgs};
 use crate::attributes;
-use crate::client::names_body;
+use crate::client::Nodes;
 use crate::error::Error;
 use crate::output;
 
@@ -54,7 +55,7 @@ async fn post(context: &Context, body: &Value) -> Result<ExitCode, Error> {
         .client
         .request(Method::POST, "/nodes", &[], Some(body))
         .await?;
-    Ok(output::node_outcomes(&answer, context.json))
+    Ok(output::node_outcomes(&answer, context.style))
 }
 
 pub async fn list(context: &Context, nodes: Option<&str>) -> Result<ExitCode, Error> {
@@ -74,7 +75,7 @@ pub async fn list(context: &Context, nodes: Option<&str>) -> Result<ExitCode, Er
     }
     names.sort_by(|a, b| natural::compare(a, b));
     let lines: Vec<String> = names.iter().map(|name| format!("{name} (node)")).collect();
-    output::list(&lines, &json!({ "nodes": names }), context.json);
+    output::list(&lines, &json!({ "nodes": names }), context.style.json);
     Ok(code)
 }
 
@@ -84,18 +85,20 @@ async fn records(
     nodes: &str,
     query: &[(&str, &str)],
 ) -> Result<(Vec<Value>, Vec<NodeName>), Error> {
-    let names = noderange::parse(nodes)?;
-    let body = names_body(&names);
+    let nodes = Nodes::parse(nodes)?;
+    let mut query = query.to_vec();
+    query.extend(nodes.query());
     let answer = context
         .client
-        .request(Method::GET, "/nodes/info", query, Some(&body))
+        .request(Method::GET, "/nodes/info", &query, nodes.body().as_ref())
         .await?;
     let records = answer["nodes"].as_array().cloned().unwrap_or_default();
     let found: std::collections::HashSet<String> = records
         .iter()
         .filter_map(|node| node["name"].as_str().map(str::to_owned))
         .collect();
-    let missing = names
+    let missing = nodes
+        .names
         .into_iter()
         .filter(|name| !found.contains(name.as_str()))
         .collect();
@@ -123,7 +126,7 @@ pub async fn show(context: &Context, nodes: &str, fields: Option<&str>) -> Resul
         &query[..]
     };
     let (records, missing) = records(context, nodes, query).await?;
-    if context.json {
+    if context.style.json {
         output::print_json(&json!({ "nodes": records }));
     } else if !records.is_empty() {
         let shown = |record: Value| json!({"node": record["name"].clone(), "attr": record});
@@ -133,7 +136,7 @@ pub async fn show(context: &Context, nodes: &str, fields: Option<&str>) -> Resul
 }
 
 pub async fn update(context: &Context, args: &UpdateArgs) -> Result<ExitCode, Error> {
-    let names = noderange::parse(&args.nodes)?;
+    let nodes = Nodes::parse(&args.nodes)?;
     let mut patches = attributes::patches(&args.attributes)?;
     for control in &args.control {
         let pairs = attributes::pairs(control)?;
@@ -147,68 +150,76 @@ pub async fn update(context: &Context, args: &UpdateArgs) -> Result<ExitCode, Er
         let nic = attributes::nic(nic)?;
         patches.push(json!({"op": "add", "path": "/nics_info/nics/-", "value": nic}));
     }
-    let mut body = names_body(&names);
+    let mut body = nodes.body().unwrap_or_else(|| json!({}));
     body["patches"] = Value::from(patches);
+    let query: Vec<(&str, &str)> = nodes.query().into_iter().collect();
     let answer = context
         .client
-        .request(Method::PATCH, "/nodes", &[], Some(&body))
+        .request(Method::PATCH, "/nodes", &query, Some(&body))
         .await?;
-    Ok(output::node_outcomes(&answer, context.json))
+    Ok(output::node_outcomes(&answer, context.style))
 }
 
 pub async fn delete(context: &Context, nodes: &str) -> Result<ExitCode, Error> {
-    on_nodes(context, Method::DELETE, "/nodes", &[], nodes).await
+    let nodes = Nodes::parse(nodes)?;
+    let query: Vec<(&str, &str)> = nodes.query().into_iter().collect();
+    let answer = context
+        .client
+        .request(Method::DELETE, "/nodes", &query, nodes.body().as_ref())
+        .await?;
+    Ok(output::node_outcomes(&answer, context.style))
 }
 
-pub async fn power(context: &Context, nodes: &str, target: PowerWord) -> Result<ExitCode, Error> {
+pub async fn power(
+    context: &Context,
+    nodes: &str,
+    target: PowerWord,
+    args: &OperationArgs,
+) -> Result<ExitCode, Error> {
     let target = match target {
-        PowerWord::Status => {
-            return on_nodes(context, Method::GET, "/nodes/power", &[], nodes).await;
-        }
-        PowerWord::On => "on",
-        PowerWord::Off => "off",
-        PowerWord::Boot => "boot",
-        PowerWord::Reset => "reset",
+        PowerWord::Status => None,
+        PowerWord::On => Some("on"),
+        PowerWord::Off => Some("off"),
+        PowerWord::Boot => Some("boot"),
+        PowerWord::Reset => Some("reset"),
     };
-    on_nodes(
-        context,
-        Method::PUT,
-        "/nodes/power",
-        &[("target", target)],
-        nodes,
-    )
-    .await
+    on_nodes(context, ("power", "/nodes/power"), target, nodes, args).await
 }
 
 pub async fn boot_device(
     context: &Context,
     nodes: &str,
     device: BootWord,
+    args: &OperationArgs,
 ) -> Result<ExitCode, Error> {
-    let path = "/nodes/boot_device";
     let target = match device {
-        BootWord::Status => return on_nodes(context, Method::GET, path, &[], nodes).await,
-        BootWord::Net => "net",
-        BootWord::Disk => "disk",
-        BootWord::Cdrom => "cdrom",
+        BootWord::Status => None,
+        BootWord::Net => Some("net"),
+        BootWord::Disk => Some("disk"),
+        BootWord::Cdrom => Some("cdrom"),
     };
-    on_nodes(context, Method::PUT, path, &[("target", target)], nodes).await
+    let route = ("bootdev", "/nodes/boot_device");
+    on_nodes(context, route, target, nodes, args).await
 }
 
-/// A request that names nodes and is answered by an outcome for each.
+/// Sets something of nodes to `target`, or asks for it where there is none.
 async fn on_nodes(
     context: &Context,
-    method: Method,
-    path: &str,
-    query: &[(&str, &str)],
+    (word, path): (&str, &str),
+    target: Option<&str>,
     nodes: &str,
+    args: &OperationArgs,
 ) -> Result<ExitCode, Error> {
-    let body = names_body(&noderange::parse(nodes)?);
-    let answer = context
-        .client
-        .request(method, path, query, Some(&body))
-        .await?;
-    Ok(output::node_outcomes(&answer, context.json))
+    let operation = Operation {
+        words: format!("{word} {}", target.unwrap_or("status")),
+        method: target.map_or(Method::GET, |_| Method::PUT),
+        path,
+        query: target
+            .map(|target| ("target", target))
+            .into_iter()
+            .collect(),
+    };
+    operation::run(context, &operation, &Nodes::parse(nodes)?, args).await
 }
 
 pub async fn export(

@@ -24,8 +24,8 @@ pub async fn show(context: &Context, name: &str) -> Result<(), Error> {
 
 fn print(context: &Context, answer: &Value) {
     let services = answer["services"].as_array().cloned().unwrap_or_default();
-    if context.json || services.is_empty() {
-        output::list(&[], answer, context.json);
+    if context.style.json || services.is_empty() {
+        output::list(&[], answer, context.style.json);
         return;
     }
     let mut table = Table::new();

@@ -1,0 +1,223 @@
+//! What came of the nodes of an operation, gathered: counts, and who shares which result.
+
+use std::collections::HashMap;
+use std::process::ExitCode;
+
+use xcat3_core::{NodeName, natural, noderange};
+
+use crate::stream::{Record, Verdict};
+
+/// Up to so many nodes each get a line; of more, those that share a result share one.
+pub const FEW: usize = 64;
+/// So many different sentences are printed; the rest is counted.
+const MOST_SENTENCES: usize = 40;
+/// So much of a sentence is kept, in characters.
+const LONGEST_SENTENCE: usize = 1_000;
+
+/// What came of nodes. Its memory is a name for each node, and each different sentence once.
+#[derive(Debug, Default)]
+pub struct Tally {
+    results: HashMap<(Verdict, String), Vec<String>>,
+    done: usize,
+    failed: usize,
+    left_alone: usize,
+}
+
+impl Tally {
+    /// Notes what came of a node. Whether this is the first node with this result.
+    pub fn note(&mut self, node: &str, verdict: Verdict, result: &str) -> bool {
+        match verdict {
+            Verdict::Ok => self.done += 1,
+            Verdict::Failed => self.failed += 1,
+            Verdict::LeftAlone => self.left_alone += 1,
+        }
+        let result = match result.char_indices().nth(LONGEST_SENTENCE) {
+            Some((end, _)) => format!("{}…", &result[..end]),
+            None => result.to_owned(),
+        };
+        let nodes = self.results.entry((verdict, result)).or_default();
+        nodes.push(node.to_owned());
+        nodes.len() == 1
+    }
+
+    /// The same of a record of a stream.
+    pub fn take(&mut self, record: &Record) -> bool {
+        self.note(record.node.as_str(), record.outcome, &record.result)
+    }
+
+    /// How many nodes have an outcome.
+    pub fn total(&self) -> usize {
+        self.done + self.failed + self.left_alone
+    }
+
+    /// On how many nodes it was done.
+    pub fn done(&self) -> usize {
+        self.done
+    }
+
+    /// On how many it failed.
+    pub fn failed(&self) -> usize {
+        self.failed
+    }
+
+    /// How many were left alone.
+    pub fn left_alone(&self) -> usize {
+        self.left_alone
+    }
+
+    /// Success where it was done on every node.
+    pub fn code(&self) -> ExitCode {
+        if self.done == self.total() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
+    }
+
+    /// Each node with a certain verdict, and its result, in no order.
+    pub fn each(&self, verdict: Verdict) -> impl Iterator<Item = (&str, &str)> {
+        let wanted = self.results.iter().filter(move |((v, _), _)| *v == verdict);
+        wanted.flat_map(|((_, result), nodes)| {
+            nodes
+                .iter()
+                .map(move |node| (node.as_str(), result.as_str()))
+        })
+    }
+
+    /// The range of the nodes with a certain verdict; empty where there are none.
+    pub fn range(&self, verdict: Verdict) -> String {
+        folded(self.each(verdict).map(|(node, _)| node))
+    }
+
+    /// All of it for a person: a line for each node, or for each range where they are many, and the
+    /// counts.
+    pub fn summary(&self, verbose: bool) -> String {
+        let mut text = if verbose || self.total() <= FEW {
+            self.lines()
+        } else {
+            self.groups(&[Verdict::Ok, Verdict::Failed, Verdict::LeftAlone])
+        };
+        text.push_str(&self.counts());
+        text
+    }
+
+    /// A line for each node. Nodes that were left alone share theirs.
+    fn lines(&self) -> String {
+        let told = [Verdict::Ok, Verdict::Failed];
+        let mut lines: Vec<(&str, &str)> = told.iter().flat_map(|v| self.each(*v)).collect();
+        lines.sort_by(|a, b| natural::compare(a.0, b.0));
+        let mut text: String = lines
+            .iter()
+            .map(|(node, result)| format!("{node}: {result}\n"))
+            .collect();
+        text.push_str(&self.groups(&[Verdict::LeftAlone]));
+        text
+    }
+
+    /// A line for each result, with the range of its nodes: the most frequent results first.
+    pub fn groups(&self, verdicts: &[Verdict]) -> String {
+        let mut text = String::new();
+        for verdict in verdicts {
+            let of = |((v, _), _): &(&(Verdict, String), &Vec<String>)| v == verdict;
+            let mut results: Vec<_> = self.results.iter().filter(of).collect();
+            results.sort_by(|a, b| b.1.len().cmp(&a.1.len()).then(a.0.cmp(b.0)));
+            for ((_, result), nodes) in results.iter().take(MOST_SENTENCES) {
+                let range = folded(nodes.iter().map(String::as_str));
+                text.push_str(&format!("{range}: {result}\n"));
+            }
+            let rest = results.iter().skip(MOST_SENTENCES);
+            let nodes: usize = rest.clone().map(|(_, nodes)| nodes.len()).sum();
+            if nodes > 0 {
+                let range = folded(rest.flat_map(|(_, nodes)| nodes.iter().map(String::as_str)));
+                let sentences = results.len() - MOST_SENTENCES;
+                text.push_str(&format!(
+                    "{range}: {sentences} other results on {nodes} nodes, see them with --verbose\n"
+                ));
+            }
+        }
+        text
+    }
+
+    /// The last line.
+    pub fn counts(&self) -> String {
+        let mut text = format!("\nSuccess: {}  Total: {}", self.done, self.total());
+        if self.left_alone > 0 {
+            text.push_str(&format!("  Left alone: {}", self.left_alone));
+        }
+        text.push('\n');
+        text
+    }
+}
+
+/// The shortest range for nodes. What is no node's name stands for itself.
+fn folded<'a>(nodes: impl Iterator<Item = &'a str>) -> String {
+    let mut texts: Vec<&str> = nodes.collect();
+    texts.sort_by(|a, b| natural::compare(a, b));
+    let names: Result<Vec<NodeName>, _> = texts.iter().map(|text| text.parse()).collect();
+    match names {
+        Ok(names) => noderange::fold(&names),
+        Err(_) => texts.join(","),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(nodes: usize) -> Tally {
+        let mut tally = Tally::default();
+        for number in (1..=nodes).rev() {
+            let node = format!("node{number}");
+            match number % 10 {
+                7 => tally.note(&node, Verdict::Failed, "no answer from the BMC"),
+                9 => tally.note(
+                    &node,
+                    Verdict::LeftAlone,
+                    "left alone: the job was cancelled",
+                ),
+                _ => tally.note(&node, Verdict::Ok, "on"),
+            };
+        }
+        tally
+    }
+
+    #[test]
+    fn few_nodes_get_a_line_each() {
+        let expected = "node1: on\nnode2: on\nnode3: on\nnode4: on\nnode5: on\nnode6: on\n\
+            node7: no answer from the BMC\nnode8: on\nnode10: on\n\
+            node9: left alone: the job was cancelled\n\nSuccess: 8  Total: 10  Left alone: 1\n";
+        assert_eq!(tally(10).summary(false), expected);
+        assert_eq!(tally(10).range(Verdict::Failed), "node7");
+    }
+
+    #[test]
+    fn many_nodes_share_lines() {
+        let text = tally(100).summary(false);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 5, "{text}");
+        assert!(lines[0].starts_with("node[1-6,8,10-16,18,20-26,"));
+        assert_eq!(
+            lines[1],
+            "node[7,17,27,37,47,57,67,77,87,97]: no answer from the BMC"
+        );
+        assert_eq!(
+            lines[2],
+            "node[9,19,29,39,49,59,69,79,89,99]: left alone: the job was cancelled"
+        );
+        assert_eq!(lines[4], "Success: 80  Total: 100  Left alone: 10");
+        assert_eq!(tally(100).summary(true).lines().count(), 90 + 3);
+    }
+
+    #[test]
+    fn sentences_without_number_stay_few_lines() {
+        let mut tally = Tally::default();
+        for number in 1..=10_000 {
+            let sentence = format!("{number}: {}", "x".repeat(5_000));
+            tally.note(&format!("n{number}"), Verdict::Failed, &sentence);
+        }
+        let text = tally.summary(false);
+        assert_eq!(text.lines().count(), MOST_SENTENCES + 3);
+        assert!(text.contains("9960 other results on 9960 nodes"), "{text}");
+        assert!(text.len() < 200_000);
+    }
+}
