@@ -163,6 +163,52 @@ async fn those_who_write_beside_each_other_lose_nothing() {
     assert_eq!(told, all.into_iter().collect());
 }
 
+/// Two that each wait for what the other holds: PostgreSQL ends one of them, and it tries again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_in_anothers_way_tries_again() {
+    let lab = postgres().await;
+    let all = enrol(&lab.store, &["a", "b"]).await;
+    lab.store.close().await;
+    let mut other = behind_its_back(&lab.url()).await;
+    // The store is the one that looks for deadlocks.
+    let settings = "
+        DO $$BEGIN
+            EXECUTE 'ALTER DATABASE ' || current_database() || ' SET deadlock_timeout = 3000';
+        END$$;
+        SET deadlock_timeout = 3600000";
+    sqlx::raw_sql(settings).execute(&mut other).await.unwrap();
+    let store = Store::open(&lab.url()).await.unwrap();
+    let first = store.reserve(&all, "host/0", "work", LONG).await.unwrap();
+
+    let hold = "BEGIN; UPDATE reservations SET expires_ms = expires_ms WHERE node = 'b'";
+    sqlx::raw_sql(hold).execute(&mut other).await.unwrap();
+    let again = {
+        let (store, all) = (store.clone(), all.clone());
+        tokio::spawn(async move { store.reserve(&all, "host/0", "work", LONG).await })
+    };
+    let waiting = "
+        SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    loop {
+        // What is read of other sessions stays the same within a transaction unless it is asked anew.
+        let anew = "SELECT pg_stat_clear_snapshot()";
+        sqlx::raw_sql(anew).execute(&mut other).await.unwrap();
+        let waiting = sqlx::query_scalar::<_, i64>(waiting);
+        if waiting.fetch_one(&mut other).await.unwrap() > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let hold = "UPDATE reservations SET expires_ms = expires_ms WHERE node = 'a'; COMMIT";
+    sqlx::raw_sql(hold).execute(&mut other).await.unwrap();
+    let again = again.await.unwrap().unwrap();
+    assert_eq!(again.nodes.len(), 2);
+    assert!(
+        again.fence > first.fence + 1,
+        "the number of the first try was given out"
+    );
+}
+
 #[tokio::test]
 async fn what_cannot_be_opened_is_said_without_the_password() {
     let server = Postgres::start_quick().unwrap();
