@@ -15,8 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs the server and waits for a line on standard input: `keep SIGNAL` ends the server with that
 /// signal. The end of the input, which is the end of the maker, ends it with the signal given at the
-/// start and removes the directory. Should the shell itself be killed, `setpriv --pdeathsig` has the
-/// kernel end the server.
+/// start and removes the directory: at once, in case what ended the maker is about to end the shell
+/// too, and again when the server can't write to it any more. Should the shell itself be killed,
+/// `setpriv --pdeathsig` has the kernel end the server.
 const SHELL: &str = r#"
 directory=$1 last=$2
 shift 2
@@ -27,6 +28,7 @@ exec >/dev/null
 read -r word signal
 kill -s CONT $server
 kill -s ${signal:-$last} $server
+[ "$word" = keep ] || rm -rf "$directory"
 wait $server
 [ "$word" = keep ] || rm -rf "$directory"
 "#;
