@@ -1,5 +1,6 @@
 //! The conductor against a real store and bus, with a control driver that only tests have.
 
+mod daemon;
 mod fences;
 mod hardware;
 mod lab;
