@@ -9,6 +9,9 @@ use xcat3_store::{ServiceReport, Store};
 
 use crate::slot::Slot;
 
+/// How long signing off may take: a process that ends does not wait for a store that is away.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// What a service of `kind` reports from its place, as long as there is nothing more to say.
 #[must_use]
 pub fn report(kind: ServiceKind, slot: &Slot) -> ServiceReport {
@@ -42,8 +45,12 @@ pub async fn beat(store: &Store, kind: ServiceKind, slot: &Slot, shutdown: &Canc
         }
         heard = reported.is_ok();
     }
-    let retired = store.retire_service(&service.hostname, kind, service.instance);
-    if let Err(error) = retired.await {
-        tracing::warn!(%kind, %error, "the service counts as online for a while yet");
+    let retiring = store.retire_service(&service.hostname, kind, service.instance);
+    match tokio::time::timeout(PATIENCE, retiring).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(%kind, %error, "the service counts as online for a while yet");
+        }
+        Err(_) => tracing::warn!(%kind, "the service counts as online for a while yet"),
     }
 }

@@ -64,7 +64,7 @@ impl Default for Pace {
             longest_wait: Duration::from_secs(30),
             well_after: Duration::from_secs(60),
             silence: Duration::from_secs(30),
-            margin: Duration::from_secs(5),
+            margin: Duration::from_secs(10),
         }
     }
 }

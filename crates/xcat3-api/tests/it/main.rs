@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod contract;
+mod daemon;
 mod hardware;
 mod jobs;
 mod many;
