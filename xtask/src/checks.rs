@@ -20,8 +20,9 @@ pub fn lint() -> Result<()> {
     ]))
 }
 
-/// Everything: packages, lints, all tests, documentation tests and, unless left out, a boot.
-pub fn test(boot: bool) -> Result<()> {
+/// Everything: packages, lints, all tests, documentation tests and, unless left out, the end-to-end
+/// tests that take minutes only.
+pub fn test(labs: bool) -> Result<()> {
     packages::install()?;
     lint()?;
     let tests: &[&str] = if nextest_is_installed() {
@@ -43,8 +44,9 @@ pub fn test(boot: bool) -> Result<()> {
         "--doc",
         "--quiet",
     ]))?;
-    if boot {
+    if labs {
         lab::boot(None)?;
+        lab::faults(None)?;
     }
     Ok(())
 }

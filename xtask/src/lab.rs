@@ -9,7 +9,15 @@ use crate::command::{as_root, cargo, run, target_dir};
 use crate::packages;
 
 /// The programs that the lab runs.
-const PROGRAMS: &[&str] = &["xcat3-sim", "xcat3d", "xcat3", "xcat3-copycds"];
+const PROGRAMS: &[&str] = &[
+    "xcat3-sim",
+    "xcat3d",
+    "xcat3",
+    "xcat3-copycds",
+    "xcat3-api",
+    "xcat3-conductor",
+    "xcat3-network",
+];
 
 /// From an empty machine to ssh, shown step by step.
 pub fn demo(keep: bool, release: bool) -> Result<()> {
@@ -50,6 +58,16 @@ pub fn boot(firmware: Option<&str>) -> Result<()> {
     command.args(["e2e", "boot"]);
     if let Some(names) = firmware {
         command.args(["--firmware", names]);
+    }
+    run(&mut command)
+}
+
+/// Faults of a cluster as a test.
+pub fn faults(only: Option<&str>) -> Result<()> {
+    let mut command = prepared(false)?;
+    command.args(["e2e", "faults"]);
+    if let Some(names) = only {
+        command.args(["--only", names]);
     }
     run(&mut command)
 }

@@ -18,11 +18,11 @@ use clap::{Parser, Subcommand};
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 enum Chore {
-    /// Install the system packages, then run every check and test and a fast end-to-end boot.
+    /// Install the system packages, then run every check and test and the quicker end-to-end tests.
     Test {
-        /// Leave out the end-to-end boot of virtual machines.
+        /// Leave out the end-to-end tests: boots of virtual machines, faults of a cluster.
         #[arg(long)]
-        no_boot: bool,
+        no_e2e: bool,
     },
     /// Check the formatting and run clippy.
     Lint,
@@ -66,6 +66,12 @@ enum EndToEnd {
         #[arg(long)]
         firmware: Option<String>,
     },
+    /// A cluster over NATS and PostgreSQL whose processes are killed, stopped and cut off: minutes.
+    Faults {
+        /// Only these faults, separated by commas.
+        #[arg(long)]
+        only: Option<String>,
+    },
 }
 
 /// Benchmarks; docs/benchmarks.md has their figures.
@@ -83,12 +89,13 @@ enum Bench {
 
 fn main() -> anyhow::Result<()> {
     match Chore::parse() {
-        Chore::Test { no_boot } => checks::test(!no_boot),
+        Chore::Test { no_e2e } => checks::test(!no_e2e),
         Chore::Lint => checks::lint(),
         Chore::Packages => packages::install(),
         Chore::Demo { keep, release } => lab::demo(keep, release),
         Chore::E2e(EndToEnd::Install { kill_server }) => lab::install(kill_server),
         Chore::E2e(EndToEnd::Boot { firmware }) => lab::boot(firmware.as_deref()),
+        Chore::E2e(EndToEnd::Faults { only }) => lab::faults(only.as_deref()),
         Chore::Bench(Bench::Build) => bench::build(),
         Chore::Bench(Bench::Bulk(bulk)) => bench_bulk::bulk(&bulk),
         Chore::Bench(Bench::Files) => bench_files::files().map(drop),

@@ -1,7 +1,7 @@
 //! A NATS server of one's own, with JetStream.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -28,7 +28,8 @@ const GREETING: Duration = Duration::from_secs(1);
 /// The server of this process, where none was named to it. It ends with the process.
 static OWN: Mutex<Option<Nats>> = Mutex::new(None);
 
-/// A NATS server with JetStream on file storage, on a port of 127.0.0.1, that lets in who has its
+/// A NATS server with JetStream on file storage, on a port of 127.0.0.1 or of another address of a
+/// namespace of one's own, that lets in who has its
 /// password. Dropped, or when the process ends in whatever way, it is ended and all that it stored is
 /// removed.
 pub struct Nats {
@@ -36,6 +37,7 @@ pub struct Nats {
     running: Option<Supervised>,
     directory: TempDir,
     program: PathBuf,
+    address: Ipv4Addr,
     port: u16,
     password: String,
 }
@@ -46,7 +48,16 @@ impl Nats {
     /// # Errors
     /// NATS is not installed, or does not start.
     pub fn start() -> Result<Self, Error> {
+        Self::start_on(Ipv4Addr::LOCALHOST)
+    }
+
+    /// The same on an address that other network namespaces reach.
+    ///
+    /// # Errors
+    /// NATS is not installed, or does not start.
+    pub fn start_on(address: Ipv4Addr) -> Result<Self, Error> {
         let mut nats = Self::prepare()?;
+        nats.address = address;
         nats.start_again()?;
         Ok(nats)
     }
@@ -69,6 +80,7 @@ impl Nats {
             running: None,
             directory: directory.map_err(Error::system("making a temporary directory"))?,
             program,
+            address: Ipv4Addr::LOCALHOST,
             port: free_port()?,
             password: random_word()?,
         })
@@ -98,11 +110,11 @@ impl Nats {
     /// Its URL, with user and password.
     #[must_use]
     pub fn url(&self) -> String {
-        let (password, port) = (&self.password, self.port);
-        format!("nats://xcat3:{password}@127.0.0.1:{port}")
+        let (password, address, port) = (&self.password, self.address, self.port);
+        format!("nats://xcat3:{password}@{address}:{port}")
     }
 
-    /// The port of 127.0.0.1 that it listens on, or will.
+    /// The port that it listens on, or will.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -139,9 +151,10 @@ impl Nats {
         let directory = self.directory.path();
         let configuration = directory.join("nats.conf");
         let text = format!(
-            "listen: \"127.0.0.1:{}\"\n\
+            "listen: \"{}:{}\"\n\
              jetstream {{ store_dir: \"{}\", max_mem: 64MB, max_file: 1GB }}\n\
              authorization {{ user: xcat3, password: \"{}\" }}\n",
+            self.address,
             self.port,
             self.data().display(),
             self.password
@@ -149,7 +162,7 @@ impl Nats {
         std::fs::write(&configuration, text).map_err(Error::system("writing nats.conf"))?;
         let arguments = ["-c".to_owned(), configuration.display().to_string()];
         let running = Supervised::start(directory, None, "TERM", &self.program, &arguments)?;
-        running.wait_until("starting NATS", || greets(self.port))?;
+        running.wait_until("starting NATS", || greets((self.address, self.port).into()))?;
         self.running = Some(running);
         Ok(())
     }
@@ -200,8 +213,7 @@ impl Nats {
 
 /// Whether a server on this port says `INFO` to who connects, which it does when all is read back
 /// that it had stored.
-fn greets(port: u16) -> bool {
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
+fn greets(address: SocketAddr) -> bool {
     let Ok(stream) = TcpStream::connect_timeout(&address, GREETING) else {
         return false;
     };

@@ -1,5 +1,7 @@
 //! A PostgreSQL server of one's own.
 
+use std::io::Write as _;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -20,7 +22,8 @@ const QUICK: [&str; 4] = [
     "max_connections=300",
 ];
 
-/// A PostgreSQL server with a superuser `xcat3`, on a port of 127.0.0.1. Dropped, or when the process
+/// A PostgreSQL server with a superuser `xcat3`, on a port of 127.0.0.1 or of another address of a
+/// namespace of one's own. Dropped, or when the process
 /// ends in whatever way, it is ended and all that it stored is removed.
 ///
 /// Texts are sorted in it as people of the en-US locale expect, not by bytes, so that a statement
@@ -31,6 +34,7 @@ pub struct Postgres {
     directory: TempDir,
     programs: PathBuf,
     user: Option<&'static str>,
+    address: Ipv4Addr,
     port: u16,
     password: String,
     settings: &'static [&'static str],
@@ -42,7 +46,15 @@ impl Postgres {
     /// # Errors
     /// PostgreSQL is not installed, or does not start.
     pub fn start() -> Result<Self, Error> {
-        Self::make(&[])
+        Self::start_on(Ipv4Addr::LOCALHOST)
+    }
+
+    /// The same on an address that other network namespaces reach.
+    ///
+    /// # Errors
+    /// PostgreSQL is not installed, or does not start.
+    pub fn start_on(address: Ipv4Addr) -> Result<Self, Error> {
+        Self::make(address, &[])
     }
 
     /// The same, of which a loss of power may take everything: quicker, for tests of what is in it.
@@ -50,10 +62,10 @@ impl Postgres {
     /// # Errors
     /// PostgreSQL is not installed, or does not start.
     pub fn start_quick() -> Result<Self, Error> {
-        Self::make(&QUICK)
+        Self::make(Ipv4Addr::LOCALHOST, &QUICK)
     }
 
-    fn make(settings: &'static [&'static str]) -> Result<Self, Error> {
+    fn make(address: Ipv4Addr, settings: &'static [&'static str]) -> Result<Self, Error> {
         let programs = programs()?;
         let directory = tempfile::Builder::new().prefix("xcat3-postgres-").tempdir();
         let mut postgres = Self {
@@ -61,6 +73,7 @@ impl Postgres {
             directory: directory.map_err(Error::system("making a temporary directory"))?,
             programs,
             user: rustix::process::geteuid().is_root().then_some(USER),
+            address,
             port: free_port()?,
             password: random_word()?,
             settings,
@@ -73,8 +86,8 @@ impl Postgres {
     /// The URL of its own administrative database.
     #[must_use]
     pub fn url(&self) -> String {
-        let (password, port) = (&self.password, self.port);
-        format!("postgres://xcat3:{password}@127.0.0.1:{port}/postgres")
+        let (password, address, port) = (&self.password, self.address, self.port);
+        format!("postgres://xcat3:{password}@{address}:{port}/postgres")
     }
 
     /// A new database in it, which is removed when it is dropped.
@@ -116,7 +129,7 @@ impl Postgres {
         let mut arguments = vec!["-D".to_owned(), self.path("data")];
         let own = [
             format!("port={}", self.port),
-            "listen_addresses=127.0.0.1".to_owned(),
+            format!("listen_addresses={}", self.address),
             format!(
                 "unix_socket_directories={}",
                 self.directory.path().display()
@@ -137,7 +150,7 @@ impl Postgres {
             let mut command = Command::new(self.programs.join("pg_isready"));
             command.args([
                 "--quiet",
-                "--host=127.0.0.1",
+                &format!("--host={}", self.address),
                 &format!("--port={}", self.port),
             ]);
             command.status().is_ok_and(|status| status.success())
@@ -203,12 +216,23 @@ impl Postgres {
         let output = output.map_err(Error::system("starting setpriv and initdb"))?;
         let _ = std::fs::remove_file(secret);
         if output.status.success() {
-            return Ok(());
+            return self.let_in();
         }
         Err(Error::failed(
             "initdb",
             &String::from_utf8_lossy(&output.stderr),
         ))
+    }
+
+    /// Lets in who has the password from wherever its address is reached.
+    fn let_in(&self) -> Result<(), Error> {
+        let what = "writing pg_hba.conf";
+        let file = std::fs::File::options()
+            .append(true)
+            .open(self.path("data/pg_hba.conf"));
+        let line = b"host all all 0.0.0.0/0 scram-sha-256\n";
+        file.and_then(|mut file| file.write_all(line))
+            .map_err(Error::system(what))
     }
 }
 

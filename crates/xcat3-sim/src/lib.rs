@@ -5,8 +5,10 @@
 //! Nothing of the product is linked in: it is run as a user runs it, by its commands.
 
 pub mod bench_bulk;
+pub mod cluster;
 pub mod command;
 pub mod e2e_boot;
+pub mod faults;
 pub mod install;
 pub mod journey;
 pub mod lab;

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use xcat3_sim::bench_bulk;
 use xcat3_sim::command::command;
 use xcat3_sim::e2e_boot;
+use xcat3_sim::faults;
 use xcat3_sim::install::{self, Options};
 use xcat3_sim::lab::guest::Firmware;
 use xcat3_sim::lab::{Lab, outside};
@@ -55,6 +56,12 @@ enum EndToEnd {
         /// Only these firmwares.
         #[arg(long, value_delimiter = ',', value_parser = firmware)]
         firmware: Vec<Firmware>,
+    },
+    /// A cluster over NATS and PostgreSQL whose processes are killed, stopped and cut off.
+    Faults {
+        /// Only these faults.
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<String>,
     },
 }
 
@@ -146,6 +153,9 @@ fn run(program: Program) -> anyhow::Result<ExitCode> {
             in_a_lab(&[Medium::Small], |directory, cache| {
                 e2e_boot::run(directory, cache, &chosen)
             })
+        }
+        Program::E2e(EndToEnd::Faults { only }) => {
+            in_a_lab(&[], |directory, _| faults::run(directory, &only))
         }
     }
 }
