@@ -10,6 +10,7 @@ pub mod feed;
 pub mod heartbeat;
 pub mod jobs;
 pub mod logging;
+mod memory;
 pub mod served;
 pub mod shutdown;
 pub mod slot;
