@@ -16,6 +16,7 @@ mod puller;
 mod queue;
 mod receipt;
 mod topics;
+mod turn;
 
 use std::sync::Arc;
 use std::time::Duration;

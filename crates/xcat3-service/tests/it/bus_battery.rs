@@ -175,8 +175,12 @@ pub(crate) async fn a_worker_that_stops_waiting_loses_no_work(bus: &dyn Bus) {
 }
 
 pub(crate) async fn nudges_reach_those_who_listen_to_the_topic(bus: &dyn Bus) {
-    let [one, other] = [0, 1].map(|_| Topic::Job(JobId(Uuid::new_v4())));
+    let [one, other, before] = [0, 1, 2].map(|_| Topic::Job(JobId(Uuid::new_v4())));
+    let mut past = bus.listen(before).await.unwrap();
     bus.nudge(one).await.unwrap();
+    // Nudges arrive in their order: with this one the other has been everywhere.
+    bus.nudge(before).await.unwrap();
+    assert_woken(&mut past).await;
     let (mut a, mut b) = (
         bus.listen(one).await.unwrap(),
         bus.listen(one).await.unwrap(),

@@ -326,6 +326,8 @@ async fn conduct(bus: Arc<Nats>, store: Store, done: Arc<Mutex<HashMap<NodeName,
         if let Some(batch) = store.begin_batch(work.job, work.batch).await.unwrap() {
             for name in batch.names {
                 *done.lock().unwrap().entry(name.clone()).or_default() += 1;
+                // Slow enough for the broker to die in the middle.
+                tokio::time::sleep(Duration::from_millis(5)).await;
                 let outcomes = [(name, Outcome::OK)];
                 store.settle(work.job, None, &outcomes).await.unwrap();
             }
@@ -391,4 +393,23 @@ async fn a_job_survives_its_broker_being_killed_and_wiped() {
     expected.sort_unstable();
     assert_eq!(told, expected, "one outcome a node");
     tasks.shutdown().await;
+}
+
+#[tokio::test]
+async fn services_that_start_at_once_make_one_queue() {
+    let (url, prefix) = (Server::shared_url().unwrap(), new_prefix());
+    let mut starting = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let bus = Nats::connect(settings(&url, &prefix)).await.unwrap();
+        starting.spawn(async move {
+            let delivery = take(&bus).await;
+            let work = delivery.work();
+            delivery.acknowledge().await.unwrap();
+            work
+        });
+    }
+    let works = works(8);
+    publish(&connected(&url, &prefix).await, &works).await;
+    let done: HashSet<Work> = starting.join_all().await.into_iter().collect();
+    assert_eq!(done, works.into_iter().collect());
 }

@@ -196,7 +196,7 @@ impl Shared {
                     return;
                 }
                 connection.mark_unchanged();
-                let trouble = match self.queue.consumer().await {
+                let trouble = match self.queue.open().await {
                     Ok((consumer, made)) => {
                         self.stream.send_replace(Some(made));
                         self.serve(&consumer, made, &mut connection).await

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::context::{
-    CreateStreamError, CreateStreamErrorKind, PublishError, PublishErrorKind,
+    GetStreamError, GetStreamErrorKind, PublishError, PublishErrorKind,
 };
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType, Stream};
@@ -14,12 +14,15 @@ use xcat3_core::Lane;
 
 use super::NatsSettings;
 use super::connection::{ANSWER, Link};
+use super::turn::{CLAIMING, Turn};
 use crate::bus::{BusError, Work};
 
 /// The durable consumer that all workers share.
 const CONSUMER: &str = "workers";
 /// Bytes of a message at most; ours have none but their subject.
 const LARGEST: i32 = 1024;
+/// How often one looks whether it was made before giving up for now.
+const ROUNDS: usize = 10;
 /// How many requests for work may wait at the broker: workers of all hosts together.
 const MOST_WAITING: i64 = 8_192;
 
@@ -52,10 +55,7 @@ impl Queue {
     pub(super) async fn put(&self, work: Work) -> Result<(), BusError> {
         match self.publish(work).await {
             Err(error) if error.kind() == PublishErrorKind::StreamNotFound => {
-                {
-                    let _turn = self.making.lock().await;
-                    self.stream().await?;
-                }
+                self.open().await?;
                 self.published(self.publish(work).await)
             }
             result => self.published(result),
@@ -80,29 +80,66 @@ impl Queue {
         }
     }
 
-    /// The stream of the lane, made where it is not there.
-    pub(super) async fn stream(&self) -> Result<Stream, BusError> {
-        let jetstream = &self.link.jetstream;
-        let config = self.stream_config();
-        let made = self
-            .in_time(jetstream.create_stream(config.clone()))
-            .await?;
-        match made {
-            Ok(stream) => return Ok(stream),
-            // It is there with other limits or replicas: those of who came last count.
-            Err(error) if is_taken(&error) => {}
-            Err(error) => return Err(self.link.unavailable(error)),
+    /// The consumer of the lane and when its stream was made; both are made where they are not there.
+    pub(super) async fn open(&self) -> Result<(PullConsumer, Made), BusError> {
+        // Of this process one at a time; of others see `turn`.
+        let _mine = self.making.lock().await;
+        for _ in 0..ROUNDS {
+            if let Some(found) = self.find().await? {
+                return Ok(found);
+            }
+            match Turn::claim(&self.link, self.lane.as_str()).await? {
+                Some(turn) => turn.make(self.make()).await?,
+                None => tokio::time::sleep(CLAIMING).await,
+            }
         }
-        let changed = self.in_time(jetstream.update_stream(config)).await?;
-        changed.map_err(|error| self.link.unavailable(error))?;
-        let found = self.in_time(jetstream.get_stream(self.name())).await?;
-        found.map_err(|error| self.link.unavailable(error))
+        Err(self
+            .link
+            .unavailable("its queue is being made by another service"))
     }
 
-    /// The consumer of the lane and when its stream was made; both are made where they are not there.
-    pub(super) async fn consumer(&self) -> Result<(PullConsumer, Made), BusError> {
-        let stream = self.stream().await?;
+    /// Stream and consumer where both are there and as they are wanted.
+    async fn find(&self) -> Result<Option<(PullConsumer, Made)>, BusError> {
+        let Some(stream) = self.find_stream().await? else {
+            return Ok(None);
+        };
         let made = stream.cached_info().created.unix_timestamp_nanos();
+        let consumer = self
+            .in_time(stream.get_consumer::<pull::Config>(CONSUMER))
+            .await?;
+        let consumer = consumer.ok().filter(|consumer| {
+            let config = &consumer.cached_info().config;
+            config.ack_wait == self.patience
+        });
+        let wanted = self.is_wanted(&stream.cached_info().config);
+        Ok(consumer.filter(|_| wanted).map(|consumer| (consumer, made)))
+    }
+
+    async fn find_stream(&self) -> Result<Option<Stream>, BusError> {
+        let finding = self.link.jetstream.get_stream(self.name());
+        match self.in_time(finding).await? {
+            Ok(stream) => Ok(Some(stream)),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(self.link.unavailable(error)),
+        }
+    }
+
+    /// Makes stream and consumer. Of limits and replicas those of who came last count.
+    async fn make(&self) -> Result<(), BusError> {
+        let jetstream = &self.link.jetstream;
+        let config = self.stream_config();
+        let stream = match self.find_stream().await? {
+            None => {
+                let stream = self.in_time(jetstream.create_stream(config)).await?;
+                stream.map_err(|error| self.link.unavailable(error))?
+            }
+            Some(stream) if self.is_wanted(&stream.cached_info().config) => stream,
+            Some(stream) => {
+                let changed = self.in_time(jetstream.update_stream(config)).await?;
+                changed.map_err(|error| self.link.unavailable(error))?;
+                stream
+            }
+        };
         let consumer = stream.create_consumer(pull::Config {
             durable_name: Some(CONSUMER.to_owned()),
             ack_policy: AckPolicy::Explicit,
@@ -114,8 +151,12 @@ impl Queue {
             ..pull::Config::default()
         });
         let consumer = self.in_time(consumer).await?;
-        let consumer = consumer.map_err(|error| self.link.unavailable(error))?;
-        Ok((consumer, made))
+        consumer.map_err(|error| self.link.unavailable(error))?;
+        Ok(())
+    }
+
+    fn is_wanted(&self, config: &stream::Config) -> bool {
+        config.max_messages == self.most_queued && config.num_replicas == self.replicas
     }
 
     async fn in_time<T>(&self, doing: impl Future<Output = T>) -> Result<T, BusError> {
@@ -189,7 +230,7 @@ fn refusal(error: &PublishError) -> Option<Refusal> {
     }
 }
 
-fn is_taken(error: &CreateStreamError) -> bool {
-    matches!(error.kind(), CreateStreamErrorKind::JetStream(error)
-        if error.error_code() == ErrorCode::STREAM_NAME_EXIST)
+fn is_missing(error: &GetStreamError) -> bool {
+    matches!(error.kind(), GetStreamErrorKind::JetStream(error)
+        if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
