@@ -76,7 +76,7 @@ pub fn node_outcomes(answer: &Value, style: Style) -> ExitCode {
     if style.json {
         print_json(answer);
     } else {
-        text(&tally.summary(style.verbose));
+        text(&tally.summary(style.verbose, 0));
     }
     tally.code()
 }

@@ -90,14 +90,14 @@ impl Tally {
     }
 
     /// All of it for a person: a line for each node, or for each range where they are many, and the
-    /// counts.
-    pub fn summary(&self, verbose: bool) -> String {
+    /// counts. `asked` is how many nodes there are, of which some may have no outcome.
+    pub fn summary(&self, verbose: bool, asked: usize) -> String {
         let mut text = if verbose || self.total() <= FEW {
             self.lines()
         } else {
             self.groups(&[Verdict::Ok, Verdict::Failed, Verdict::LeftAlone])
         };
-        text.push_str(&self.counts());
+        text.push_str(&self.counts(asked));
         text
     }
 
@@ -139,10 +139,14 @@ impl Tally {
     }
 
     /// The last line.
-    pub fn counts(&self) -> String {
-        let mut text = format!("\nSuccess: {}  Total: {}", self.done, self.total());
+    pub fn counts(&self, asked: usize) -> String {
+        let total = asked.max(self.total());
+        let mut text = format!("\nSuccess: {}  Total: {total}", self.done);
         if self.left_alone > 0 {
             text.push_str(&format!("  Left alone: {}", self.left_alone));
+        }
+        if total > self.total() {
+            text.push_str(&format!("  No outcome yet: {}", total - self.total()));
         }
         text.push('\n');
         text
@@ -186,13 +190,18 @@ mod tests {
         let expected = "node1: on\nnode2: on\nnode3: on\nnode4: on\nnode5: on\nnode6: on\n\
             node7: no answer from the BMC\nnode8: on\nnode10: on\n\
             node9: left alone: the job was cancelled\n\nSuccess: 8  Total: 10  Left alone: 1\n";
-        assert_eq!(tally(10).summary(false), expected);
+        assert_eq!(tally(10).summary(false, 10), expected);
         assert_eq!(tally(10).range(Verdict::Failed), "node7");
+        let unfinished = tally(10).counts(25);
+        assert_eq!(
+            unfinished,
+            "\nSuccess: 8  Total: 25  Left alone: 1  No outcome yet: 15\n"
+        );
     }
 
     #[test]
     fn many_nodes_share_lines() {
-        let text = tally(100).summary(false);
+        let text = tally(100).summary(false, 100);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 5, "{text}");
         assert!(lines[0].starts_with("node[1-6,8,10-16,18,20-26,"));
@@ -205,7 +214,7 @@ mod tests {
             "node[9,19,29,39,49,59,69,79,89,99]: left alone: the job was cancelled"
         );
         assert_eq!(lines[4], "Success: 80  Total: 100  Left alone: 10");
-        assert_eq!(tally(100).summary(true).lines().count(), 90 + 3);
+        assert_eq!(tally(100).summary(true, 0).lines().count(), 90 + 3);
     }
 
     #[test]
@@ -215,7 +224,7 @@ mod tests {
             let sentence = format!("{number}: {}", "x".repeat(5_000));
             tally.note(&format!("n{number}"), Verdict::Failed, &sentence);
         }
-        let text = tally.summary(false);
+        let text = tally.summary(false, 0);
         assert_eq!(text.lines().count(), MOST_SENTENCES + 3);
         assert!(text.contains("9960 other results on 9960 nodes"), "{text}");
         assert!(text.len() < 200_000);

@@ -308,7 +308,7 @@ fn shown(job: &Job, tally: &Tally, verbose: bool, now_ms: i64) -> String {
         took.unwrap_or_default()
     ));
     if verbose {
-        text.push_str(&format!("\n{}", tally.summary(true)));
+        text.push_str(&format!("\n{}", tally.summary(true, 0)));
         return text;
     }
     for (verdict, title) in [

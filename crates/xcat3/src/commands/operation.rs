@@ -164,6 +164,8 @@ fn told_job(context: &Context, document: &Value) -> ExitCode {
 /// What an operator sees of an operation that is followed.
 pub struct View {
     tally: Tally,
+    /// How many nodes there are.
+    total: usize,
     progress: Progress,
     /// Whether results are printed, and how.
     printed: bool,
@@ -182,6 +184,7 @@ impl View {
         let terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
         Self {
             tally: Tally::default(),
+            total,
             progress: Progress::start(words, total, quiet),
             printed,
             json: style.json,
@@ -245,9 +248,9 @@ impl View {
             if !self.printed || self.json {
             } else if self.at_once {
                 let left_alone = self.tally.groups(&[Verdict::LeftAlone]);
-                output::text(&format!("{left_alone}{}", self.tally.counts()));
+                output::text(&format!("{left_alone}{}", self.tally.counts(self.total)));
             } else if self.tally.total() > 0 {
-                output::text(&self.tally.summary(self.verbose));
+                output::text(&self.tally.summary(self.verbose, self.total));
             }
         });
     }
