@@ -69,7 +69,7 @@ impl Progress {
                     bar.set_draw_target(ProgressDrawTarget::stderr());
                 }
                 bar.set_position(tally.total() as u64);
-                bar.set_message(format!("{}: {text}", self.what));
+                bar.set_message(text);
                 bar.tick();
             }
             Shown::Lines { next } => {
@@ -98,6 +98,14 @@ impl Progress {
         self.aside(|| eprintln!("xcat3: {sentence}"));
     }
 
+    /// Ends it: nothing is shown any more.
+    pub fn close(&mut self) {
+        if let Shown::Bar(bar) = &self.shown {
+            bar.finish_and_clear();
+        }
+        self.shown = Shown::Nothing;
+    }
+
     /// Does something that prints, while the bar is out of the way.
     pub fn aside(&self, print: impl FnOnce()) {
         match &self.shown {
@@ -109,15 +117,13 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Shown::Bar(bar) = &self.shown {
-            bar.finish_and_clear();
-        }
+        self.close();
     }
 }
 
 fn style(total: usize) -> ProgressStyle {
     let template = if total > FEW {
-        "{bar:30} {percent:>3}% {wide_msg}"
+        "{bar:16} {wide_msg}"
     } else {
         "{spinner} {wide_msg}"
     };

@@ -244,14 +244,15 @@ impl View {
 
     /// Prints what is known by now.
     fn close(&mut self) {
-        self.progress.aside(|| {
-            if !self.printed || self.json {
-            } else if self.at_once {
-                let left_alone = self.tally.groups(&[Verdict::LeftAlone]);
-                output::text(&format!("{left_alone}{}", self.tally.counts(self.total)));
-            } else if self.tally.total() > 0 {
-                output::text(&self.tally.summary(self.verbose, self.total));
-            }
-        });
+        self.progress.close();
+        if !self.printed || self.json {
+            return;
+        }
+        if self.at_once {
+            let left_alone = self.tally.groups(&[Verdict::LeftAlone]);
+            output::text(&format!("{left_alone}{}", self.tally.counts(self.total)));
+        } else if self.tally.total() > 0 {
+            output::text(&self.tally.summary(self.verbose, self.total));
+        }
     }
 }
