@@ -3,7 +3,8 @@
 //!
 //! Whoever acts reads first what others appended since. Lines are appended whole, those of one call
 //! in one write, which the system does not mix with the writes of others; a line that was torn all the
-//! same (a full disk, a host that went down) is passed over. The file outlives processes that are
+//! same (a full disk, a host that went down) is passed over, and so is an empty one. A reader may find
+//! a write half done. The file outlives processes that are
 //! killed; it is not forced to the disk.
 
 use std::collections::HashMap;
@@ -108,7 +109,8 @@ impl Journal {
         self.catch_up()?;
         let mut lines = String::new();
         if !self.torn.is_empty() {
-            // Its writer died over it. What it says in full holds, and ends here.
+            // Its writer died over it, or is not done yet: then the rest stands before what follows
+            // here. What it says in full holds in either case.
             let torn = self.torn.clone();
             self.replay(&torn);
             lines.push('\n');
