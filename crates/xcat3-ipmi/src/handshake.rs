@@ -1,0 +1,175 @@
+//! What both sides of a handshake compute (IPMI v2.0, 13.28 to 13.32): authentication codes of the
+//! RAKP messages and the keys of the session.
+
+use std::fmt;
+
+use aes::Aes128;
+use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit, block_padding::NoPadding};
+
+use crate::suite::{CipherSuite, Code};
+
+/// The longest password of IPMI v2.0.
+pub const LONGEST_PASSWORD: usize = 20;
+/// The longest name of a user.
+pub const LONGEST_USER: usize = 16;
+/// Bytes of an AES block and of an initialisation vector.
+pub(crate) const BLOCK: usize = 16;
+/// Length of the constants that keys are derived with.
+const CONSTANT: usize = 20;
+
+/// A password or BMC key, padded with zeros as its HMACs want it. Never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret([u8; LONGEST_PASSWORD]);
+
+impl Secret {
+    /// The secret with these bytes; nothing where they are too many.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        let mut padded = [0; LONGEST_PASSWORD];
+        padded.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        Some(Self(padded))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// What went over the network before the session had keys. `console` is the side that asks, `bmc`
+/// the managed system.
+#[derive(Clone, Debug)]
+pub(crate) struct Exchange {
+    pub(crate) suite: CipherSuite,
+    pub(crate) console_session: u32,
+    pub(crate) bmc_session: u32,
+    pub(crate) console_random: [u8; 16],
+    pub(crate) bmc_random: [u8; 16],
+    pub(crate) guid: [u8; 16],
+    /// Requested privilege level, with the bit for a look-up by name alone.
+    pub(crate) role: u8,
+    pub(crate) user: Vec<u8>,
+}
+
+impl Exchange {
+    fn name_length(&self) -> [u8; 2] {
+        // Checked where the name was taken: at most 16 bytes.
+        let length = u8::try_from(self.user.len()).unwrap_or(u8::MAX);
+        [self.role, length]
+    }
+
+    /// The code of RAKP message 2 (13.31).
+    pub(crate) fn bmc_code(&self, password: &Secret) -> Code {
+        let parts: [&[u8]; 7] = [
+            &self.console_session.to_le_bytes(),
+            &self.bmc_session.to_le_bytes(),
+            &self.console_random,
+            &self.bmc_random,
+            &self.guid,
+            &self.name_length(),
+            &self.user,
+        ];
+        self.suite.code(&password.0, &parts)
+    }
+
+    /// The code of RAKP message 3.
+    pub(crate) fn console_code(&self, password: &Secret) -> Code {
+        let parts: [&[u8]; 4] = [
+            &self.bmc_random,
+            &self.console_session.to_le_bytes(),
+            &self.name_length(),
+            &self.user,
+        ];
+        self.suite.code(&password.0, &parts)
+    }
+
+    /// The keys of the session, by the BMC's key or, where it has none, the password.
+    pub(crate) fn keys(&self, bmc_key: &Secret) -> SessionKeys {
+        let parts: [&[u8]; 4] = [
+            &self.console_random,
+            &self.bmc_random,
+            &self.name_length(),
+            &self.user,
+        ];
+        let integrity_key = self.suite.code(&bmc_key.0, &parts);
+        let derived = |number: u8| {
+            let constant = [number; CONSTANT];
+            self.suite.code(integrity_key.as_bytes(), &[&constant])
+        };
+        let mut cipher_key = [0; BLOCK];
+        cipher_key.copy_from_slice(&derived(2).as_bytes()[..BLOCK]);
+        SessionKeys {
+            suite: self.suite,
+            session: integrity_key,
+            packet: derived(1),
+            cipher: cipher_key,
+        }
+    }
+
+    /// The integrity check value of RAKP message 4.
+    pub(crate) fn final_code(&self, keys: &SessionKeys) -> Code {
+        let parts: [&[u8]; 3] = [
+            &self.console_random,
+            &self.bmc_session.to_le_bytes(),
+            &self.guid,
+        ];
+        let code = self.suite.code(keys.session.as_bytes(), &parts);
+        code.truncated(self.suite.integrity_length())
+    }
+}
+
+/// The keys of a session: SIK, K1 and the first bytes of K2. Never shown.
+#[derive(Clone)]
+pub(crate) struct SessionKeys {
+    pub(crate) suite: CipherSuite,
+    session: Code,
+    packet: Code,
+    cipher: [u8; BLOCK],
+}
+
+impl fmt::Debug for SessionKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionKeys({:?}, …)", self.suite)
+    }
+}
+
+impl SessionKeys {
+    /// The code that protects a packet's bytes.
+    pub(crate) fn packet_code(&self, bytes: &[u8]) -> Code {
+        let code = self.suite.code(self.packet.as_bytes(), &[bytes]);
+        code.truncated(self.suite.integrity_length())
+    }
+
+    /// Appends `payload` encrypted (13.29): the vector, then the blocks, padded with 1, 2, 3 … and
+    /// the number of these bytes.
+    pub(crate) fn encrypt(&self, payload: &[u8], vector: [u8; BLOCK], into: &mut Vec<u8>) {
+        let mut plain = payload.to_vec();
+        let padding = BLOCK - 1 - payload.len() % BLOCK;
+        plain.extend((1..).take(padding));
+        plain.push(u8::try_from(padding).unwrap_or_default());
+        let length = plain.len();
+        let encryptor = cbc::Encryptor::<Aes128>::new(&self.cipher.into(), &vector.into());
+        into.extend_from_slice(&vector);
+        if let Ok(cipher) = encryptor.encrypt_padded::<NoPadding>(&mut plain, length) {
+            into.extend_from_slice(cipher);
+        }
+    }
+
+    /// The payload of an encrypted one; nothing where it is not what encrypting gives.
+    pub(crate) fn decrypt(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let (vector, cipher) = bytes.split_first_chunk::<BLOCK>()?;
+        if cipher.is_empty() || cipher.len() % BLOCK != 0 {
+            return None;
+        }
+        let mut plain = cipher.to_vec();
+        let decryptor = cbc::Decryptor::<Aes128>::new(&self.cipher.into(), vector.into());
+        decryptor.decrypt_padded::<NoPadding>(&mut plain).ok()?;
+        let padding = usize::from(plain.pop()?);
+        let payload = plain.len().checked_sub(padding)?;
+        // Some BMCs fill with other bytes than the standard's; only their number matters here, since
+        // the packet's code has vouched for them.
+        plain.truncate(payload);
+        Some(plain)
+    }
+}

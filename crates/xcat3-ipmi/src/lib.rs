@@ -1,0 +1,28 @@
+//! IPMI v2.0 over LAN (RMCP+, "lanplus"): codec, sessions and an asynchronous client for many BMCs
+//! at once.
+//!
+//! [`Session`] is one session without any I/O. The formats of packets serve both sides, so that a
+//! simulated BMC is made of the same codec; that it is right is shown against other
+//! implementations (ipmitool, FreeIPMI, ipmi_sim) by the tests.
+//!
+//! Section numbers are those of the "Intelligent Platform Management Interface Specification,
+//! second generation, v2.0, revision 1.1".
+
+pub mod bmc;
+mod client;
+mod handshake;
+mod message;
+mod packet;
+mod rakp;
+mod session;
+mod suite;
+mod window;
+mod wire;
+
+pub use client::{Connection, Error, PORT, Sockets};
+pub use handshake::{LONGEST_PASSWORD, LONGEST_USER, Secret};
+pub use message::{Command, Completion, LONGEST_DATA, Request, Response};
+pub use packet::{Dropped, Packet, PayloadType, plain};
+pub use rakp::Status;
+pub use session::{Credentials, Event, Over, Patience, Privilege, Session};
+pub use suite::{CipherSuite, Code};

@@ -1,0 +1,497 @@
+//! A session as its console sees it, without any I/O: datagrams and the time go in, datagrams and
+//! events come out.
+//!
+//! ```text
+//!            open           RAKP 1          RAKP 3        set privilege
+//!  Opening ───────► Naming ───────► Proving ──────► Raising ──────────► Ready ──► Closing
+//!     ▲  └─ suite refused: the next one                │                  │
+//!     └───── no answer to RAKP 3: from the start ◄─────┘                  ▼
+//!                                                                 Over(why), from anywhere
+//! ```
+//!
+//! One request is under way at a time: BMCs are small, and many of them mix up answers otherwise.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::handshake::{Exchange, Secret, SessionKeys};
+use crate::message::{Command, Completion, NUMBERS, Request, Response};
+use crate::packet::{Dropped, Packet, PayloadType, plain, sealed};
+use crate::rakp::{NAME_ONLY, OpenRequest, OpenResponse, Proof, Rakp1, Rakp2, Status};
+use crate::suite::CipherSuite;
+use crate::window::Window;
+
+/// Set Session Privilege Level (22.18).
+const SET_PRIVILEGE: Command = Command::new(0x06, 0x3b);
+/// Close Session (22.19).
+const CLOSE: Command = Command::new(0x06, 0x3c);
+
+/// What a user may do (6.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Privilege {
+    /// Look at sensors and state.
+    User,
+    /// Power and boot device too.
+    Operator,
+    /// Everything.
+    Administrator,
+}
+
+impl Privilege {
+    fn number(self) -> u8 {
+        match self {
+            Self::User => 2,
+            Self::Operator => 3,
+            Self::Administrator => 4,
+        }
+    }
+}
+
+/// Who logs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// The user's name, at most 16 bytes.
+    pub user: Vec<u8>,
+    /// Its password.
+    pub password: Secret,
+    /// The BMC's own key (K_G), where it has one.
+    pub bmc_key: Option<Secret>,
+    /// What the session is to be allowed.
+    pub privilege: Privilege,
+}
+
+/// How often and how patiently a datagram is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Before the first repetition; each later wait is half as long again.
+    pub first: Duration,
+    /// How often a datagram is sent in all.
+    pub attempts: u32,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            first: Duration::from_millis(500),
+            attempts: 5,
+        }
+    }
+}
+
+/// Why a session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Over {
+    /// It was closed.
+    #[error("the session was closed")]
+    Closed,
+    /// Nothing came back.
+    #[error("the BMC does not answer")]
+    Silent,
+    /// The BMC refused the handshake.
+    #[error("the BMC refused the session: {0}")]
+    Refused(Status),
+    /// The BMC could not prove that it knows the password, or the BMC key is another one.
+    #[error("the BMC's proof is wrong: the password or the BMC key is not the one that it has")]
+    WrongProof,
+    /// The BMC does not allow the privilege level.
+    #[error("the BMC did not grant the privilege level: {0}")]
+    Privilege(Completion),
+}
+
+/// What a session has to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Requests can be sent.
+    Ready(CipherSuite),
+    /// The answer to the request under way.
+    Response(Completion, Vec<u8>),
+    /// A payload of serial over LAN.
+    Sol(Vec<u8>),
+    /// Nothing comes any more.
+    Over(Over),
+}
+
+/// A session.
+pub struct Session {
+    credentials: Credentials,
+    patience: Patience,
+    suites: VecDeque<CipherSuite>,
+    restarts: u32,
+    exchange: Exchange,
+    keys: Option<SessionKeys>,
+    stage: Stage,
+    tag: u8,
+    request: u8,
+    sequence: u32,
+    seen: Window,
+    waiting: Option<Waiting>,
+    out: VecDeque<Vec<u8>>,
+    events: VecDeque<Event>,
+    random: fn() -> [u8; 16],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Opening,
+    Naming,
+    Proving,
+    Raising,
+    Ready,
+    Closing,
+    Over,
+}
+
+/// What was sent and has no answer yet.
+struct Waiting {
+    what: Sent,
+    until: Instant,
+    patience: Duration,
+    attempts: u32,
+}
+
+enum Sent {
+    Handshake(Vec<u8>),
+    Request(Request),
+}
+
+/// How often a handshake begins again whose last message got lost.
+const RESTARTS: u32 = 2;
+
+impl Session {
+    /// Begins a session that this side calls `number` (not 0), with the first of `suites` that the
+    /// BMC takes. `random` gives bytes that nobody can guess.
+    #[must_use]
+    pub fn begin(
+        credentials: Credentials,
+        suites: &[CipherSuite],
+        number: u32,
+        patience: Patience,
+        random: fn() -> [u8; 16],
+        now: Instant,
+    ) -> Self {
+        let suites: VecDeque<CipherSuite> = suites.iter().copied().collect();
+        let exchange = Exchange {
+            suite: suites.front().copied().unwrap_or(CipherSuite::Sha1),
+            console_session: number,
+            bmc_session: 0,
+            console_random: [0; 16],
+            bmc_random: [0; 16],
+            guid: [0; 16],
+            role: credentials.privilege.number() | NAME_ONLY,
+            user: credentials.user.clone(),
+        };
+        let mut session = Self {
+            credentials,
+            patience,
+            suites,
+            restarts: RESTARTS,
+            exchange,
+            keys: None,
+            stage: Stage::Opening,
+            tag: 0,
+            request: 0,
+            sequence: 0,
+            seen: Window::default(),
+            waiting: None,
+            out: VecDeque::new(),
+            events: VecDeque::new(),
+            random,
+        };
+        session.open(now);
+        session
+    }
+
+    /// The next datagram to send.
+    pub fn transmit(&mut self) -> Option<Vec<u8>> {
+        self.out.pop_front()
+    }
+
+    /// The next event.
+    pub fn event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`Session::expire`] is to be called, unless something comes before.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.waiting.as_ref().map(|waiting| waiting.until)
+    }
+
+    /// Whether a request can be sent now.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.stage == Stage::Ready && self.waiting.is_none()
+    }
+
+    /// Sends a request. Does nothing and says so unless the session [is idle](Session::is_idle).
+    #[must_use]
+    pub fn request(&mut self, command: Command, data: &[u8], now: Instant) -> bool {
+        let idle = self.is_idle();
+        if idle {
+            self.send_request(command, data.to_vec(), now);
+        }
+        idle
+    }
+
+    /// Sends a payload of serial over LAN, once: that protocol repeats by itself.
+    pub fn send_sol(&mut self, payload: &[u8]) {
+        if self.stage == Stage::Ready {
+            self.seal(PayloadType::Sol, payload);
+        }
+    }
+
+    /// Ends the session: the BMC has its slot back. What is under way is given up.
+    pub fn close(&mut self, now: Instant) {
+        match self.stage {
+            Stage::Ready | Stage::Raising => {
+                self.waiting = None;
+                self.stage = Stage::Closing;
+                let number = self.exchange.bmc_session.to_le_bytes();
+                self.send_request(CLOSE, number.to_vec(), now);
+            }
+            Stage::Closing | Stage::Over => {}
+            Stage::Opening | Stage::Naming | Stage::Proving => self.end(Over::Closed),
+        }
+    }
+
+    /// Takes a datagram that came from the BMC's address.
+    ///
+    /// # Errors
+    /// It is none of this session's, or not now; nothing has changed.
+    pub fn receive(&mut self, datagram: &[u8], now: Instant) -> Result<(), Dropped> {
+        let packet = Packet::parse(datagram)?;
+        match packet.payload_type {
+            PayloadType::OpenResponse => self.opened(packet.plain()?, now),
+            PayloadType::Rakp2 => self.named(packet.plain()?, now),
+            PayloadType::Rakp4 => self.proved(packet.plain()?, now),
+            PayloadType::Message | PayloadType::Sol => self.secured(&packet, now)?,
+            _ => return Err(Dropped::Payload),
+        }
+        Ok(())
+    }
+
+    /// The time is `now`: what waited long enough is sent again, or given up.
+    pub fn expire(&mut self, now: Instant) {
+        let Some(waiting) = self.waiting.take_if(|waiting| waiting.until <= now) else {
+            return;
+        };
+        if waiting.attempts < self.patience.attempts {
+            let patience = waiting.patience + waiting.patience / 2;
+            self.send(waiting.what, patience, waiting.attempts + 1, now);
+        } else if matches!(self.stage, Stage::Proving | Stage::Raising) && self.restarts > 0 {
+            // The BMC may have taken our proof and lost its own, and takes none a second time.
+            self.restarts -= 1;
+            self.open(now);
+        } else if self.stage == Stage::Closing {
+            self.end(Over::Closed);
+        } else {
+            self.end(Over::Silent);
+        }
+    }
+
+    fn open(&mut self, now: Instant) {
+        self.stage = Stage::Opening;
+        self.keys = None;
+        self.sequence = 0;
+        self.seen = Window::default();
+        self.tag = self.tag.wrapping_add(1);
+        self.exchange.console_random = (self.random)();
+        let request = OpenRequest {
+            tag: self.tag,
+            privilege: self.credentials.privilege.number(),
+            console_session: self.exchange.console_session,
+            algorithms: self.exchange.suite.algorithms(),
+        };
+        self.shake(PayloadType::OpenRequest, &request.encode(), now);
+    }
+
+    fn opened(&mut self, payload: &[u8], now: Instant) {
+        if self.stage != Stage::Opening {
+            return;
+        }
+        let number = self.exchange.console_session;
+        match OpenResponse::decode(payload) {
+            Some(Ok(response))
+                if response.tag == self.tag && response.console_session == number =>
+            {
+                if response.suite != self.exchange.suite {
+                    return self.refused(Status::NO_SUITE, now);
+                }
+                self.exchange.bmc_session = response.bmc_session;
+                self.stage = Stage::Naming;
+                let request = Rakp1 {
+                    tag: self.tag,
+                    bmc_session: response.bmc_session,
+                    random: self.exchange.console_random,
+                    role: self.exchange.role,
+                    user: self.exchange.user.clone(),
+                };
+                self.shake(PayloadType::Rakp1, &request.encode(), now);
+            }
+            Some(Err((tag, status))) if tag == self.tag => self.refused(status, now),
+            _ => {}
+        }
+    }
+
+    fn named(&mut self, payload: &[u8], now: Instant) {
+        if self.stage != Stage::Naming {
+            return;
+        }
+        let number = self.exchange.console_session;
+        match Rakp2::decode(payload) {
+            Some(Ok(answer)) if answer.tag == self.tag && answer.console_session == number => {
+                self.exchange.bmc_random = answer.random;
+                self.exchange.guid = answer.guid;
+                let password = &self.credentials.password;
+                if !self.exchange.bmc_code(password).is(&answer.code) {
+                    return self.end(Over::WrongProof);
+                }
+                let key = self.credentials.bmc_key.as_ref().unwrap_or(password);
+                self.keys = Some(self.exchange.keys(key));
+                self.stage = Stage::Proving;
+                let code = self.exchange.console_code(password);
+                let proof = Proof {
+                    tag: self.tag,
+                    status: Status::OK,
+                    session: self.exchange.bmc_session,
+                    code: code.as_bytes().to_vec(),
+                };
+                self.shake(PayloadType::Rakp3, &proof.encode(), now);
+            }
+            Some(Err((tag, status))) if tag == self.tag => self.refused(status, now),
+            _ => {}
+        }
+    }
+
+    fn proved(&mut self, payload: &[u8], now: Instant) {
+        let Some(keys) = self.keys.as_ref().filter(|_| self.stage == Stage::Proving) else {
+            return;
+        };
+        let Some(proof) = Proof::decode(payload).filter(|proof| proof.tag == self.tag) else {
+            return;
+        };
+        if proof.status != Status::OK {
+            return self.refused(proof.status, now);
+        }
+        if proof.session != self.exchange.console_session {
+            return;
+        }
+        if !self.exchange.final_code(keys).is(&proof.code) {
+            return self.end(Over::WrongProof);
+        }
+        self.waiting = None;
+        self.stage = Stage::Raising;
+        let level = self.credentials.privilege.number();
+        self.send_request(SET_PRIVILEGE, vec![level], now);
+    }
+
+    fn secured(&mut self, packet: &Packet<'_>, now: Instant) -> Result<(), Dropped> {
+        let ours = packet.session == self.exchange.console_session;
+        let keys = self.keys.as_ref().filter(|_| ours).ok_or(Dropped::Code)?;
+        let payload = packet.open(keys)?;
+        if !self.seen.takes(packet.sequence) {
+            return Err(Dropped::Code);
+        }
+        if packet.payload_type == PayloadType::Sol {
+            self.events.push_back(Event::Sol(payload));
+        } else if let Some(response) = Response::decode(&payload) {
+            self.answered(response, now);
+        }
+        Ok(())
+    }
+
+    fn answered(&mut self, response: Response, now: Instant) {
+        let is_awaited = |waiting: &mut Waiting| match &waiting.what {
+            Sent::Request(request) => {
+                request.number == response.number && request.command == response.command
+            }
+            Sent::Handshake(_) => false,
+        };
+        if self.waiting.take_if(is_awaited).is_none() {
+            return;
+        }
+        match self.stage {
+            Stage::Raising if response.completion == Completion::OK => {
+                self.stage = Stage::Ready;
+                self.events.push_back(Event::Ready(self.exchange.suite));
+            }
+            Stage::Raising => {
+                self.close(now);
+                self.events
+                    .push_back(Event::Over(Over::Privilege(response.completion)));
+            }
+            Stage::Closing => self.end(Over::Closed),
+            _ => self
+                .events
+                .push_back(Event::Response(response.completion, response.data)),
+        }
+    }
+
+    /// The BMC refused a message of the handshake.
+    fn refused(&mut self, status: Status, now: Instant) {
+        if status.is_about_suite() && self.stage == Stage::Opening {
+            self.suites.pop_front();
+            if let Some(&suite) = self.suites.front() {
+                self.exchange.suite = suite;
+                return self.open(now);
+            }
+        } else if status == Status::UNKNOWN_SESSION && self.restarts > 0 {
+            // It forgot us in the middle of the handshake.
+            self.restarts -= 1;
+            return self.open(now);
+        }
+        self.end(Over::Refused(status));
+    }
+
+    fn end(&mut self, why: Over) {
+        self.waiting = None;
+        if self.stage != Stage::Over {
+            self.stage = Stage::Over;
+            self.events.push_back(Event::Over(why));
+        }
+    }
+
+    fn shake(&mut self, payload_type: PayloadType, payload: &[u8], now: Instant) {
+        let packet = plain(payload_type, payload);
+        self.send(Sent::Handshake(packet), self.patience.first, 1, now);
+    }
+
+    fn send_request(&mut self, command: Command, data: Vec<u8>, now: Instant) {
+        self.request = (self.request + 1) % NUMBERS;
+        let request = Request {
+            command,
+            number: self.request,
+            data,
+        };
+        self.send(Sent::Request(request), self.patience.first, 1, now);
+    }
+
+    /// Sends and notes that an answer is awaited. A request that is sent again has the number that
+    /// it had, in a packet with a new one.
+    fn send(&mut self, what: Sent, patience: Duration, attempts: u32, now: Instant) {
+        match &what {
+            Sent::Handshake(packet) => self.out.push_back(packet.clone()),
+            Sent::Request(request) => {
+                let payload = request.encode();
+                self.seal(PayloadType::Message, &payload);
+            }
+        }
+        self.waiting = Some(Waiting {
+            what,
+            until: now + patience,
+            patience,
+            attempts,
+        });
+    }
+
+    fn seal(&mut self, payload_type: PayloadType, payload: &[u8]) {
+        let Some(keys) = &self.keys else {
+            return;
+        };
+        // 0 is for packets outside sessions.
+        self.sequence = self.sequence.checked_add(1).unwrap_or(1);
+        let numbers = (self.exchange.bmc_session, self.sequence);
+        let packet = sealed(keys, numbers, payload_type, payload, (self.random)());
+        self.out.push_back(packet);
+    }
+}
