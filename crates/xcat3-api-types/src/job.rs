@@ -1,9 +1,11 @@
 //! Jobs on the wire: how far one has come, and what came of its nodes, line by line.
 
 use crate::NodeOutcomes;
-use serde::Serialize;
+use serde::ser::Error as _;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
-use xcat3_core::{NodeName, Operation, Outcome};
+use xcat3_core::{NodeName, Operation, Outcome, Report};
 
 /// How far a job has come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -70,9 +72,24 @@ pub struct OutcomeRecord {
     /// `ok`, `failed`, or `left_alone` where it was not begun.
     #[schema(examples("ok"))]
     pub outcome: &'static str,
-    /// The word that the operation answers, or the sentence that says why not.
+    /// The word that the operation answers (`ok` beside a report), or the sentence that says why not.
     #[schema(examples("on"))]
     pub result: String,
+    /// What was found, where the operation reports that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub report: Option<ReportText>,
+}
+
+/// A report, written as the JSON that it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportText(pub Report);
+
+impl Serialize for ReportText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let raw: &RawValue = serde_json::from_str(self.0.json()).map_err(S::Error::custom)?;
+        raw.serialize(serializer)
+    }
 }
 
 /// The last line of a stream: all outcomes were told. A stream without it broke off.
@@ -122,16 +139,18 @@ impl OutcomeRecord {
     /// The outcome number `sequence` of a job.
     #[must_use]
     pub fn new(sequence: i64, node: NodeName, outcome: Outcome) -> Self {
-        let (word, result) = match outcome {
-            Outcome::Done(word) => ("ok", word.to_owned()),
-            Outcome::Failed(why) => ("failed", why),
-            Outcome::LeftAlone(why) => ("left_alone", why),
+        let (word, result, report) = match outcome {
+            Outcome::Done(word) => ("ok", word.to_owned(), None),
+            Outcome::Report(report) => ("ok", "ok".to_owned(), Some(ReportText(report))),
+            Outcome::Failed(why) => ("failed", why, None),
+            Outcome::LeftAlone(why) => ("left_alone", why, None),
         };
         Self {
             sequence,
             node,
             outcome: word,
             result,
+            report,
         }
     }
 }
@@ -153,10 +172,7 @@ impl From<JobRecord> for JobEnd {
 #[must_use]
 pub fn words(operation: &Operation) -> String {
     match operation {
-        Operation::PowerStatus => "power status".to_owned(),
-        Operation::Power(target) => format!("power {target}"),
-        Operation::BootDeviceStatus => "bootdev status".to_owned(),
-        Operation::SetBootDevice(device) => format!("bootdev {device}"),
+        Operation::Control(operation) => operation.words(),
         Operation::Deploy {
             osimage,
             subnet,
@@ -182,11 +198,12 @@ pub fn words(operation: &Operation) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use xcat3_core::PowerTarget;
+    use xcat3_core::{ControlOperation, PowerTarget};
 
     #[test]
     fn an_operation_is_told_as_it_was_typed() {
-        assert_eq!(words(&Operation::Power(PowerTarget::On)), "power on");
+        let power = ControlOperation::Power(PowerTarget::On);
+        assert_eq!(words(&power.into()), "power on");
         let deploy = Operation::Deploy {
             osimage: Some("debian13".into()),
             subnet: None,
@@ -203,6 +220,10 @@ mod tests {
         assert_eq!(
             line(Outcome::Done("on")),
             r#"{"sequence":7,"node":"n1","outcome":"ok","result":"on"}"#
+        );
+        assert_eq!(
+            line(Outcome::Report(Report::of(&[1.5]).unwrap())),
+            r#"{"sequence":7,"node":"n1","outcome":"ok","result":"ok","report":[1.5]}"#
         );
         assert_eq!(
             line(Outcome::LeftAlone("so\nit is".into())),

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use xcat3_core::name::InvalidName;
 use xcat3_core::{Node, NodeName, Outcome};
 
+use crate::job::ReportText;
 use crate::node::{NodeBody, NodeRecord};
 use crate::patch::Patch;
 use crate::reader::start;
@@ -176,7 +177,12 @@ impl Serialize for InOrder<'_> {
             while let Some(refusal) = refused.next_if(|refusal| refusal.place <= place) {
                 object.serialize_entry(&refusal.text, refusal.outcome.as_str())?;
             }
-            object.serialize_entry(name.as_str(), outcome.as_str())?;
+            match outcome {
+                Outcome::Report(report) => {
+                    object.serialize_entry(name.as_str(), &ReportText(report.clone()))?;
+                }
+                outcome => object.serialize_entry(name.as_str(), outcome.as_str())?,
+            }
         }
         for refusal in refused {
             object.serialize_entry(&refusal.text, refusal.outcome.as_str())?;

@@ -18,7 +18,7 @@ use xcat3_store::{Batch, LOCKED, NOT_FOUND, StoreError};
 
 use crate::Conductor;
 use crate::decide::Change;
-use crate::drive::{Drive, control_operation};
+use crate::drive::Drive;
 use crate::outcomes::Recorder;
 use crate::tenure::{Tenure, Unfinished};
 
@@ -174,7 +174,7 @@ impl Conductor {
         lease: Lease,
         recorder: &Recorder<'_>,
     ) -> Result<(), StoreError> {
-        let Some(operation) = control_operation(operation) else {
+        let Operation::Control(operation) = operation else {
             return Ok(());
         };
         let (sender, outcomes) = mpsc::channel(ON_THEIR_WAY);

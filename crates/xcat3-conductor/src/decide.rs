@@ -47,10 +47,7 @@ impl<'a> Change<'a> {
             Operation::ServeDhcp => Some(Self::ServeDhcp),
             Operation::Undo => Some(Self::Undo),
             Operation::Callback => Some(Self::Callback),
-            Operation::PowerStatus
-            | Operation::Power(_)
-            | Operation::BootDeviceStatus
-            | Operation::SetBootDevice(_) => None,
+            Operation::Control(_) => None,
         }
     }
 

@@ -10,7 +10,7 @@ use futures::FutureExt;
 use futures::future::join_all;
 use tokio::sync::mpsc;
 use tokio::time::error::Elapsed;
-use xcat3_core::{Node, NodeName, Operation, Outcome};
+use xcat3_core::{Node, NodeName, Outcome};
 use xcat3_drivers::control::{ControlDriver, ControlOperation, ControlOrder, Lease};
 
 use crate::FindControl;
@@ -21,23 +21,10 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Outcomes on their way from a driver.
 pub(crate) type Outcomes = mpsc::Sender<(NodeName, Outcome)>;
 
-/// The driver's part of `operation`, where it is one for hardware.
-pub(crate) fn control_operation(operation: &Operation) -> Option<ControlOperation> {
-    match operation {
-        Operation::PowerStatus => Some(ControlOperation::PowerStatus),
-        Operation::Power(target) => Some(ControlOperation::Power(*target)),
-        Operation::BootDeviceStatus => Some(ControlOperation::BootDeviceStatus),
-        Operation::SetBootDevice(device) => Some(ControlOperation::SetBootDevice(*device)),
-        Operation::Deploy { .. } | Operation::ServeDhcp | Operation::Undo | Operation::Callback => {
-            None
-        }
-    }
-}
-
 /// What is done to the nodes of a batch.
 pub(crate) struct Drive<'a> {
     pub(crate) controls: &'a dyn FindControl,
-    pub(crate) operation: ControlOperation,
+    pub(crate) operation: &'a ControlOperation,
     /// How long it may take.
     pub(crate) deadline: Duration,
     pub(crate) lease: Lease,
@@ -206,7 +193,7 @@ mod tests {
         let (sender, mut receiver) = mpsc::channel(1000);
         let drive = Drive {
             controls: &OnlyOdd,
-            operation: ControlOperation::PowerStatus,
+            operation: &ControlOperation::PowerStatus,
             deadline: Duration::from_millis(20),
             lease,
         };

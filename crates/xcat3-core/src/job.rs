@@ -1,22 +1,16 @@
 //! Operations on many nodes and what came of them.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::control::ControlOperation;
+use crate::hardware::Report;
 
 /// What is to be done to each node of a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
-    /// Ask for the power state.
-    PowerStatus,
-    /// Change the power state.
-    Power(PowerTarget),
-    /// Ask for the boot device.
-    BootDeviceStatus,
-    /// Set the boot device.
-    SetBootDevice(BootDevice),
     /// Install an operating system at the next network boot.
     Deploy {
         /// The image; where absent each node's last one.
@@ -33,23 +27,29 @@ pub enum Operation {
     Undo,
     /// Note that the node said its install is done.
     Callback,
+    /// Have its control driver do this to its hardware.
+    #[serde(untagged)]
+    Control(ControlOperation),
+}
+
+impl From<ControlOperation> for Operation {
+    fn from(operation: ControlOperation) -> Self {
+        Self::Control(operation)
+    }
 }
 
 impl Operation {
     /// Whether other operations may run on the same nodes meanwhile.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        matches!(self, Self::PowerStatus | Self::BootDeviceStatus)
+        matches!(self, Self::Control(operation) if operation.is_shared())
     }
 
     /// Which queue its batches wait in.
     #[must_use]
     pub fn lane(&self) -> Lane {
         match self {
-            Self::PowerStatus
-            | Self::Power(_)
-            | Self::BootDeviceStatus
-            | Self::SetBootDevice(_) => Lane::Hardware,
+            Self::Control(_) => Lane::Hardware,
             Self::Deploy { .. } | Self::ServeDhcp | Self::Undo | Self::Callback => {
                 Lane::Provisioning
             }
@@ -81,105 +81,13 @@ impl Lane {
     }
 }
 
-/// What `power` may ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PowerTarget {
-    /// Power on.
-    On,
-    /// Power off, at once.
-    Off,
-    /// Reset where on, power on where off.
-    Boot,
-    /// Reset, at once.
-    Reset,
-}
-
-/// Whether a machine is powered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PowerState {
-    /// Powered.
-    On,
-    /// Not powered.
-    Off,
-}
-
-/// What a machine boots from next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum BootDevice {
-    /// The network.
-    Net,
-    /// Its first disk.
-    Disk,
-    /// Its optical drive.
-    Cdrom,
-}
-
-/// The word is none of those allowed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{given}' is not a {kind}: use one of {allowed}")]
-pub struct UnknownWord {
-    given: String,
-    kind: &'static str,
-    allowed: &'static str,
-}
-
-macro_rules! words {
-    ($type:ident, $kind:literal, $allowed:literal, $($variant:ident = $word:literal),+) => {
-        impl $type {
-            /// The word for it in the store and on the wire.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-        }
-
-        impl FromStr for $type {
-            type Err = UnknownWord;
-
-            fn from_str(text: &str) -> Result<Self, UnknownWord> {
-                match text {
-                    $($word => Ok(Self::$variant),)+
-                    other => Err(UnknownWord {
-                        given: other.chars().take(64).collect(), kind: $kind, allowed: $allowed,
-                    }),
-                }
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
-
-words!(
-    PowerTarget,
-    "power target",
-    "on, off, boot, reset",
-    On = "on",
-    Off = "off",
-    Boot = "boot",
-    Reset = "reset"
-);
-words!(PowerState, "power state", "on, off", On = "on", Off = "off");
-words!(
-    BootDevice,
-    "boot device",
-    "net, disk, cdrom",
-    Net = "net",
-    Disk = "disk",
-    Cdrom = "cdrom"
-);
-
 /// What came of an operation on one node. A node's failure is an outcome, never an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Done; the word is what the operation answers (`ok`, `on`, `disk`, …).
     Done(&'static str),
+    /// Done; this is what was found.
+    Report(Report),
     /// Not done, and why, in a sentence.
     Failed(String),
     /// Never begun, because the job was cancelled or stopped, and which of these, in a sentence.
@@ -199,14 +107,15 @@ impl Outcome {
     /// Whether it was done.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        matches!(self, Self::Done(_))
+        matches!(self, Self::Done(_) | Self::Report(_))
     }
 
-    /// The word or sentence for the wire.
+    /// The word or sentence for the wire; of a report, its JSON.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
             Self::Done(word) => word,
+            Self::Report(report) => report.json(),
             Self::Failed(reason) | Self::LeftAlone(reason) => reason,
         }
     }
@@ -215,5 +124,26 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::PowerTarget;
+
+    #[test]
+    fn operations_are_kept_as_they_always_were() {
+        for (operation, json) in [
+            (ControlOperation::PowerStatus.into(), r#""power_status""#),
+            (
+                ControlOperation::Power(PowerTarget::On).into(),
+                r#"{"power":"on"}"#,
+            ),
+            (Operation::Undo, r#""undo""#),
+        ] {
+            assert_eq!(serde_json::to_string(&operation).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Operation>(json).unwrap(), operation);
+        }
     }
 }

@@ -5,6 +5,8 @@
 //! and any of them can be tested with plain values.
 
 pub mod boot;
+pub mod control;
+pub mod hardware;
 pub mod job;
 pub mod mac;
 pub mod name;
@@ -19,7 +21,9 @@ pub mod provision;
 pub mod secret;
 pub mod service;
 
-pub use job::{BootDevice, Lane, Operation, Outcome, PowerState, PowerTarget};
+pub use control::{BootDevice, BootOrder, ControlOperation, PowerState, PowerTarget};
+pub use hardware::Report;
+pub use job::{Lane, Operation, Outcome};
 pub use mac::MacAddr;
 pub use name::NodeName;
 pub use network::Network;

@@ -80,10 +80,8 @@ impl Private {
             .map_err(failed)?;
         let outcomes = running.collect(CALLBACK_WITHIN).await.map_err(failed)?;
         match outcomes.into_iter().next() {
-            Some((_, Outcome::Done(word))) => Ok(text(word)),
-            Some((_, Outcome::Failed(reason) | Outcome::LeftAlone(reason))) => {
-                Err(Refusal::Failed(reason))
-            }
+            Some((_, outcome)) if outcome.is_done() => Ok(text(outcome.to_string())),
+            Some((_, outcome)) => Err(Refusal::Failed(outcome.to_string())),
             None => Err(Refusal::Failed("nothing came of it".to_owned())),
         }
     }

@@ -15,7 +15,9 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use xcat3_core::boot::{Phase, Progress};
-use xcat3_core::{MacAddr, Nic, Node, NodeName, Operation, OsImage, Outcome, PowerTarget, State};
+use xcat3_core::{
+    ControlOperation, MacAddr, Nic, Node, NodeName, Operation, OsImage, Outcome, PowerTarget, State,
+};
 use xcat3_store::{Lease, NewJob, NodeSort, Provision, Store, StoreError};
 
 const SIZES: [u32; 3] = [1_000, 10_000, 65_536];
@@ -109,7 +111,7 @@ impl Lab {
     /// What api and conductors ask of the store for one power on.
     async fn power_on(&self, names: &[NodeName]) -> Result<(), StoreError> {
         let store = &self.store;
-        let operation = Operation::Power(PowerTarget::On);
+        let operation = Operation::Control(ControlOperation::Power(PowerTarget::On));
         let job = NewJob::new(&operation, names, BATCH);
         let job = self.timed("create job", store.create_job(&job)).await?;
         let mut held = Vec::new();

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 use sqlx::AssertSqlSafe;
-use xcat3_core::{Network, Node, Operation};
+use xcat3_core::{ControlOperation, Network, Node, Operation};
 
 use crate::database::Database;
 use crate::{NewJob, NodeSort, Store, StoreError};
@@ -56,7 +56,11 @@ async fn fills_up(store: Store) {
     let names = store.node_names(NodeSort::default()).await.unwrap();
     assert_eq!(names.len(), 4_000);
     store
-        .create_job(&NewJob::new(&Operation::PowerStatus, &names, 1_000))
+        .create_job(&NewJob::new(
+            &Operation::Control(ControlOperation::PowerStatus),
+            &names,
+            1_000,
+        ))
         .await
         .unwrap();
     store

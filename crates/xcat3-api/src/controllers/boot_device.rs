@@ -6,7 +6,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use xcat3_api_types::{JobRecord, Names, NodeOutcomes, OutcomesOrJob, StreamLine};
-use xcat3_core::{BootDevice, Operation};
+use xcat3_core::{BootDevice, BootOrder, ControlOperation};
 
 use crate::Api;
 use crate::error::{ApiError, Failures};
@@ -18,7 +18,7 @@ use crate::submission::{JobAnswers, JobHeaders, JobParams, LINES, Submission};
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
-    /// `net`, `disk` or `cdrom`.
+    /// `net`, `disk`, `cdrom`, `setup`, or `http` (UEFI HTTP boot).
     #[param(required, example = "net")]
     target: Option<String>,
 }
@@ -37,7 +37,7 @@ pub async fn show(
     _: Params<JobParams>,
     submission: Submission,
 ) -> Result<Response, ApiError> {
-    let operation = Operation::BootDeviceStatus;
+    let operation = ControlOperation::BootDeviceStatus.into();
     submission.carry_out(&api, operation, StatusCode::OK).await
 }
 
@@ -55,12 +55,13 @@ pub async fn set(
     Own(Target { target }): Own<Target>,
     submission: Submission,
 ) -> Result<Response, ApiError> {
-    let missing = "the parameter 'target' is missing: use net, disk or cdrom";
+    let missing = "the parameter 'target' is missing: use net, disk, cdrom, setup or http";
     let word = target.ok_or_else(|| ApiError::bad_request(missing))?;
     let device: BootDevice = word
         .parse()
         .map_err(|error| ApiError::from(format!("{error}")))?;
-    let operation = Operation::SetBootDevice(device);
+    let order = BootOrder::once(device);
+    let operation = ControlOperation::SetBootDevice(order).into();
     submission
         .carry_out(&api, operation, StatusCode::ACCEPTED)
         .await

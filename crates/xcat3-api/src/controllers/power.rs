@@ -6,7 +6,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use xcat3_api_types::{JobRecord, Names, NodeOutcomes, OutcomesOrJob, StreamLine};
-use xcat3_core::{Operation, PowerTarget};
+use xcat3_core::{ControlOperation, PowerTarget};
 
 use crate::Api;
 use crate::error::{ApiError, Failures};
@@ -18,7 +18,8 @@ use crate::submission::{JobAnswers, JobHeaders, JobParams, LINES, Submission};
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
-    /// `on`, `off`, `reset`, or `boot`: reset where on, power on where off.
+    /// `on`; `off`; `reset`; `boot`: reset where on, power on where off; `cycle`: off and on again; `soft`:
+    /// ask the operating system to shut down.
     #[param(required, example = "on")]
     target: Option<String>,
 }
@@ -38,7 +39,7 @@ pub async fn show(
     _: Params<JobParams>,
     submission: Submission,
 ) -> Result<Response, ApiError> {
-    let operation = Operation::PowerStatus;
+    let operation = ControlOperation::PowerStatus.into();
     submission.carry_out(&api, operation, StatusCode::OK).await
 }
 
@@ -63,11 +64,11 @@ pub async fn set(
             .map_err(|error| ApiError::from(format!("{error}")))?,
         None => {
             return Err(ApiError::bad_request(
-                "the parameter 'target' is missing: use on, off, boot or reset",
+                "the parameter 'target' is missing: use on, off, boot, reset, cycle or soft",
             ));
         }
     };
-    let operation = Operation::Power(target);
+    let operation = ControlOperation::Power(target).into();
     submission
         .carry_out(&api, operation, StatusCode::ACCEPTED)
         .await

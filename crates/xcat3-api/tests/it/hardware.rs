@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, mpsc};
 use xcat3_conductor::FindControl;
-use xcat3_core::{BootDevice, NodeName, Outcome, PowerTarget};
+use xcat3_core::{NodeName, Outcome, PowerTarget};
 use xcat3_drivers::control::{ControlDriver, ControlOperation, ControlOrder};
 
 /// Whether each node is powered and what it boots from.
@@ -40,24 +40,21 @@ impl Machines {
         self.may.add_permits(count);
     }
 
-    fn act(&self, operation: ControlOperation, name: &NodeName) -> Outcome {
+    fn act(&self, operation: &ControlOperation, name: &NodeName) -> Outcome {
         let mut machines = self.known.lock().unwrap();
         let (powered, device) = machines.entry(name.clone()).or_insert((false, "disk"));
         match operation {
             ControlOperation::PowerStatus => Outcome::Done(if *powered { "on" } else { "off" }),
             ControlOperation::BootDeviceStatus => Outcome::Done(device),
             ControlOperation::Power(target) => {
-                *powered = target != PowerTarget::Off;
+                *powered = *target != PowerTarget::Off;
                 Outcome::OK
             }
-            ControlOperation::SetBootDevice(to) => {
-                *device = match to {
-                    BootDevice::Net => "net",
-                    BootDevice::Disk => "disk",
-                    BootDevice::Cdrom => "cdrom",
-                };
+            ControlOperation::SetBootDevice(order) => {
+                *device = order.device.as_str();
                 Outcome::OK
             }
+            other => Outcome::failed(format!("no {}", other.words())),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use xcat3_backing::Nats;
-use xcat3_core::{Node, NodeName, Operation, Outcome, PowerTarget, ServiceKind};
+use xcat3_core::{ControlOperation, Node, NodeName, Operation, Outcome, PowerTarget, ServiceKind};
 use xcat3_service::config::Bus;
 use xcat3_service::{JobRequest, Jobs, bus};
 use xcat3_store::Store;
@@ -90,7 +90,10 @@ impl Site {
         let names: Vec<NodeName> = (0..count)
             .map(|n| format!("n{n}").parse().unwrap())
             .collect();
-        let request = JobRequest::new(Operation::Power(PowerTarget::On), names);
+        let request = JobRequest::new(
+            Operation::Control(ControlOperation::Power(PowerTarget::On)),
+            names,
+        );
         let running = jobs.submit(request).await.unwrap();
         let outcomes = running.collect(SOON).await.unwrap();
         outcomes.into_iter().map(|(_, outcome)| outcome).collect()

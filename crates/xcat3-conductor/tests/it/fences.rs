@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use xcat3_conductor::{Conductor, FindControl};
-use xcat3_core::{NodeName, Operation, Outcome, PowerTarget, State};
+use xcat3_core::{ControlOperation, NodeName, Operation, Outcome, PowerTarget, State};
 use xcat3_drivers::control::{ControlDriver, ControlOrder};
 use xcat3_service::bus::InProcess;
 use xcat3_service::{JobRequest, Running, Slot};
@@ -19,7 +19,7 @@ use xcat3_store::Store;
 
 use crate::lab::{Lab, SOON, deploy};
 
-const RESET: Operation = Operation::Power(PowerTarget::Reset);
+const RESET: Operation = Operation::Control(ControlOperation::Power(PowerTarget::Reset));
 
 /// Acts on the first node, tells something that only it would tell, and then has its whole thread
 /// stand still, as SIGSTOP has a process.

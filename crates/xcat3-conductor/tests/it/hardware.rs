@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use xcat3_core::{BootDevice, Operation, PowerTarget};
+use xcat3_core::{BootDevice, BootOrder, ControlOperation, Operation, PowerTarget};
 use xcat3_service::JobRequest;
 
 use crate::lab::{Lab, SOON};
 
-const POWER_ON: Operation = Operation::Power(PowerTarget::On);
+const POWER_ON: Operation = Operation::Control(ControlOperation::Power(PowerTarget::On));
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_nodes_are_driven_once_each() {
@@ -31,7 +31,10 @@ async fn outcomes_are_told_as_they_happen() {
     lab.rehearsal.stop_after(Some(10));
     let mut running = lab
         .jobs
-        .submit(JobRequest::new(Operation::PowerStatus, names))
+        .submit(JobRequest::new(
+            Operation::Control(ControlOperation::PowerStatus),
+            names,
+        ))
         .await
         .unwrap();
     let begun = Instant::now();
@@ -58,10 +61,21 @@ async fn each_operation_answers_with_its_word() {
     let names = lab.enrol(2).await;
     let conductor = lab.conductor();
     let cases = [
-        (Operation::PowerStatus, "on"),
-        (Operation::BootDeviceStatus, "disk"),
-        (Operation::SetBootDevice(BootDevice::Net), "ok"),
-        (Operation::Power(PowerTarget::Reset), "ok"),
+        (Operation::Control(ControlOperation::PowerStatus), "on"),
+        (
+            Operation::Control(ControlOperation::BootDeviceStatus),
+            "disk",
+        ),
+        (
+            Operation::Control(ControlOperation::SetBootDevice(BootOrder::once(
+                BootDevice::Net,
+            ))),
+            "ok",
+        ),
+        (
+            Operation::Control(ControlOperation::Power(PowerTarget::Reset)),
+            "ok",
+        ),
     ];
     for (operation, word) in cases {
         assert_eq!(lab.ask(operation, &names).await, [word, word]);
@@ -112,7 +126,8 @@ async fn a_node_that_another_job_holds_is_locked_and_shared_operations_are_not()
         "only what is not done is held"
     );
     assert_eq!(
-        lab.ask(Operation::PowerStatus, &names).await,
+        lab.ask(Operation::Control(ControlOperation::PowerStatus), &names)
+            .await,
         ["on", "on", "on"]
     );
     conductor.kill().await;

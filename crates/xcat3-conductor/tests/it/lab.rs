@@ -90,7 +90,7 @@ impl ControlDriver for InHand {
         let word = match order.operation {
             ControlOperation::PowerStatus => "on",
             ControlOperation::BootDeviceStatus => "disk",
-            ControlOperation::Power(_) | ControlOperation::SetBootDevice(_) => "ok",
+            _ => "ok",
         };
         for node in order.nodes {
             while self.rehearsal.held.load(Ordering::SeqCst) {

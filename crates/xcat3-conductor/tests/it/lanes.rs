@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use xcat3_core::{Operation, Outcome, PowerTarget};
+use xcat3_core::{ControlOperation, Operation, Outcome, PowerTarget};
 use xcat3_service::JobRequest;
 use xcat3_store::JobState;
 
 use crate::lab::{Lab, SOON, deploy};
 
-const POWER_ON: Operation = Operation::Power(PowerTarget::On);
+const POWER_ON: Operation = Operation::Control(ControlOperation::Power(PowerTarget::On));
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deploy_does_not_wait_behind_hardware_that_is_silent() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use xcat3_backing::Postgres;
 use xcat3_conductor::{Conductor, Settings};
-use xcat3_core::{Node, NodeName, Operation, PowerTarget};
+use xcat3_core::{ControlOperation, Node, NodeName, Operation, PowerTarget};
 use xcat3_drivers::control::{ControlConfig, Controls, FakeConfig, KvmConfig};
 use xcat3_service::bus::InProcess;
 use xcat3_service::{JobRequest, Jobs};
@@ -17,7 +17,7 @@ use xcat3_store::Store;
 
 use crate::lab::{SOON, settings};
 
-const BOOT: Operation = Operation::Power(PowerTarget::Boot);
+const BOOT: Operation = Operation::Control(ControlOperation::Power(PowerTarget::Boot));
 
 /// Fake machines over some store.
 struct Fakes {

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use xcat3_core::{NodeName, Operation, PowerTarget, State};
+use xcat3_core::{ControlOperation, NodeName, Operation, PowerTarget, State};
 use xcat3_service::{JobRequest, Running};
 
 use crate::lab::{Lab, SOON, deploy};
 
-const RESET: Operation = Operation::Power(PowerTarget::Reset);
+const RESET: Operation = Operation::Control(ControlOperation::Power(PowerTarget::Reset));
 
 /// Waits until `count` outcomes were told.
 async fn told(running: &mut Running, count: usize) {

@@ -19,26 +19,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
-use xcat3_core::{BootDevice, Node, NodeName, Outcome, PowerTarget};
+use xcat3_core::{Node, NodeName, Outcome};
 
-/// What a control driver is asked to do to each of its nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ControlOperation {
-    /// Answer `on` or `off`.
-    PowerStatus,
-    /// Change the power state; answer `ok`.
-    Power(PowerTarget),
-    /// Answer `net`, `disk` or `cdrom`.
-    BootDeviceStatus,
-    /// Set what the machine boots from, until it is set again; answer `ok`.
-    SetBootDevice(BootDevice),
-}
+pub use xcat3_core::ControlOperation;
 
 /// What a driver has to do.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct ControlOrder<'a> {
     /// What is done to each of the nodes.
-    pub operation: ControlOperation,
+    pub operation: &'a ControlOperation,
     /// The nodes.
     pub nodes: &'a [Node],
     /// How long it may take.
@@ -146,4 +135,12 @@ impl Controls {
             _ => None,
         }
     }
+}
+
+/// Why a machine can't be asked for `operation`: its control driver, `mgt`, doesn't know how.
+pub(crate) fn lacks(mgt: &str, operation: &ControlOperation) -> String {
+    let words = operation.words();
+    // What was to be set is not what is wrong.
+    let known: String = words.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    format!("the control driver '{mgt}' has no way to do '{known}'")
 }

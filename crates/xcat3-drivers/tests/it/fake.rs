@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use xcat3_core::{BootDevice, Node, NodeName, Outcome, PowerTarget};
+use xcat3_core::{BootDevice, BootOrder, Node, NodeName, Outcome, PowerTarget};
 use xcat3_drivers::control::{
     ControlConfig, ControlOperation, ControlOrder, Controls, FakeConfig, KvmConfig, Lease, Rate,
 };
@@ -64,7 +64,7 @@ async fn ask(
     lease: &Lease,
 ) -> Vec<(String, Outcome)> {
     let order = ControlOrder {
-        operation,
+        operation: &operation,
         nodes,
         deadline,
         lease,
@@ -96,7 +96,7 @@ async fn power_and_boot_device_are_kept_by_all_drivers_of_a_host() {
     let nodes = nodes(3);
     assert_eq!(driver.words(STATUS, &nodes).await, ["off"; 3]);
     assert_eq!(driver.words(ON, &nodes[..2]).await, ["ok"; 2]);
-    let net = ControlOperation::SetBootDevice(BootDevice::Net);
+    let net = ControlOperation::SetBootDevice(BootOrder::once(BootDevice::Net));
     assert_eq!(driver.words(net, &nodes[1..]).await, ["ok"; 2]);
     let other = controls(driver.folder.path(), |_| {});
     let states = ask(&other, STATUS, &nodes, LONG, &Lease::endless()).await;
@@ -197,7 +197,7 @@ async fn nothing_is_done_once_the_lease_is_over() {
     }
     let (holder, lease) = Lease::until(tokio::time::Instant::now() + LONG);
     let order = ControlOrder {
-        operation: ON,
+        operation: &ON,
         nodes: &nodes,
         deadline: LONG,
         lease: &lease,

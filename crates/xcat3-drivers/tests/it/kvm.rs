@@ -61,7 +61,7 @@ impl Driver {
         let driver = self.controls.driver("kvm").unwrap();
         let lease = Lease::endless();
         let order = ControlOrder {
-            operation,
+            operation: &operation,
             nodes,
             deadline,
             lease: &lease,

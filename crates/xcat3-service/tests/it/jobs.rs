@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use xcat3_core::{Lane, Node, NodeName, Operation, Outcome};
+use xcat3_core::{ControlOperation, Lane, Node, NodeName, Operation, Outcome};
 use xcat3_service::bus::{InProcess, Topic};
 use xcat3_service::{Bus, JobRequest, Jobs, Running};
 use xcat3_store::{JobId, JobState, Store, StoreError};
@@ -69,7 +69,10 @@ async fn a_job_is_cut_into_batches_and_told_as_it_goes() {
     let lab = lab(5).await;
     let mut running = lab
         .jobs
-        .submit(JobRequest::new(Operation::PowerStatus, lab.names.clone()))
+        .submit(JobRequest::new(
+            Operation::Control(ControlOperation::PowerStatus),
+            lab.names.clone(),
+        ))
         .await
         .unwrap();
     for expected in [2, 2, 1] {
@@ -93,7 +96,10 @@ async fn each_name_has_one_answer() {
     ];
     let running = lab
         .jobs
-        .submit(JobRequest::new(Operation::PowerStatus, asked))
+        .submit(JobRequest::new(
+            Operation::Control(ControlOperation::PowerStatus),
+            asked,
+        ))
         .await
         .unwrap();
     assert_eq!(lab.carry_out_one().await, 2);
@@ -109,7 +115,10 @@ async fn who_waits_is_woken_and_does_not_have_to_look_again() {
     let lab = lab(2).await;
     let running = lab
         .jobs
-        .submit(JobRequest::new(Operation::PowerStatus, lab.names.clone()))
+        .submit(JobRequest::new(
+            Operation::Control(ControlOperation::PowerStatus),
+            lab.names.clone(),
+        ))
         .await
         .unwrap();
     let begun = std::time::Instant::now();
@@ -136,7 +145,10 @@ async fn what_is_late_is_said_to_be_and_what_is_known_is_told() {
     let lab = lab(3).await;
     let running = lab
         .jobs
-        .submit(JobRequest::new(Operation::PowerStatus, lab.names.clone()))
+        .submit(JobRequest::new(
+            Operation::Control(ControlOperation::PowerStatus),
+            lab.names.clone(),
+        ))
         .await
         .unwrap();
     let id = running.id();
@@ -165,7 +177,10 @@ async fn rest(running: &mut Running) -> Vec<(i64, NodeName, Outcome)> {
 #[tokio::test]
 async fn whoever_comes_later_hears_the_rest_or_everything() {
     let lab = lab(5).await;
-    let request = JobRequest::new(Operation::PowerStatus, lab.names.clone());
+    let request = JobRequest::new(
+        Operation::Control(ControlOperation::PowerStatus),
+        lab.names.clone(),
+    );
     let first = lab.jobs.submit(request).await.unwrap();
     let id = first.id();
     drop(first);
@@ -190,7 +205,10 @@ async fn a_request_sent_again_is_the_same_job_from_its_beginning() {
     let lab = lab(3).await;
     let request = JobRequest {
         key: Some("key".into()),
-        ..JobRequest::new(Operation::PowerStatus, lab.names.clone())
+        ..JobRequest::new(
+            Operation::Control(ControlOperation::PowerStatus),
+            lab.names.clone(),
+        )
     };
     let first = lab.jobs.submit(request.clone()).await.unwrap();
     assert!(!first.repeated());
@@ -217,7 +235,10 @@ async fn a_request_sent_again_is_the_same_job_from_its_beginning() {
 #[tokio::test]
 async fn whoever_waits_hears_at_once_that_the_job_was_cancelled() {
     let lab = lab(4).await;
-    let request = JobRequest::new(Operation::PowerStatus, lab.names.clone());
+    let request = JobRequest::new(
+        Operation::Control(ControlOperation::PowerStatus),
+        lab.names.clone(),
+    );
     let mut running = lab.jobs.submit(request).await.unwrap();
     lab.carry_out_one().await;
     assert_eq!(running.next().await.unwrap().unwrap().len(), 2);
@@ -240,7 +261,10 @@ async fn only_the_first_wave_is_published() {
     let lab = lab(5).await;
     let request = JobRequest {
         wave: Some(2),
-        ..JobRequest::new(Operation::PowerStatus, lab.names.clone())
+        ..JobRequest::new(
+            Operation::Control(ControlOperation::PowerStatus),
+            lab.names.clone(),
+        )
     };
     let running = lab.jobs.submit(request).await.unwrap();
     let delivery = lab.bus.next_work(Lane::Hardware).await.unwrap();
@@ -256,7 +280,10 @@ async fn only_the_first_wave_is_published() {
 #[tokio::test]
 async fn a_store_that_stays_away_is_waited_for_until_the_deadline() {
     let lab = lab(1).await;
-    let request = JobRequest::new(Operation::PowerStatus, lab.names.clone());
+    let request = JobRequest::new(
+        Operation::Control(ControlOperation::PowerStatus),
+        lab.names.clone(),
+    );
     let running = lab.jobs.submit(request).await.unwrap();
     lab.store.close().await;
     let begun = std::time::Instant::now();

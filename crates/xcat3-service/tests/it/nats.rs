@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio::time::timeout;
 use uuid::Uuid;
 use xcat3_backing::Nats as Server;
-use xcat3_core::{Lane, NodeName, Operation, Outcome, PowerTarget};
+use xcat3_core::{ControlOperation, Lane, NodeName, Operation, Outcome, PowerTarget};
 use xcat3_service::bus::{BusError, Delivery, Nats, NatsSettings, Nudges, Topic, Work};
 use xcat3_service::{Bus, JobRequest, Jobs, config};
 use xcat3_store::{JobId, Store};
@@ -370,7 +370,7 @@ async fn a_job_survives_its_broker_being_killed_and_wiped() {
         }
     }
     let jobs = Jobs::new(store.clone(), front.clone()).with_batch_size(10);
-    let operation = Operation::Power(PowerTarget::On);
+    let operation = Operation::Control(ControlOperation::Power(PowerTarget::On));
     let mut running = jobs
         .submit(JobRequest::new(operation, names.clone()))
         .await

@@ -205,10 +205,10 @@ fn max_failures(job: &NewJob<'_>) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use xcat3_core::Operation;
+    use xcat3_core::{ControlOperation, Operation};
 
     fn split(nodes: usize, batch_size: usize, wave: Option<usize>) -> Vec<(i64, usize)> {
-        let operation = Operation::PowerStatus;
+        let operation = Operation::Control(ControlOperation::PowerStatus);
         let job = NewJob {
             wave,
             ..NewJob::new(&operation, &[], batch_size)

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use xcat3_core::{NodeName, Outcome};
+use xcat3_core::{NodeName, Outcome, Report};
 
 use super::batches::give_back;
 use super::{JobId, purpose_of};
@@ -10,14 +10,15 @@ use crate::database::{Row, Tx, beside, chunks, chunks_of};
 use crate::{Store, StoreError, now_ms};
 
 /// Every word that an operation may answer with.
-const WORDS: [&str; 8] = [
-    "ok", "on", "off", "net", "disk", "cdrom", "updated", "deleted",
+const WORDS: [&str; 11] = [
+    "ok", "on", "off", "net", "disk", "cdrom", "setup", "http", "none", "updated", "deleted",
 ];
 
 /// The kinds of outcome, as they stand in the database.
 const FAILED: i64 = 0;
 const DONE: i64 = 1;
 const LEFT_ALONE: i64 = 2;
+const REPORT: i64 = 3;
 
 /// A page of a job's outcomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,7 +126,8 @@ pub(super) async fn record<'a>(
     }
     let first = next_sequence(tx, job, outcomes.len()).await?;
     let recorded = Recorded {
-        done: insert(tx, job, DONE, first, &outcomes).await?,
+        done: insert(tx, job, DONE, first, &outcomes).await?
+            + insert(tx, job, REPORT, first, &outcomes).await?,
         failed: insert(tx, job, FAILED, first, &outcomes).await?,
         left_alone: insert(tx, job, LEFT_ALONE, first, &outcomes).await?,
     };
@@ -216,6 +218,7 @@ async fn count(tx: &mut Tx, job: i64, recorded: Recorded) -> Result<(), StoreErr
 fn kind_of(outcome: &Outcome) -> i64 {
     match outcome {
         Outcome::Done(_) => DONE,
+        Outcome::Report(_) => REPORT,
         Outcome::Failed(_) => FAILED,
         Outcome::LeftAlone(_) => LEFT_ALONE,
     }
@@ -227,6 +230,10 @@ fn outcome_of(row: &Row) -> Result<(i64, NodeName, Outcome), StoreError> {
         DONE => {
             let word = WORDS.into_iter().find(|word| *word == answer);
             Outcome::Done(word.ok_or_else(|| StoreError::corrupt("an outcome", answer))?)
+        }
+        REPORT => {
+            let report = Report::parse(answer.to_owned());
+            Outcome::Report(report.map_err(|error| StoreError::corrupt("a report", error))?)
         }
         LEFT_ALONE => Outcome::LeftAlone(answer.to_owned()),
         _ => Outcome::Failed(answer.to_owned()),

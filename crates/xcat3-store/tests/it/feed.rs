@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use uuid::Uuid;
-use xcat3_core::{Network, Nic, Node, NodeName, OsImage, Passwd, ServiceKind, State};
+use xcat3_core::{
+    ControlOperation, Network, Nic, Node, NodeName, OsImage, Passwd, ServiceKind, State,
+};
 use xcat3_store::{Changes, Lease, NewJob, Revision, ServiceReport, Store};
 
 use crate::fixture::{LONG, enrol, image, mac, name, names, network, nic, node, put, to_state};
@@ -148,7 +150,7 @@ pub async fn what_nobody_serves_is_not_told(store: Store) {
         .await
         .unwrap();
     let job = store
-        .create_job(&NewJob::new(&xcat3_core::Operation::PowerStatus, &all, 1))
+        .create_job(&NewJob::new(&ControlOperation::PowerStatus.into(), &all, 1))
         .await
         .unwrap();
     store.finish_batch(job.id, 0, None).await.unwrap();

@@ -1,11 +1,11 @@
 //! Jobs, batches and outcomes.
 
-use xcat3_core::{Lane, NodeName, Operation, Outcome, PowerTarget};
+use xcat3_core::{ControlOperation, Lane, NodeName, Operation, Outcome, PowerTarget, Report};
 use xcat3_store::{Job, JobId, JobState, NewJob, Outcomes, Store, StoreError};
 
 use crate::fixture::{LONG, enrol, many, names, told};
 
-const POWER_ON: Operation = Operation::Power(PowerTarget::On);
+const POWER_ON: Operation = Operation::Control(ControlOperation::Power(PowerTarget::On));
 
 fn ok(names: &[NodeName]) -> Vec<(NodeName, Outcome)> {
     names
@@ -141,6 +141,20 @@ pub async fn the_first_outcome_counts(store: Store) {
     let expected = vec![(names[0].clone(), first), (names[1].clone(), Outcome::OK)];
     assert_eq!(all(&store, job).await, (expected, true));
     assert_eq!(counts(&store, job).await, (JobState::Done, [1, 1, 0]));
+}
+
+pub async fn a_report_is_kept_as_it_was_told(store: Store) {
+    let names = names(&["a", "b"]);
+    let job = create(&store, &names, 10).await.id;
+    let found = serde_json::json!({"serial": "S'1\"", "notes": [null, 1.5, "\u{e9}\u{1f600}"]});
+    let report = Outcome::Report(Report::of(&found).unwrap());
+    let outcomes = vec![
+        (names[0].clone(), report),
+        (names[1].clone(), Outcome::Done("http")),
+    ];
+    store.settle(job, None, &outcomes).await.unwrap();
+    assert_eq!(all(&store, job).await, (outcomes, true));
+    assert_eq!(counts(&store, job).await, (JobState::Done, [2, 0, 0]));
 }
 
 pub async fn a_reader_goes_on_where_it_stopped(store: Store) {
@@ -459,7 +473,7 @@ pub async fn a_request_sent_again_is_the_same_job(store: Store) {
     swapped.swap(7, 200);
     let others = [
         NewJob {
-            operation: &Operation::PowerStatus,
+            operation: &Operation::Control(ControlOperation::PowerStatus),
             ..new
         },
         NewJob {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{Connection as _, PgConnection};
 use xcat3_backing::{Postgres, Server};
-use xcat3_core::{NodeName, Operation, Outcome};
+use xcat3_core::{ControlOperation, NodeName, Operation, Outcome};
 use xcat3_store::{NewJob, NodeSort, Store, StoreError};
 
 use crate::fixture::{LONG, enrol, many, name, names, network, node, postgres};
@@ -112,7 +112,7 @@ async fn those_who_write_beside_each_other_lose_nothing() {
     let all = many(200);
     let nodes: Vec<_> = all.iter().map(|name| node(name.as_str(), &[])).collect();
     lab.store.create_nodes(&nodes).await.unwrap();
-    let operation = Operation::PowerStatus;
+    let operation = Operation::Control(ControlOperation::PowerStatus);
     let new = NewJob::new(&operation, &all, 200);
     let job = lab.store.create_job(&new).await.unwrap();
     let mut working = Vec::new();

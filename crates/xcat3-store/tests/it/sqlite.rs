@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 use uuid::Uuid;
-use xcat3_core::{Lane, Operation, Outcome, ServiceKind, State};
+use xcat3_core::{ControlOperation, Lane, Operation, Outcome, ServiceKind, State};
 use xcat3_store::{NewJob, ServiceReport, Store, StoreError};
 
 use crate::fixture::{LONG, enrol, file, image, names, network, node, put, told, url};
@@ -237,7 +237,11 @@ async fn old_jobs_are_forgotten() {
     let mut jobs = Vec::new();
     for _ in 0..5 {
         let job = store
-            .create_job(&NewJob::new(&Operation::PowerStatus, &all, 1))
+            .create_job(&NewJob::new(
+                &Operation::Control(ControlOperation::PowerStatus),
+                &all,
+                1,
+            ))
             .await
             .unwrap()
             .id;
@@ -258,7 +262,11 @@ async fn old_jobs_are_forgotten() {
         sqlx::query("UPDATE jobs SET nodes = 3000000 WHERE id = $1").bind(jobs[3].to_string());
     huge.execute(&mut other).await.unwrap();
     store
-        .create_job(&NewJob::new(&Operation::PowerStatus, &all, 1))
+        .create_job(&NewJob::new(
+            &Operation::Control(ControlOperation::PowerStatus),
+            &all,
+            1,
+        ))
         .await
         .unwrap();
     let mut kept = Vec::new();
@@ -282,7 +290,11 @@ async fn old_jobs_are_forgotten() {
         FROM numbers";
     run(&mut other, many).await;
     store
-        .create_job(&NewJob::new(&Operation::PowerStatus, &all, 1))
+        .create_job(&NewJob::new(
+            &Operation::Control(ControlOperation::PowerStatus),
+            &all,
+            1,
+        ))
         .await
         .unwrap();
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM jobs WHERE finished_ms IS NOT NULL")

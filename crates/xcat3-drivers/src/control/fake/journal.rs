@@ -7,6 +7,7 @@
 //! a write half done. The file outlives processes that are
 //! killed; it is not forced to the disk.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -17,7 +18,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use xcat3_core::{BootDevice, NodeName, PowerState, PowerTarget};
 
-use super::super::ControlOperation;
+use super::super::{ControlOperation, lacks};
 
 /// From this size on a journal is compacted at the next start: about a million actions.
 const LARGE: u64 = 32 << 20;
@@ -53,7 +54,7 @@ pub(super) struct Journal {
 }
 
 /// The answer of a machine, or the reason why it can't do what it was asked.
-pub(super) type Answer = Result<&'static str, &'static str>;
+pub(super) type Answer = Result<&'static str, Cow<'static, str>>;
 
 impl Journal {
     /// Opens the journal at `path`, makes it where there is none, and compacts it where it is large
@@ -103,7 +104,7 @@ impl Journal {
     /// The file can't be read or written; nothing was done.
     pub(super) fn act(
         &mut self,
-        operation: ControlOperation,
+        operation: &ControlOperation,
         nodes: &[&NodeName],
     ) -> io::Result<Vec<Answer>> {
         self.catch_up()?;
@@ -241,8 +242,10 @@ impl Action {
 impl Machine {
     fn apply(&mut self, action: Action) {
         match action {
-            Action::Power(PowerTarget::Off) => self.power = PowerState::Off,
-            Action::Power(PowerTarget::On | PowerTarget::Boot | PowerTarget::Reset) => {
+            Action::Power(PowerTarget::Off | PowerTarget::Soft) => self.power = PowerState::Off,
+            Action::Power(
+                PowerTarget::On | PowerTarget::Boot | PowerTarget::Reset | PowerTarget::Cycle,
+            ) => {
                 self.power = PowerState::On;
             }
             Action::Boot(device) => self.device = device,
@@ -258,17 +261,20 @@ enum Step {
     Act(Action),
 }
 
-fn step(operation: ControlOperation, machine: Machine) -> Step {
+fn step(operation: &ControlOperation, machine: Machine) -> Step {
     match operation {
         ControlOperation::PowerStatus => Step::Answer(Ok(machine.power.as_str())),
         ControlOperation::BootDeviceStatus => Step::Answer(Ok(machine.device.as_str())),
-        ControlOperation::Power(PowerTarget::Reset) if machine.power == PowerState::Off => {
-            Step::Answer(Err(
+        ControlOperation::Power(PowerTarget::Reset | PowerTarget::Cycle)
+            if machine.power == PowerState::Off =>
+        {
+            Step::Answer(Err(Cow::Borrowed(
                 "the fake machine is off: it can be switched on or booted, but not reset",
-            ))
+            )))
         }
-        ControlOperation::Power(target) => Step::Act(Action::Power(target)),
-        ControlOperation::SetBootDevice(device) => Step::Act(Action::Boot(device)),
+        ControlOperation::Power(target) => Step::Act(Action::Power(*target)),
+        ControlOperation::SetBootDevice(order) => Step::Act(Action::Boot(order.device)),
+        other => Step::Answer(Err(Cow::Owned(lacks("fake", other)))),
     }
 }
 

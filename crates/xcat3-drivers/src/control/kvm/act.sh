@@ -10,6 +10,7 @@ while read -r uuid what xml; do
     start) said=$(on start "$uuid" </dev/null) ;;
     boot) said=$(on start --force-boot "$uuid" </dev/null) ;;
     destroy) said=$(on destroy "$uuid" </dev/null) ;;
+    shutdown) said=$(on shutdown "$uuid" </dev/null) ;;
     reset) said=$(on reset "$uuid" </dev/null) ;;
     cycle) on destroy "$uuid" </dev/null >/dev/null; said=$(on start --force-boot "$uuid" </dev/null) ;;
     define) said=$(printf %s "$xml" | base64 -d | on define /dev/stdin) ;;

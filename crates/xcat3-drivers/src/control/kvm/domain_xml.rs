@@ -86,6 +86,9 @@ pub enum XmlError {
     /// Boot order is per device and there is no such device.
     #[error("it has no {0} to boot from")]
     NoSuchDevice(&'static str),
+    /// libvirt has no word for it.
+    #[error("libvirt can't make a domain boot '{0}': use net, disk or cdrom")]
+    NoWayToSay(&'static str),
 }
 
 impl DomainXml {

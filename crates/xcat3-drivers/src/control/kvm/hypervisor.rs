@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use xcat3_core::{BootDevice, MacAddr, Node, Outcome, PowerTarget};
 
-use super::super::{ControlOperation, ControlOrder, KvmConfig, Lease};
+use super::super::{ControlOperation, ControlOrder, KvmConfig, Lease, lacks};
 use super::endpoint::Endpoint;
 use super::failure::Failure;
 use super::link::Link;
@@ -186,7 +186,7 @@ impl Hypervisor {
 }
 
 /// What must be seen of the domains for `operation`.
-fn detail(operation: ControlOperation) -> Detail {
+fn detail(operation: &ControlOperation) -> Detail {
     use ControlOperation::{Power, SetBootDevice};
     Detail {
         secrets: matches!(operation, SetBootDevice(_)),
@@ -247,7 +247,7 @@ fn named(domain: &Domain) -> String {
 }
 
 /// What `operation` takes for `node`, given its domain.
-fn step(operation: ControlOperation, domain: &Domain, node: &Node) -> Result<Step, String> {
+fn step(operation: &ControlOperation, domain: &Domain, node: &Node) -> Result<Step, String> {
     use ControlOperation::{BootDeviceStatus, Power, PowerStatus, SetBootDevice};
     let of_domain = |reason: super::domain_xml::XmlError| {
         format!("the domain {} cannot be used: {reason}", named(domain))
@@ -262,8 +262,9 @@ fn step(operation: ControlOperation, domain: &Domain, node: &Node) -> Result<Ste
             let device = domain.defined.boot_device().map_err(of_domain)?;
             Ok(Step::Tell(Outcome::Done(device.as_str())))
         }
-        SetBootDevice(device) => boot_from(domain, device, node).map_err(of_domain),
-        Power(target) => power(target, domain),
+        SetBootDevice(order) => boot_from(domain, order.device, node).map_err(of_domain),
+        Power(target) => power(*target, domain),
+        other => Err(lacks("kvm", other)),
     }
 }
 
@@ -285,9 +286,12 @@ fn power(target: PowerTarget, domain: &Domain) -> Result<Step, String> {
         (PowerTarget::On, true) | (PowerTarget::Off, false) => return Ok(Step::Tell(Outcome::OK)),
         (PowerTarget::On, false) => Order::Start,
         (PowerTarget::Off, true) => Order::Destroy,
+        (PowerTarget::Soft, false) => return Ok(Step::Tell(Outcome::OK)),
+        (PowerTarget::Soft, true) => Order::Shutdown,
         (PowerTarget::Boot, false) => Order::Boot,
         (PowerTarget::Boot | PowerTarget::Reset, true) => reset(domain),
-        (PowerTarget::Reset, false) => {
+        (PowerTarget::Cycle, true) => Order::Cycle,
+        (PowerTarget::Reset | PowerTarget::Cycle, false) => {
             return Err(format!(
                 "the domain {} is off: it can be switched on or booted, but not reset",
                 named(domain)

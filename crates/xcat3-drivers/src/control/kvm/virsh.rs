@@ -238,6 +238,8 @@ pub enum Order {
     Boot,
     /// Switch it off.
     Destroy,
+    /// Ask its operating system to shut down.
+    Shutdown,
     /// Press its reset button.
     Reset,
     /// Off and on again, so that it runs as it is defined now.
@@ -253,6 +255,7 @@ impl Order {
             Self::Start => format!("{uuid} start\n"),
             Self::Boot => format!("{uuid} boot\n"),
             Self::Destroy => format!("{uuid} destroy\n"),
+            Self::Shutdown => format!("{uuid} shutdown\n"),
             Self::Reset => format!("{uuid} reset\n"),
             Self::Cycle => format!("{uuid} cycle\n"),
             Self::Define(xml) => format!("{uuid} define {}\n", STANDARD.encode(xml)),
@@ -266,7 +269,7 @@ impl Order {
             Self::Start | Self::Boot | Self::Cycle => {
                 output.contains("already active") || output.contains("already running")
             }
-            Self::Destroy => output.contains("domain is not running"),
+            Self::Destroy | Self::Shutdown => output.contains("domain is not running"),
             Self::Reset | Self::Define(_) => false,
         };
         if status == "0" || already {

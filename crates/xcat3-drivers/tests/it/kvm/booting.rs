@@ -1,6 +1,7 @@
 //! Boot devices, as `virsh dumpxml` sees them.
 
 use xcat3_core::BootDevice::{Cdrom, Disk, Net};
+use xcat3_core::BootOrder;
 use xcat3_drivers::control::ControlOperation::{BootDeviceStatus, SetBootDevice};
 
 use super::lab::{LAB, nic};
@@ -49,7 +50,12 @@ async fn preferences_in_os_are_set_and_the_rest_of_the_domain_stays() {
         (Net, "net", vec!["network", "hd", "cdrom"]),
     ];
     for (device, word, words) in steps {
-        assert_eq!(driver.ask(SetBootDevice(device), &node).await, "ok");
+        assert_eq!(
+            driver
+                .ask(SetBootDevice(BootOrder::once(device)), &node)
+                .await,
+            "ok"
+        );
         assert_eq!(driver.ask(BootDeviceStatus, &node).await, word);
         let after = defined("prefer");
         assert_eq!(preferred(&after), words);
@@ -74,20 +80,31 @@ async fn orders_of_devices_are_set_and_the_nic_meant_is_the_nodes() {
     assert_eq!(driver.ask(BootDeviceStatus, &node).await, "disk");
     let before = defined("order");
 
-    assert_eq!(driver.ask(SetBootDevice(Net), &node).await, "ok");
+    assert_eq!(
+        driver.ask(SetBootDevice(BootOrder::once(Net)), &node).await,
+        "ok"
+    );
     let meant = defined("order");
     let first = meant.find("<boot order='1'/>").unwrap();
     assert!(meant.find(MACS[2]).is_some_and(|at| at < first), "{meant}");
     assert_eq!(driver.ask(BootDeviceStatus, &node).await, "net");
 
     node.nics[0].mac = MACS[1].parse().unwrap();
-    assert_eq!(driver.ask(SetBootDevice(Net), &node).await, "ok");
+    assert_eq!(
+        driver.ask(SetBootDevice(BootOrder::once(Net)), &node).await,
+        "ok"
+    );
     let other = defined("order");
     let first = other.find("<boot order='1'/>").unwrap();
     assert!(other.find(MACS[2]).is_some_and(|at| at > first), "{other}");
 
     for (device, word) in [(Cdrom, "cdrom"), (Disk, "disk"), (Net, "net")] {
-        assert_eq!(driver.ask(SetBootDevice(device), &node).await, "ok");
+        assert_eq!(
+            driver
+                .ask(SetBootDevice(BootOrder::once(device)), &node)
+                .await,
+            "ok"
+        );
         assert_eq!(driver.ask(BootDeviceStatus, &node).await, word);
         assert_eq!(rest(&defined("order")), rest(&before));
     }
@@ -103,13 +120,17 @@ async fn what_cannot_be_booted_is_refused_and_nothing_is_changed() {
     let before = defined("nodisk");
     driver
         .fails(
-            SetBootDevice(Disk),
+            SetBootDevice(BootOrder::once(Disk)),
             &diskless,
             &["'nodisk'", "no disk to boot from"],
         )
         .await;
     driver
-        .fails(SetBootDevice(Cdrom), &diskless, &["no cdrom drive"])
+        .fails(
+            SetBootDevice(BootOrder::once(Cdrom)),
+            &diskless,
+            &["no cdrom drive"],
+        )
         .await;
     assert_eq!(defined("nodisk"), before);
 
@@ -117,7 +138,11 @@ async fn what_cannot_be_booted_is_refused_and_nothing_is_changed() {
     LAB.define("direct", "<kernel>/boot/vmlinuz</kernel>", "", &[mac]);
     let direct = node("direct", &[mac]);
     driver
-        .fails(SetBootDevice(Net), &direct, &["'direct'", "<kernel>"])
+        .fails(
+            SetBootDevice(BootOrder::once(Net)),
+            &direct,
+            &["'direct'", "<kernel>"],
+        )
         .await;
     driver.fails(BootDeviceStatus, &direct, &["<kernel>"]).await;
 }

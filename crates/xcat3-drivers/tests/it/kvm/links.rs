@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
-use xcat3_core::{BootDevice, Outcome};
+use xcat3_core::{BootDevice, BootOrder, Outcome};
 use xcat3_drivers::control::ControlOperation::{BootDeviceStatus, PowerStatus, SetBootDevice};
 
 use super::lab::LAB;
@@ -50,7 +50,11 @@ async fn thirty_nodes_share_one_connection() {
     all(again, "disk");
     all(
         driver
-            .timed(SetBootDevice(BootDevice::Net), &nodes, deadline)
+            .timed(
+                SetBootDevice(BootOrder::once(BootDevice::Net)),
+                &nodes,
+                deadline,
+            )
             .await,
         "ok",
     );

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use xcat3_core::PowerTarget::{Boot, Off, On, Reset};
-use xcat3_core::{BootDevice, Outcome};
-use xcat3_drivers::control::ControlOperation::{Power, PowerStatus, SetBootDevice};
+use xcat3_core::PowerTarget::{Boot, Cycle, Off, On, Reset, Soft};
+use xcat3_core::{BootDevice, BootOrder, Outcome};
+use xcat3_drivers::control::ControlOperation::{Power, PowerStatus, Sensors, SetBootDevice};
 
 use super::lab::LAB;
 use super::{Driver, node};
@@ -53,7 +53,21 @@ async fn every_power_target_does_what_it_says_and_saying_it_twice_is_fine() {
     assert_eq!(driver.ask(PowerStatus, &node).await, "off");
     assert_eq!(driver.ask(Power(Boot), &node).await, "ok");
     assert_eq!(state("power1"), "running");
-    assert_ne!(id("power1"), first);
+    let second = id("power1");
+    assert_ne!(second, first);
+
+    assert_eq!(driver.ask(Power(Cycle), &node).await, "ok");
+    assert_eq!(state("power1"), "running");
+    assert_ne!(id("power1"), second);
+    // Nothing in it listens for the button, which is all that is asked for.
+    assert_eq!(driver.ask(Power(Soft), &node).await, "ok");
+    driver
+        .fails(
+            Sensors,
+            &node,
+            &["the control driver 'kvm' has no way to do 'sensors'"],
+        )
+        .await;
     LAB.virsh("destroy power");
 }
 
@@ -65,7 +79,9 @@ async fn a_reset_boots_the_device_that_was_set_since_the_start() {
     let node = node("reset", &["52:54:00:01:00:02"]);
     let before = id("reset");
     assert_eq!(
-        driver.ask(SetBootDevice(BootDevice::Net), &node).await,
+        driver
+            .ask(SetBootDevice(BootOrder::once(BootDevice::Net)), &node)
+            .await,
         "ok"
     );
     assert_eq!(driver.ask(Power(Reset), &node).await, "ok");

@@ -1,11 +1,13 @@
 use std::path::PathBuf;
 
+use xcat3_core::BootOrder;
+
 use super::*;
 
-const ON: ControlOperation = ControlOperation::Power(PowerTarget::On);
-const OFF: ControlOperation = ControlOperation::Power(PowerTarget::Off);
-const RESET: ControlOperation = ControlOperation::Power(PowerTarget::Reset);
-const NET: ControlOperation = ControlOperation::SetBootDevice(BootDevice::Net);
+const ON: &ControlOperation = &ControlOperation::Power(PowerTarget::On);
+const OFF: &ControlOperation = &ControlOperation::Power(PowerTarget::Off);
+const RESET: &ControlOperation = &ControlOperation::Power(PowerTarget::Reset);
+const NET: &ControlOperation = &ControlOperation::SetBootDevice(BootOrder::once(BootDevice::Net));
 
 fn names(count: usize) -> Vec<NodeName> {
     (0..count)
@@ -13,7 +15,7 @@ fn names(count: usize) -> Vec<NodeName> {
         .collect()
 }
 
-fn act(journal: &mut Journal, operation: ControlOperation, names: &[NodeName]) -> Vec<Answer> {
+fn act(journal: &mut Journal, operation: &ControlOperation, names: &[NodeName]) -> Vec<Answer> {
     let names: Vec<&NodeName> = names.iter().collect();
     journal.act(operation, &names).unwrap()
 }
@@ -47,10 +49,11 @@ fn machines_are_off_at_first_and_keep_what_was_done_to_them() {
     let place = Place::new();
     let names = names(2);
     let mut journal = Journal::open(&place.path).unwrap();
-    let status = ControlOperation::PowerStatus;
+    let status = &ControlOperation::PowerStatus;
     assert_eq!(act(&mut journal, status, &names), [Ok("off"), Ok("off")]);
     assert_eq!(
         act(&mut journal, RESET, &names[..1])[0]
+            .as_ref()
             .unwrap_err()
             .split(':')
             .next(),
@@ -64,7 +67,7 @@ fn machines_are_off_at_first_and_keep_what_was_done_to_them() {
     drop(journal);
     let mut journal = Journal::open(&place.path).unwrap();
     assert_eq!(act(&mut journal, status, &names), [Ok("on"), Ok("off")]);
-    let device = ControlOperation::BootDeviceStatus;
+    let device = &ControlOperation::BootDeviceStatus;
     assert_eq!(act(&mut journal, device, &names), [Ok("net"), Ok("disk")]);
     let lines = place.lines();
     let said: Vec<&str> = lines
@@ -95,7 +98,7 @@ fn each_sees_at_once_what_others_did() {
         act(&mut one, order, &names[..500]);
         act(&mut other, order, &names[500..]);
         for journal in [&mut one, &mut other] {
-            let states = act(journal, ControlOperation::PowerStatus, &names);
+            let states = act(journal, &ControlOperation::PowerStatus, &names);
             assert!(
                 states.iter().all(|state| *state == Ok(word)),
                 "round {round}"
@@ -118,7 +121,7 @@ fn a_line_that_is_torn_or_odd_says_nothing_and_harms_no_other() {
     file.write_all(b"5 7 n2 o").unwrap();
     act(&mut journal, ON, &names[1..2]);
     for journal in [&mut journal, &mut Journal::open(&place.path).unwrap()] {
-        let states = act(journal, ControlOperation::PowerStatus, &names);
+        let states = act(journal, &ControlOperation::PowerStatus, &names);
         assert_eq!(states, [Ok("on"), Ok("on"), Ok("off")]);
     }
     assert!(place.lines().last().unwrap().ends_with("n1 on"));
@@ -131,7 +134,7 @@ fn a_line_that_comes_in_two_pieces_is_read_whole() {
     let mut journal = Journal::open(&place.path).unwrap();
     let mut file = OpenOptions::new().append(true).open(&place.path).unwrap();
     file.write_all(b"5 7 n0 o").unwrap();
-    let status = ControlOperation::PowerStatus;
+    let status = &ControlOperation::PowerStatus;
     assert_eq!(act(&mut journal, status, &names[..1]), [Ok("off")]);
     file.write_all(b"n\n").unwrap();
     assert_eq!(act(&mut journal, status, &names[..1]), [Ok("on")]);
@@ -153,9 +156,9 @@ fn a_large_journal_is_compacted_unless_another_has_it_open() {
     drop((journal, second));
     let mut journal = Journal::open_compacting(&place.path, 1).unwrap();
     assert_eq!(place.lines().len(), 100, "power and boot device of each");
-    let states = act(&mut journal, ControlOperation::PowerStatus, &names);
+    let states = act(&mut journal, &ControlOperation::PowerStatus, &names);
     assert!(states.iter().all(|state| *state == Ok("on")));
-    let devices = act(&mut journal, ControlOperation::BootDeviceStatus, &names);
+    let devices = act(&mut journal, &ControlOperation::BootDeviceStatus, &names);
     assert_eq!(devices[..2], [Ok("net"), Ok("disk")]);
     act(&mut journal, OFF, &names[..1]);
     assert_eq!(place.lines().len(), 101, "it goes on in the new file");
@@ -168,6 +171,6 @@ fn what_cannot_be_written_was_not_done() {
     act(&mut Journal::open(&place.path).unwrap(), ON, &names);
     let mut journal = Journal::of(File::open(&place.path).unwrap());
     assert!(journal.act(OFF, &[&names[0]]).is_err());
-    let states = act(&mut journal, ControlOperation::PowerStatus, &names);
+    let states = act(&mut journal, &ControlOperation::PowerStatus, &names);
     assert_eq!(states, [Ok("on")]);
 }

@@ -6,6 +6,33 @@ use xcat3_core::{BootDevice, MacAddr};
 
 use super::{DomainXml, Kind, Order, XmlError};
 
+/// A device to boot from, as domains know it.
+struct Wanted {
+    kind: Kind,
+    /// In `<os><boot dev='…'/>`.
+    preferred: &'static str,
+    /// For sentences.
+    word: &'static str,
+}
+
+impl Wanted {
+    fn of(device: BootDevice) -> Result<Self, XmlError> {
+        let (kind, preferred, word) = match device {
+            BootDevice::Net => (Kind::Net, "network", "nic"),
+            BootDevice::Disk => (Kind::Disk, "hd", "disk"),
+            BootDevice::Cdrom => (Kind::Cdrom, "cdrom", "cdrom drive"),
+            BootDevice::Setup | BootDevice::Http => {
+                return Err(XmlError::NoWayToSay(device.as_str()));
+            }
+        };
+        Ok(Self {
+            kind,
+            preferred,
+            word,
+        })
+    }
+}
+
 impl DomainXml {
     /// The XML with `wanted` as what it boots from first and the others after it in their order.
     /// Where nics have an order of their own, the one with the address `nic` is meant by `net`.
@@ -20,21 +47,18 @@ impl DomainXml {
         if self.kernel {
             return Err(XmlError::DirectKernel);
         }
+        let wanted = Wanted::of(wanted)?;
         let edits = if self.devices.iter().any(|device| device.order.is_some()) {
-            self.reorder_devices(wanted, nic)?
+            self.reorder_devices(&wanted, nic)?
         } else {
-            self.reorder_preferred(wanted)?
+            self.reorder_preferred(&wanted)?
         };
         Ok(spliced(&self.text, edits))
     }
 
     /// The edits that put `wanted` before all others in `<os>`.
-    fn reorder_preferred(&self, wanted: BootDevice) -> Result<Vec<Edit>, XmlError> {
-        let word = match wanted {
-            BootDevice::Net => "network",
-            BootDevice::Disk => "hd",
-            BootDevice::Cdrom => "cdrom",
-        };
+    fn reorder_preferred(&self, wanted: &Wanted) -> Result<Vec<Edit>, XmlError> {
+        let word = wanted.preferred;
         let words: Vec<&str> = self
             .preferred
             .iter()
@@ -62,14 +86,10 @@ impl DomainXml {
     /// The edits that give the wanted device the order 1 and number the others after it.
     fn reorder_devices(
         &self,
-        wanted: BootDevice,
+        wanted: &Wanted,
         nic: Option<MacAddr>,
     ) -> Result<Vec<Edit>, XmlError> {
-        let (kind, word) = match wanted {
-            BootDevice::Net => (Kind::Net, "nic"),
-            BootDevice::Disk => (Kind::Disk, "disk"),
-            BootDevice::Cdrom => (Kind::Cdrom, "cdrom drive"),
-        };
+        let (kind, word) = (wanted.kind, wanted.word);
         let candidates = self
             .devices
             .iter()
