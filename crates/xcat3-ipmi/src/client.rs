@@ -1,7 +1,7 @@
 //! Sessions over UDP: many BMCs share few sockets, and each datagram finds its session by the number
 //! that the console side gave it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,6 +21,8 @@ use crate::suite::CipherSuite;
 pub const PORT: u16 = 623;
 /// Datagrams of one session that wait to be looked at. More are dropped, as the network would.
 const WAITING: usize = 32;
+/// Payloads of serial over LAN that wait to be taken. More are dropped; the BMC repeats them.
+const WAITING_SOL: usize = 32;
 /// The largest datagram that is read whole.
 const LARGEST: usize = 2_048;
 /// What a socket keeps for us while we are busy, in bytes.
@@ -81,6 +83,8 @@ pub struct Connection {
     number: u32,
     address: SocketAddr,
     datagrams: mpsc::Receiver<Vec<u8>>,
+    /// Payloads of serial over LAN that came while something else was awaited.
+    sol: VecDeque<Vec<u8>>,
     over: Option<Over>,
 }
 
@@ -117,6 +121,7 @@ impl Sockets {
             number,
             address,
             datagrams,
+            sol: VecDeque::new(),
             over: None,
         };
         match connection.event().await? {
@@ -243,13 +248,51 @@ impl Connection {
     ) -> Result<(Completion, Vec<u8>), Error> {
         while !self.session.is_idle() {
             // The answer to a request that nobody waits for any more.
-            self.event().await?;
+            if let Event::Sol(payload) = self.event().await? {
+                self.keep_sol(payload);
+            }
         }
         let _ = self.session.request(command, data, Instant::now());
         loop {
-            if let Event::Response(completion, data) = self.event().await? {
-                return Ok((completion, data));
+            match self.event().await? {
+                Event::Response(completion, data) => return Ok((completion, data)),
+                Event::Sol(payload) => self.keep_sol(payload),
+                Event::Ready(_) | Event::Over(_) => {}
             }
+        }
+    }
+
+    /// Sends a payload of serial over LAN, once: that protocol repeats by itself.
+    ///
+    /// # Errors
+    /// There is no session any more, or the system refused to send.
+    pub async fn send_sol(&mut self, payload: &[u8]) -> Result<(), Error> {
+        if let Some(why) = self.over {
+            return Err(why.into());
+        }
+        self.session.send_sol(payload);
+        self.flush().await
+    }
+
+    /// The next payload of serial over LAN. Cancel safe. It waits for ever while the BMC is silent:
+    /// whether it still is there is the caller's to ask, by a request now and then.
+    ///
+    /// # Errors
+    /// There is no session any more.
+    pub async fn receive_sol(&mut self) -> Result<Vec<u8>, Error> {
+        loop {
+            if let Some(payload) = self.sol.pop_front() {
+                return Ok(payload);
+            }
+            if let Event::Sol(payload) = self.event().await? {
+                return Ok(payload);
+            }
+        }
+    }
+
+    fn keep_sol(&mut self, payload: Vec<u8>) {
+        if self.sol.len() < WAITING_SOL {
+            self.sol.push_back(payload);
         }
     }
 
@@ -262,9 +305,7 @@ impl Connection {
     /// Drives the session until it has something to tell.
     async fn event(&mut self) -> Result<Event, Error> {
         loop {
-            while let Some(datagram) = self.session.transmit() {
-                self.socket.udp.send_to(&datagram, self.address).await?;
-            }
+            self.flush().await?;
             match self.session.event() {
                 Some(Event::Over(why)) => {
                     self.over = Some(why);
@@ -278,6 +319,13 @@ impl Connection {
             }
             self.wait().await;
         }
+    }
+
+    async fn flush(&mut self) -> Result<(), Error> {
+        while let Some(datagram) = self.session.transmit() {
+            self.socket.udp.send_to(&datagram, self.address).await?;
+        }
+        Ok(())
     }
 
     /// Waits for a datagram, or for the time at which one has to be sent again.
