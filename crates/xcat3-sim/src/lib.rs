@@ -5,6 +5,7 @@
 //! Nothing of the product is linked in: it is run as a user runs it, by its commands.
 
 pub mod bench_bulk;
+pub mod bmc;
 pub mod cluster;
 pub mod command;
 pub mod e2e_boot;

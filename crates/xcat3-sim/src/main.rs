@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xcat3_sim::bench_bulk;
+use xcat3_sim::bmc::command as bmc;
 use xcat3_sim::command::command;
 use xcat3_sim::e2e_boot;
 use xcat3_sim::faults;
@@ -33,6 +34,8 @@ enum Program {
     /// Measure.
     #[command(subcommand)]
     Bench(Bench),
+    /// Be the BMCs of thousands of machines, at addresses of 127/8.
+    Bmc(Box<bmc::Arguments>),
 }
 
 /// Benchmarks of the whole product.
@@ -124,6 +127,7 @@ fn run(program: Program) -> anyhow::Result<ExitCode> {
         Program::Bench(Bench::Bulk(options)) => {
             in_a_lab(&[], |directory, _| bench_bulk::run(directory, &options))
         }
+        Program::Bmc(arguments) => bmc::run(*arguments).map(|()| ExitCode::SUCCESS),
         Program::Lab(LabCommand::Enter { words }) => outside::enter(&words),
         Program::Lab(LabCommand::Stop) => outside::stop().map(|()| ExitCode::SUCCESS),
         Program::Demo { keep } => {
