@@ -7,6 +7,7 @@
 
 pub mod control;
 pub mod error;
+pub mod hardware;
 pub mod job;
 pub mod network;
 pub mod nic;
@@ -22,6 +23,7 @@ pub mod service;
 pub mod told;
 
 pub use error::ErrorBody;
+pub use hardware::{BiosBody, MediaBody, NodeReports};
 pub use job::{JobEnd, JobList, JobPage, JobRecord, OutcomeRecord, OutcomesOrJob, StreamLine};
 pub use network::{NetworkBody, NetworkList, NetworkOutcome};
 pub use nic::{NicBody, NicInfo, NicList, NicRecord};

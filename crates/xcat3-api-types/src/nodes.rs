@@ -4,7 +4,7 @@
 //! one at a time, straight into what they declare, each with a limit of its own, and the first that
 //! can't be an entry ends the reading.
 
-mod read;
+pub(crate) mod read;
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -146,7 +146,8 @@ fn sentence(error: &serde_json::Error) -> String {
         Some((found, expected)) if found.starts_with("invalid ") => {
             let expected = expected.strip_prefix("struct ").unwrap_or(expected);
             let expected = match expected {
-                "Names" | "NodeEntries" | "NodePatches" | "BesideRange" => BULK,
+                "Names" | "NodeEntries" | "NodePatches" | "BesideRange" | "BiosBody"
+                | "MediaBody" => BULK,
                 other => other,
             };
             format!("expected {expected}")

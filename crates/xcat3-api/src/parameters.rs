@@ -6,6 +6,7 @@ use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
+use xcat3_api_types::reader::start;
 
 use crate::error::ApiError;
 
@@ -82,6 +83,21 @@ fn understood<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiError> {
         ApiError::bad_request(format!("the query can't be understood: {why}"))
     })?;
     Ok(params)
+}
+
+/// The parameter `name` where it is to be a truth value. Absent or empty it is false.
+///
+/// # Errors
+/// It is neither `true` nor `false`.
+pub fn truth(name: &str, text: Option<&str>) -> Result<bool, ApiError> {
+    match text {
+        Some("true") => Ok(true),
+        None | Some("false" | "") => Ok(false),
+        Some(other) => {
+            let other = start(other);
+            Err(format!("{name} '{other}' is neither true nor false").into())
+        }
+    }
 }
 
 /// The one variable part of a path.

@@ -11,7 +11,8 @@ use utoipa_axum::routes;
 use xcat3_api_types::ErrorBody;
 
 use crate::controllers::{
-    boot_device, jobs, networks, nics, nodes, osimages, passwds, power, provision, root, services,
+    boot_device, hardware, jobs, networks, nics, nodes, osimages, passwds, power, provision, root,
+    services,
 };
 use crate::{Api, error, observe};
 
@@ -28,6 +29,16 @@ fn table() -> OpenApiRouter<Api> {
         .routes(routes!(nodes::show))
         .routes(routes!(power::show, power::set))
         .routes(routes!(boot_device::show, boot_device::set))
+        .routes(routes!(hardware::inventory))
+        .routes(routes!(hardware::sensors))
+        .routes(routes!(hardware::event_log, hardware::clear_event_log))
+        .routes(routes!(hardware::beacon, hardware::set_beacon))
+        .routes(routes!(hardware::bios, hardware::set_bios))
+        .routes(routes!(
+            hardware::media,
+            hardware::insert_media,
+            hardware::eject_media
+        ))
         .routes(routes!(provision::set))
         .routes(routes!(provision::callback))
         .routes(routes!(jobs::list))

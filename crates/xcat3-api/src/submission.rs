@@ -8,14 +8,17 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
+use xcat3_api_types::nodes::Named;
 use xcat3_api_types::reader::start;
-use xcat3_api_types::{ErrorBody, NodeOutcomes};
+use xcat3_api_types::{ErrorBody, JobRecord, NodeOutcomes, OutcomesOrJob, StreamLine};
 use xcat3_core::{NodeName, Operation, Outcome};
 use xcat3_service::{JobRequest, Running};
 use xcat3_store::{JobId, StoreError};
 
 use crate::Api;
+use crate::body;
 use crate::controllers::jobs::document;
 use crate::error::ApiError;
 use crate::follow::{Form, follow};
@@ -78,6 +81,31 @@ pub enum JobAnswers {
     /// The key belongs to a request for something else.
     #[response(status = 422)]
     OtherRequest(ErrorBody),
+}
+
+/// The answer of an operation that reports what it found, for the API's description.
+pub const REPORTS: &str = "a report, or why there is none, for each; with `Accept: application/x-ndjson` \
+    a line for each as it happens, of the job at `Location`";
+
+/// Its other answer, for the API's description.
+#[derive(utoipa::IntoResponses)]
+#[expect(dead_code, reason = "only its description is used")]
+pub enum Later {
+    /// With `Prefer: respond-async` the job, at `Location`.
+    #[response(status = 202)]
+    Job(JobRecord),
+}
+
+/// The answers of an operation that changes something, for the API's description.
+#[derive(utoipa::IntoResponses)]
+#[expect(dead_code, reason = "only its description is used")]
+pub enum Changed {
+    /// `ok`, or why not, for each; with `Prefer: respond-async` the job, at `Location`.
+    #[response(status = 202)]
+    Together(OutcomesOrJob),
+    /// With `Accept: application/x-ndjson` a line for each node as it happens, of the job at `Location`.
+    #[response(status = 200, content_type = "application/x-ndjson")]
+    Lines(StreamLine),
 }
 
 /// Such a request, without its operation.
@@ -147,23 +175,50 @@ impl<S: Sync> FromRequest<S> for Submission {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let params: JobParams = shared(request.uri())?;
-        let wave = params.batch.as_deref().map(wave).transpose()?;
-        let limit = params.max_failures.as_deref().map(Limit::of).transpose()?;
-        let key = idempotency_key(request.headers())?;
-        let told = told(request.headers());
-        let asked = Asked::read(params.nodes, request).await?;
-        Ok(Self {
-            asked,
-            wave,
-            limit,
-            key,
-            told,
-        })
+        let (mut submission, range) = Self::without_nodes(&request)?;
+        submission.asked = Asked::read(range, request).await?;
+        Ok(submission)
+    }
+}
+
+/// A body that names nodes and says more.
+pub trait NamesNodes: DeserializeOwned + Default + Send + 'static {
+    /// Takes the nodes out that it names, if it does.
+    fn take_nodes(&mut self) -> Option<Vec<Named>>;
+}
+
+/// Such a request whose body says more than which nodes. Without a body `T` is its default.
+pub struct SubmissionWith<T>(pub Submission, pub T);
+
+impl<S: Sync, T: NamesNodes> FromRequest<S> for SubmissionWith<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let (mut submission, range) = Submission::without_nodes(&request)?;
+        let parse = |bytes: &[u8]| match bytes.trim_ascii().is_empty() {
+            true => Ok(T::default()),
+            false => body::parse_bulk(bytes),
+        };
+        let mut body: T = body::read_bulk(request, parse).await?;
+        submission.asked = Asked::of(range, body.take_nodes()).await?;
+        Ok(Self(submission, body))
     }
 }
 
 impl Submission {
+    /// All but the nodes, and the range in the query that names them, if one does.
+    fn without_nodes(request: &Request) -> Result<(Self, Option<String>), ApiError> {
+        let params: JobParams = shared(request.uri())?;
+        let submission = Self {
+            asked: Asked::default(),
+            wave: params.batch.as_deref().map(wave).transpose()?,
+            limit: params.max_failures.as_deref().map(Limit::of).transpose()?,
+            key: idempotency_key(request.headers())?,
+            told: told(request.headers()),
+        };
+        Ok((submission, params.nodes))
+    }
+
     /// Has `operation` carried out and answers as the client asked for; together and in one document
     /// with `status`.
     ///

@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::secret::REDACTED;
+
 /// What a control driver is asked to do to each of its nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -83,17 +85,33 @@ impl ControlOperation {
             Self::Beacon(true) => "beacon on".to_owned(),
             Self::Beacon(false) => "beacon off".to_owned(),
             Self::Bios => "bios get".to_owned(),
-            Self::SetBios(attributes) => {
-                let set = |(name, value)| format!(" {name}={value}");
-                let all: String = attributes.iter().map(set).collect();
-                format!("bios set{all}")
-            }
+            Self::SetBios(attributes) => bios_set(attributes),
             Self::Media => "media status".to_owned(),
             Self::InsertMedia(image) if image.boot => format!("media insert {image} --boot"),
             Self::InsertMedia(image) => format!("media insert {image}"),
             Self::EjectMedia => "media eject".to_owned(),
         }
     }
+}
+
+/// So many attributes are told in words; the rest is counted.
+const MOST_ATTRIBUTES: usize = 8;
+
+/// `bios set`, without what may be secret: BIOS passwords are attributes with some vendors.
+fn bios_set(attributes: &BTreeMap<String, String>) -> String {
+    let mut text = "bios set".to_owned();
+    for (name, value) in attributes.iter().take(MOST_ATTRIBUTES) {
+        let small = name.to_ascii_lowercase();
+        let secret = ["pass", "pwd", "pin", "secret", "key"];
+        let secret = secret.iter().any(|word| small.contains(word));
+        let value = if secret { REDACTED } else { value };
+        text.push_str(&format!(" {name}={value}"));
+    }
+    match attributes.len().saturating_sub(MOST_ATTRIBUTES) {
+        0 => {}
+        more => text.push_str(&format!(" and {more} more")),
+    }
+    text
 }
 
 /// What `power` may ask for.
@@ -297,6 +315,14 @@ mod tests {
         let bios = BTreeMap::from([("SMT".to_owned(), "Off".to_owned())]);
         let words = ControlOperation::SetBios(bios).words();
         assert_eq!(words, "bios set SMT=Off");
+        let password = BTreeMap::from([("SetupPassword".to_owned(), "hidden".to_owned())]);
+        let words = ControlOperation::SetBios(password).words();
+        assert_eq!(words, format!("bios set SetupPassword={REDACTED}"));
+        let many = (0..100)
+            .map(|n| (format!("A{n}"), "x".to_owned()))
+            .collect();
+        let words = ControlOperation::SetBios(many).words();
+        assert!(words.ends_with(" and 92 more"), "{words}");
     }
 
     #[test]

@@ -16,23 +16,23 @@ use xcat3_core::Node;
 /// The most JSON values in one entry.
 const MOST_VALUES: usize = 10_000;
 
-pub(super) fn names<'de, D: Deserializer<'de>>(list: D) -> Result<Vec<Named>, D::Error> {
+pub(crate) fn names<'de, D: Deserializer<'de>>(list: D) -> Result<Vec<Named>, D::Error> {
     list.deserialize_seq(List(NameAt))
 }
 
-pub(super) fn some_names<'de, D: Deserializer<'de>>(
+pub(crate) fn some_names<'de, D: Deserializer<'de>>(
     list: D,
 ) -> Result<Option<Vec<Named>>, D::Error> {
     names(list).map(Some)
 }
 
-pub(super) fn entries<'de, D: Deserializer<'de>>(
+pub(crate) fn entries<'de, D: Deserializer<'de>>(
     list: D,
 ) -> Result<Vec<Result<Node, WrongEntry>>, D::Error> {
     list.deserialize_seq(List(|at| EntryAt(at, declared)))
 }
 
-pub(super) fn patches<'de, D: Deserializer<'de>>(list: D) -> Result<Vec<Patch>, D::Error> {
+pub(crate) fn patches<'de, D: Deserializer<'de>>(list: D) -> Result<Vec<Patch>, D::Error> {
     list.deserialize_seq(List(|at| EntryAt(at, Patch::try_from)))
 }
 

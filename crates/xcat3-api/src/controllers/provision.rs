@@ -15,7 +15,7 @@ use xcat3_store::NOT_FOUND;
 use super::{Answer, ok};
 use crate::Api;
 use crate::error::{ApiError, Failures, Missing};
-use crate::parameters::{Own, Params};
+use crate::parameters::{Own, Params, truth};
 use crate::submission::{JobAnswers, JobHeaders, JobParams, LINES, Submission, collected};
 
 /// What to set up.
@@ -41,14 +41,7 @@ pub struct Provision {
 impl Provision {
     fn operation(self) -> Result<Operation, ApiError> {
         let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let force = match self.force.as_deref() {
-            Some("true") => true,
-            None | Some("false" | "") => false,
-            Some(other) => {
-                let other = start(other);
-                return Err(format!("force '{other}' is neither true nor false").into());
-            }
-        };
+        let force = truth("force", self.force.as_deref())?;
         let target = self.target.unwrap_or_default();
         if force && target != "nodeset" {
             return Err(ApiError::bad_request("force goes with target=nodeset only"));

@@ -4,15 +4,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use serde_json::json;
 use tokio::sync::{Semaphore, mpsc};
 use xcat3_conductor::FindControl;
-use xcat3_core::{NodeName, Outcome, PowerTarget};
+use xcat3_core::{NodeName, Outcome, PowerTarget, Report};
 use xcat3_drivers::control::{ControlDriver, ControlOperation, ControlOrder};
 
 /// Whether each node is powered and what it boots from.
 #[derive(Clone)]
 pub struct Machines {
     known: Arc<Mutex<HashMap<NodeName, (bool, &'static str)>>>,
+    /// What changes of hardware were ordered.
+    pub told: Arc<Mutex<Vec<ControlOperation>>>,
     /// How many operations on a machine may still be carried out.
     may: Arc<Semaphore>,
 }
@@ -31,6 +34,7 @@ impl Machines {
     fn of(may: usize) -> Self {
         Self {
             known: Arc::default(),
+            told: Arc::default(),
             may: Arc::new(Semaphore::new(may)),
         }
     }
@@ -54,6 +58,19 @@ impl Machines {
                 *device = order.device.as_str();
                 Outcome::OK
             }
+            ControlOperation::Inventory => {
+                let serial = Some(format!("S-{name}"));
+                Outcome::Report(Report::of(&json!({"serial": serial})).unwrap())
+            }
+            ControlOperation::Beacon(_)
+            | ControlOperation::ClearEventLog
+            | ControlOperation::SetBios(_)
+            | ControlOperation::InsertMedia(_)
+            | ControlOperation::EjectMedia => {
+                self.told.lock().unwrap().push(operation.clone());
+                Outcome::OK
+            }
+            ControlOperation::BeaconStatus => Outcome::Done("off"),
             other => Outcome::failed(format!("no {}", other.words())),
         }
     }

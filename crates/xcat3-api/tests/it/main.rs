@@ -11,6 +11,7 @@ mod outages;
 mod prototype;
 mod provisioning;
 mod ranges;
+mod reports;
 mod routes;
 mod secrets;
 mod server;
