@@ -50,6 +50,10 @@ const PACKAGES: &[&str] = &[
     "udhcpc",
     "iproute2",
     "iputils-ping",
+    // BMCs: other people's clients, and a simulator.
+    "ipmitool",
+    "freeipmi-tools",
+    "openipmi",
     // Checks of password hashes.
     "whois",
     "python3",

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::handshake::{Exchange, Secret, SessionKeys};
 use crate::message::{Command, Completion, Request, Response};
 use crate::packet::{Dropped, Packet, PayloadType, plain, sealed};
+use crate::presession::{self, Capabilities};
 use crate::rakp::{OpenRequest, OpenResponse, Proof, Rakp1, Rakp2, Status, refusal};
 use crate::suite::CipherSuite;
 use crate::window::Window;
@@ -15,6 +16,8 @@ use crate::window::Window;
 const IDLE: Duration = Duration::from_secs(60);
 /// A handshake that is not finished by then never will be.
 const UNFINISHED: Duration = Duration::from_secs(15);
+/// A handshake that has stood still this long makes room for another where slots are short.
+const STALLED: Duration = Duration::from_secs(3);
 /// Of the role: the privilege level without the bit for a look-up by name.
 const LEVEL: u8 = 0x0f;
 /// User, operator and administrator.
@@ -118,12 +121,25 @@ impl Sessions {
         self.open.clear();
     }
 
-    /// Takes a datagram of RMCP+.
+    /// Takes a datagram that came to the port of RMCP.
     ///
     /// # Errors
     /// It is not for this BMC; a real one is silent to it.
     pub fn receive(&mut self, datagram: &[u8], now: Instant) -> Result<Incoming, Dropped> {
+        if presession::is_asf(datagram) {
+            let pong = presession::pong_to(datagram).ok_or(Dropped::Protocol)?;
+            return Ok(Incoming::Answer(pong));
+        }
+        if presession::is_version_1(datagram) {
+            let message = presession::read_version_1(datagram)?;
+            let answer = self.stranger(message).ok_or(Dropped::Payload)?;
+            return Ok(Incoming::Answer(presession::version_1(&answer)));
+        }
         let packet = Packet::parse(datagram)?;
+        if packet.session == 0 && packet.payload_type == PayloadType::Message {
+            let answer = self.stranger(packet.plain()?).ok_or(Dropped::Payload)?;
+            return Ok(Incoming::Answer(plain(PayloadType::Message, &answer)));
+        }
         let answer = match packet.payload_type {
             PayloadType::OpenRequest => self.opening(packet.plain()?, now),
             PayloadType::Rakp1 => self.naming(packet.plain()?, now),
@@ -144,6 +160,46 @@ impl Sessions {
         self.seal(session, PayloadType::Sol, payload)
     }
 
+    /// The response to a request outside any session; nothing where the bytes are none.
+    fn stranger(&self, message: &[u8]) -> Option<Vec<u8>> {
+        let request = Request::decode(message)?;
+        let (completion, data) = self.told_to_anyone(&request).unwrap_or((
+            // "Insufficient privilege level": there is no session.
+            Completion::PRIVILEGE,
+            Vec::new(),
+        ));
+        Some(request.response(completion, data).encode())
+    }
+
+    /// What anyone is told who asks; nothing where the request is another one.
+    fn told_to_anyone(&self, request: &Request) -> Option<(Completion, Vec<u8>)> {
+        let data = match request.command {
+            presession::CAPABILITIES => self.capabilities().respond(&request.data),
+            presession::CIPHER_SUITES => {
+                presession::cipher_suites(&self.setup.suites, &request.data)
+            }
+            presession::SYSTEM_GUID => Some(self.setup.guid.to_vec()),
+            _ => return None,
+        };
+        Some(match data {
+            Some(data) => (Completion::OK, data),
+            None => (Completion::WRONG_LENGTH, Vec::new()),
+        })
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let nameless = |user: &&User| user.name.is_empty();
+        let nameless = self.setup.users.iter().find(nameless);
+        Capabilities {
+            version_2: true,
+            has_bmc_key: self.setup.bmc_key.is_some(),
+            named_users: self.setup.users.iter().any(|user| !user.name.is_empty()),
+            nameless_user: nameless.is_some(),
+            anonymous_user: nameless.is_some_and(|user| user.password.is_empty()),
+            enterprise: 0,
+        }
+    }
+
     fn seal(&mut self, session: u32, kind: PayloadType, payload: &[u8]) -> Option<Vec<u8>> {
         let open = self.open.get_mut(&session)?;
         let keys = open.keys.as_ref()?;
@@ -162,7 +218,7 @@ impl Sessions {
         let Some(suite) = suite.filter(|suite| self.setup.suites.contains(suite)) else {
             return refused(Status::NO_SUITE);
         };
-        self.open.retain(|_, open| open.is_alive(now));
+        self.make_room(now);
         if self.open.len() >= self.setup.slots {
             return refused(Status::NO_RESOURCES);
         }
@@ -180,12 +236,35 @@ impl Sessions {
         self.open.insert(number, Open::new(exchange, now));
         let response = OpenResponse {
             tag: request.tag,
-            privilege: request.privilege,
+            // 0 asks for the highest level that the suite allows.
+            privilege: match request.privilege & LEVEL {
+                0 => *LEVELS.end(),
+                level => level,
+            },
             console_session: request.console_session,
             bmc_session: number,
             suite,
         };
         Some(plain(PayloadType::OpenResponse, &response.encode()))
+    }
+
+    /// Where all slots are taken: forgets what is idle or else the oldest handshake that stands
+    /// still. Whoever begins many must not keep the others out.
+    fn make_room(&mut self, now: Instant) {
+        if self.open.len() < self.setup.slots {
+            return;
+        }
+        self.open.retain(|_, open| open.is_alive(now));
+        if self.open.len() < self.setup.slots {
+            return;
+        }
+        let stalled = self.open.iter().filter(|(_, open)| {
+            open.keys.is_none() && now.saturating_duration_since(open.last) >= STALLED
+        });
+        let oldest = stalled.min_by_key(|(_, open)| open.last);
+        if let Some(number) = oldest.map(|(number, _)| *number) {
+            self.open.remove(&number);
+        }
     }
 
     fn free_number(&self) -> u32 {
@@ -201,6 +280,10 @@ impl Sessions {
     fn naming(&mut self, payload: &[u8], now: Instant) -> Option<Vec<u8>> {
         let request = Rakp1::decode(payload)?;
         let open = self.open.get_mut(&request.bmc_session)?;
+        if open.keys.is_some() {
+            // A late repetition: the handshake is over, and what it agreed on stays.
+            return None;
+        }
         let console = open.exchange.console_session;
         let user = self
             .setup
@@ -269,20 +352,18 @@ impl Sessions {
         let answer = match request.command {
             SET_PRIVILEGE => open.set_level(&request.data),
             CLOSE => (Completion::OK, Vec::new()),
-            _ => {
-                return Ok(Incoming::Request {
-                    session,
-                    level,
-                    request,
-                });
-            }
+            _ => match self.told_to_anyone(&request) {
+                Some(answer) => answer,
+                None => {
+                    return Ok(Incoming::Request {
+                        session,
+                        level,
+                        request,
+                    });
+                }
+            },
         };
-        let response = Response {
-            command: request.command,
-            number: request.number,
-            completion: answer.0,
-            data: answer.1,
-        };
+        let response = request.response(answer.0, answer.1);
         let datagram = self.respond(session, &response).ok_or(Dropped::Code)?;
         if request.command == CLOSE {
             self.open.remove(&session);
@@ -322,7 +403,7 @@ impl Open {
                 (Completion::OK, vec![level])
             }
             Some(_) => (Completion(0x81), Vec::new()),
-            None => (Completion(0xc7), Vec::new()),
+            None => (Completion::WRONG_LENGTH, Vec::new()),
         }
     }
 }

@@ -29,6 +29,12 @@ impl Secret {
         padded.get_mut(..bytes.len())?.copy_from_slice(bytes);
         Some(Self(padded))
     }
+
+    /// Whether it is the empty one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0 == [0; LONGEST_PASSWORD]
+    }
 }
 
 impl fmt::Debug for Secret {

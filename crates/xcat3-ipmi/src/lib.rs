@@ -8,23 +8,28 @@
 //! Section numbers are those of the "Intelligent Platform Management Interface Specification,
 //! second generation, v2.0, revision 1.1".
 
+mod ask;
 pub mod bmc;
 mod client;
 mod handshake;
 mod message;
 mod packet;
+mod presession;
 mod rakp;
 mod requester;
 mod session;
+mod sockets;
 mod suite;
 mod window;
 mod wire;
 
-pub use client::{Connection, Error, PORT, Sockets};
+pub use client::{Connection, Error};
 pub use handshake::{LONGEST_PASSWORD, LONGEST_USER, Secret};
 pub use message::{Command, Completion, LONGEST_DATA, Request, Response};
 pub use packet::{Dropped, Packet, PayloadType, plain};
+pub use presession::Capabilities;
 pub use rakp::Status;
 pub use requester::Requester;
 pub use session::{Credentials, Event, Over, Patience, Privilege, Session};
+pub use sockets::{PORT, Sockets};
 pub use suite::{CipherSuite, Code};

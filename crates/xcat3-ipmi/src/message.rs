@@ -52,6 +52,8 @@ impl Completion {
     pub const UNKNOWN_PARAMETER: Self = Self(0x80);
     /// The reservation was cancelled.
     pub const RESERVATION: Self = Self(0xc5);
+    /// The request has the wrong length.
+    pub const WRONG_LENGTH: Self = Self(0xc7);
     /// More was asked for than fits into one answer.
     pub const TOO_MUCH: Self = Self(0xca);
     /// What was asked for is not there.
@@ -113,6 +115,17 @@ pub struct Response {
 }
 
 impl Request {
+    /// The response to it.
+    #[must_use]
+    pub fn response(&self, completion: Completion, data: Vec<u8>) -> Response {
+        Response {
+            command: self.command,
+            number: self.number,
+            completion,
+            data,
+        }
+    }
+
     /// Its bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

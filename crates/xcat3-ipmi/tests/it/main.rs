@@ -1,4 +1,7 @@
-//! Sessions of both sides against one another, over a line that loses, repeats and damages.
+//! Sessions of both sides against one another, over a line that loses, repeats and damages; and each
+//! side against other implementations.
 
 mod line;
+mod server;
 mod sessions;
+mod tools;
