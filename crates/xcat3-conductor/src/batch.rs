@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use xcat3_core::{Node, NodeName, Operation, Outcome};
-use xcat3_drivers::control::Lease;
+use xcat3_drivers::control::{BmcCredentials, Lease, Password, wants_default_credentials};
 use xcat3_service::bus::{Topic, Work};
 use xcat3_store::{Batch, LOCKED, NOT_FOUND, StoreError};
 
@@ -29,6 +29,8 @@ const CALLBACK_PATIENCE: Duration = Duration::from_secs(20);
 const RESERVE_PAUSE: Duration = Duration::from_millis(200);
 /// Between two looks at a batch that another conductor holds.
 const AWAIT_PAUSE: Duration = Duration::from_millis(500);
+/// The passwd entry with the credentials of BMCs whose nodes have none of their own.
+const BMC_CREDENTIALS: &str = "bmc";
 /// Outcomes on their way from drivers to the store, at most.
 const ON_THEIR_WAY: usize = 1_024;
 
@@ -177,15 +179,34 @@ impl Conductor {
         let Operation::Control(operation) = operation else {
             return Ok(());
         };
+        let credentials = self.credentials(&nodes).await?;
         let (sender, outcomes) = mpsc::channel(ON_THEIR_WAY);
         let drive = Drive {
             controls: self.controls.as_ref(),
             operation,
             deadline: self.settings.operation_deadline,
             lease,
+            credentials,
         };
         let ((), recorded) = tokio::join!(drive.all(nodes, sender), recorder.stream(outcomes));
         recorded
+    }
+
+    /// The credentials of BMCs, from the passwd entry `bmc`, if any of `nodes` has none of its own.
+    async fn credentials(&self, nodes: &[Node]) -> Result<Option<BmcCredentials>, StoreError> {
+        if !nodes.iter().any(wants_default_credentials) {
+            return Ok(None);
+        }
+        let read = || self.store.passwd(BMC_CREDENTIALS);
+        let passwd = self.patience.persist("passwd", read).await?;
+        let Some(password) = passwd.as_ref().and_then(|passwd| passwd.password.as_ref()) else {
+            return Ok(None);
+        };
+        let username = passwd.as_ref().and_then(|passwd| passwd.username.clone());
+        Ok(Some(BmcCredentials {
+            username: username.unwrap_or_default(),
+            password: Password::new(password),
+        }))
     }
 
     /// Reserves the nodes of `batch`, or just reads them where the operation shares them.

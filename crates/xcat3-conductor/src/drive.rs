@@ -11,7 +11,9 @@ use futures::future::join_all;
 use tokio::sync::mpsc;
 use tokio::time::error::Elapsed;
 use xcat3_core::{Node, NodeName, Outcome};
-use xcat3_drivers::control::{ControlDriver, ControlOperation, ControlOrder, Lease};
+use xcat3_drivers::control::{
+    BmcCredentials, ControlDriver, ControlOperation, ControlOrder, Lease,
+};
 
 use crate::FindControl;
 
@@ -28,6 +30,8 @@ pub(crate) struct Drive<'a> {
     /// How long it may take.
     pub(crate) deadline: Duration,
     pub(crate) lease: Lease,
+    /// The credentials of BMCs whose nodes have none of their own.
+    pub(crate) credentials: Option<BmcCredentials>,
 }
 
 impl Drive<'_> {
@@ -97,6 +101,7 @@ impl Group<'_> {
             nodes: self.nodes,
             deadline,
             lease,
+            default_credentials: self.drive.credentials.as_ref(),
         };
         let run = AssertUnwindSafe(self.driver.run(order, sender)).catch_unwind();
         let mut run = pin!(tokio::time::timeout(deadline + GRACE, run));
@@ -196,6 +201,7 @@ mod tests {
             operation: &ControlOperation::PowerStatus,
             deadline: Duration::from_millis(20),
             lease,
+            credentials: None,
         };
         drive.all(nodes.collect(), sender).await;
         let mut all = Vec::new();

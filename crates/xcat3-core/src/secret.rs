@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 pub const REDACTED: &str = "********";
 
 /// Keys of `control_info` and `console_info` whose values are secret.
-pub const SECRET_KEYS: [&str; 3] = ["bmc_password", "ssh_password", "ssh_key_contents"];
+pub const SECRET_KEYS: [&str; 4] = ["bmc_password", "bmc_kg", "ssh_password", "ssh_key_contents"];
 
 /// Whether the value under `key` must not leave in clear. Beside the known keys, whatever calls
 /// itself a password, secret or token is one.

@@ -7,10 +7,12 @@
 //!
 //! A new driver is a file beside this one, a field of [`Controls`] and an arm of its match.
 
+pub mod bmc;
 pub mod fake;
 pub mod kvm;
 mod lease;
 
+pub use bmc::{BmcConfig, BmcCredentials, Password, wants_default_credentials};
 pub use fake::Rate;
 pub use lease::{Lease, LeaseHolder};
 
@@ -34,6 +36,8 @@ pub struct ControlOrder<'a> {
     pub deadline: Duration,
     /// Whether their machines may still be acted upon.
     pub lease: &'a Lease,
+    /// The credentials of BMCs whose nodes have none of their own.
+    pub default_credentials: Option<&'a BmcCredentials>,
 }
 
 /// A way to control machines.

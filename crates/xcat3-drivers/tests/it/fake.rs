@@ -68,6 +68,7 @@ async fn ask(
         nodes,
         deadline,
         lease,
+        default_credentials: None,
     };
     let (sender, mut receiver) = mpsc::channel::<(NodeName, Outcome)>(4);
     let receiving = async {
@@ -201,6 +202,7 @@ async fn nothing_is_done_once_the_lease_is_over() {
         nodes: &nodes,
         deadline: LONG,
         lease: &lease,
+        default_credentials: None,
     };
     let (sender, mut receiver) = mpsc::channel(1);
     let losing = async {

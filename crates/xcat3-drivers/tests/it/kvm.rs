@@ -65,6 +65,7 @@ impl Driver {
             nodes,
             deadline,
             lease: &lease,
+            default_credentials: None,
         };
         let running = driver.run(order, sender);
         let receiving = async {
