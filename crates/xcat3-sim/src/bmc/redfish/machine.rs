@@ -1,7 +1,11 @@
 //! The machines as the Redfish face needs them.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
 
 /// What the next boots take instead of the usual order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +16,45 @@ pub struct BootOverride {
     pub persistent: bool,
     /// Whether by UEFI.
     pub uefi: bool,
+}
+
+/// A sensor and what it says.
+#[derive(Clone, Debug)]
+pub struct Sensor {
+    /// Its name.
+    pub name: &'static str,
+    /// `Temperature`, `Rotational`, `Voltage` or `Power`.
+    pub kind: &'static str,
+    /// What it measures now.
+    pub value: f64,
+    /// Above it something is wrong.
+    pub upper: Option<f64>,
+}
+
+/// An event of the log.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Its number.
+    pub id: u32,
+    /// When, as seconds since 1970.
+    pub time: u64,
+    /// `OK`, `Warning` or `Critical`.
+    pub severity: &'static str,
+    /// Which sensor or part.
+    pub source: String,
+    /// What happened.
+    pub message: String,
+}
+
+/// A virtual drive.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    /// Its id.
+    pub name: &'static str,
+    /// What it takes: `CD`, `DVD`, `USBStick`.
+    pub kinds: &'static [&'static str],
+    /// The image that is in it.
+    pub image: Option<String>,
 }
 
 /// One simulated machine.
@@ -41,6 +84,36 @@ pub struct Machine {
     pub bmc_uuid: String,
     /// The firmware's version.
     pub bios_version: String,
+    /// The addresses of its network interfaces.
+    pub macs: Vec<String>,
+    /// The address of the BMC's interface.
+    pub bmc_mac: String,
+    /// Its sensors.
+    pub sensors: Vec<Sensor>,
+    /// Its log.
+    pub events: Vec<Event>,
+    /// Its BIOS attributes.
+    pub bios: BTreeMap<String, Value>,
+    /// Those that hold from the next boot on.
+    pub bios_pending: BTreeMap<String, Value>,
+    /// Its virtual drives.
+    pub media: Vec<Slot>,
+    /// Whether secure boot is wanted.
+    pub secure_boot: bool,
+}
+
+impl Machine {
+    /// Notes an event.
+    pub fn event(&mut self, severity: &'static str, source: &str, message: &str) {
+        let time = SystemTime::now().duration_since(UNIX_EPOCH);
+        self.events.push(Event {
+            id: self.events.last().map_or(0, |last| last.id) + 1,
+            time: time.map_or(0, |time| time.as_secs()),
+            severity,
+            source: source.to_owned(),
+            message: message.to_owned(),
+        });
+    }
 }
 
 /// All machines: one an address, from the first on.
@@ -79,6 +152,13 @@ impl Machines {
         (index < self.all.len()).then_some(index)
     }
 
+    /// The address of a machine's BMC.
+    #[must_use]
+    pub fn address(&self, index: usize) -> Ipv4Addr {
+        let offset = u32::try_from(index).unwrap_or(u32::MAX);
+        Ipv4Addr::from(u32::from(self.base).wrapping_add(offset))
+    }
+
     /// A machine.
     pub fn machine(&self, index: usize) -> MutexGuard<'_, Machine> {
         self.all[index]
@@ -114,5 +194,89 @@ fn machine(index: usize) -> Machine {
         uuid: uuid(0x11),
         bmc_uuid: uuid(0x22),
         bios_version: "1.2.3".to_owned(),
+        macs: (0..2).map(|nic| mac(index, nic)).collect(),
+        bmc_mac: mac(index, 255),
+        sensors: sensors(index),
+        events: events(),
+        bios: bios(),
+        bios_pending: BTreeMap::new(),
+        media: vec![
+            Slot {
+                name: "CD1",
+                kinds: &["CD", "DVD"],
+                image: None,
+            },
+            Slot {
+                name: "USB1",
+                kinds: &["USBStick"],
+                image: None,
+            },
+        ],
+        secure_boot: false,
     }
+}
+
+fn mac(index: usize, nic: u8) -> String {
+    let [.., a, b, c] = (index as u64).to_be_bytes();
+    format!("02:{nic:02x}:00:{a:02x}:{b:02x}:{c:02x}")
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn sensors(index: usize) -> Vec<Sensor> {
+    let drift = (index % 10) as f64;
+    let sensor = |name, kind, value, upper| Sensor {
+        name,
+        kind,
+        value,
+        upper,
+    };
+    vec![
+        sensor("Inlet Temp", "Temperature", 22.0 + drift, Some(45.0)),
+        sensor("CPU1 Temp", "Temperature", 48.0 + drift, Some(95.0)),
+        sensor("Fan 1", "Rotational", 4200.0 + 10.0 * drift, None),
+        sensor("Fan 2", "Rotational", 4300.0 + 10.0 * drift, None),
+        sensor("P12V", "Voltage", 12.1, Some(13.2)),
+        sensor("Total Power", "Power", 240.0 + drift, None),
+    ]
+}
+
+fn events() -> Vec<Event> {
+    let event = |id, time, severity, source: &str, message: &str| Event {
+        id,
+        time,
+        severity,
+        source: source.to_owned(),
+        message: message.to_owned(),
+    };
+    vec![
+        event(1, 1_767_225_600, "OK", "SEL", "The log was cleared."),
+        event(
+            2,
+            1_767_225_660,
+            "Warning",
+            "PS2",
+            "Power supply 2 lost its input.",
+        ),
+        event(
+            3,
+            1_767_225_720,
+            "OK",
+            "PS2",
+            "Power supply 2 has its input again.",
+        ),
+    ]
+}
+
+/// The BIOS attributes of a machine from the factory.
+pub(super) fn bios() -> BTreeMap<String, Value> {
+    let attributes = [
+        ("BootMode", Value::from("Uefi")),
+        ("ProcVirtualization", Value::from("Enabled")),
+        ("ProcHyperthreading", Value::from("Enabled")),
+        ("NumaNodesPerSocket", Value::from(1)),
+        ("AdminPhone", Value::from("")),
+        ("QuietBoot", Value::from(true)),
+    ];
+    let named = attributes.map(|(name, value)| (name.to_owned(), value));
+    named.into_iter().collect()
 }

@@ -14,18 +14,25 @@ use tokio_util::sync::CancellationToken;
 
 mod answer;
 mod arguments;
+mod bios;
 mod certificates;
+mod chassis;
 mod face;
 mod faults;
 mod flavour;
+mod hardware;
 mod listener;
+mod logs;
 pub mod machine;
+mod managers;
+mod media;
 mod payload;
 mod resources;
 mod root;
 mod sessions;
 mod systems;
 mod tasks;
+mod update;
 mod words;
 
 pub use arguments::Arguments;

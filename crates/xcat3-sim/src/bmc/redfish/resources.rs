@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::face::{Ask, Face};
-use super::{root, systems, tasks};
+use super::{bios, chassis, hardware, logs, managers, media, root, systems, tasks, update};
 
 /// Members of a page where the client does not say.
 const PAGE: usize = 50;
@@ -22,10 +22,29 @@ pub(super) fn answer(face: &Arc<Face>, index: usize, ask: &Ask<'_>) -> Answer {
         ["SessionService", rest @ ..] => root::sessions(face, index, ask, rest),
         ["AccountService", rest @ ..] if habits.sessions => root::accounts(face, index, ask, rest),
         ["TaskService", rest @ ..] => tasks::answer(face, index, ask, rest),
+        ["UpdateService", rest @ ..] => update::answer(face, index, ask, rest),
         ["Systems"] => listed(ask, "ComputerSystem", "Computer System", habits.system),
-        ["Systems", id, rest @ ..] if *id == habits.system => {
-            systems::answer(face, index, ask, rest)
+        ["Systems", id, rest @ ..] if *id == habits.system => match rest {
+            ["Bios", rest @ ..] => bios::answer(face, index, ask, rest),
+            ["LogServices", rest @ ..] => logs::answer(face, index, ask, false, rest),
+            ["VirtualMedia", rest @ ..] => media::answer(face, index, ask, false, rest),
+            [
+                "Processors" | "Memory" | "Storage" | "SimpleStorage" | "EthernetInterfaces"
+                | "SecureBoot",
+                ..,
+            ] => hardware::answer(face, index, ask, rest),
+            _ => systems::answer(face, index, ask, rest),
+        },
+        ["Chassis"] => listed(ask, "Chassis", "Chassis", habits.chassis),
+        ["Chassis", id, rest @ ..] if *id == habits.chassis => {
+            chassis::answer(face, index, ask, rest)
         }
+        ["Managers"] => listed(ask, "Manager", "Manager", habits.manager),
+        ["Managers", id, rest @ ..] if *id == habits.manager => match rest {
+            ["LogServices", rest @ ..] => logs::answer(face, index, ask, true, rest),
+            ["VirtualMedia", rest @ ..] => media::answer(face, index, ask, true, rest),
+            _ => managers::answer(face, index, ask, rest),
+        },
         _ => Answer::not_found(ask.path),
     }
 }

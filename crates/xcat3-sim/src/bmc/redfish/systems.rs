@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::face::{Ask, Face};
 use super::flavour::{Habits, Led, MediaAt};
+use super::hardware::summaries;
 use super::resources::{add, head, here, link, text};
 use super::tasks;
 use super::words::{self, Override};
@@ -65,10 +66,6 @@ fn document(face: &Face, index: usize, path: &str) -> Value {
             "BiosVersion": machine.bios_version,
             "PowerState": if machine.power { "On" } else { "Off" },
             "Status": {"State": state, "Health": "OK", "HealthRollup": "OK"},
-            "ProcessorSummary": {
-                "Count": 2, "Model": "x", "Status": {"State": "Enabled", "Health": "OK"},
-            },
-            "MemorySummary": {"TotalSystemMemoryGiB": 64},
             "Actions": {"#ComputerSystem.Reset": reset_action(path, &habits)},
             "Links": {
                 "Chassis": [link(&format!("/redfish/v1/Chassis/{}", habits.chassis))],
@@ -78,6 +75,7 @@ fn document(face: &Face, index: usize, path: &str) -> Value {
     );
     let boot = boot(&words::override_of(&machine), &habits);
     add(&mut system, json!({"Boot": boot}));
+    add(&mut system, summaries());
     add(&mut system, led(machine.beacon, habits.led));
     add(&mut system, below(path, &habits));
     system
