@@ -70,7 +70,9 @@ async fn a_node_is_given_its_address_by_the_clients_of_two_systems() {
     );
     let asked = lab.on("node", "isc-dhcp-client", "sh", &["-c", &silent]);
     assert!(asked.status.success(), "{asked:?}");
-    sh(&format!("kill $(cat {pid})"));
+    // It goes on in the background, which writes the file after the foreground has ended.
+    let wait = format!("until [ -s {pid} ]; do sleep 0.05; done");
+    sh(&format!("timeout 60 sh -c '{wait}' && kill $(cat {pid})"));
     let leases = std::fs::read_to_string(leases).unwrap_or_default();
     assert!(
         leases.contains(&format!("fixed-address {NODE_IP};")),
