@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use xcat3_core::Lane;
-use xcat3_drivers::control::{ControlConfig, FakeConfig, KvmConfig, Rate};
-use xcat3_service::{Config, Slot, StateDir};
+use xcat3_drivers::control::{BmcConfig, ControlConfig, FakeConfig, IpmiConfig, KvmConfig, Rate};
+use xcat3_service::{Config, Slot, StateDir, config};
 
 /// How a conductor works.
 #[derive(Clone, Debug)]
@@ -78,5 +78,18 @@ pub fn control_config(config: &Config, state: &StateDir) -> ControlConfig {
             jitter: milliseconds(fake.jitter_ms),
             failure: Rate::new(fake.failure.value()).unwrap_or(Rate::NEVER),
         },
+        bmc: bmc_config(&config.control.bmc),
+        ipmi: IpmiConfig {
+            retransmit: milliseconds(config.control.ipmi.retransmit_ms.get()),
+            attempts: config.control.ipmi.attempts.get(),
+        },
+    }
+}
+
+fn bmc_config(bmc: &config::Bmc) -> BmcConfig {
+    BmcConfig {
+        least_at_once: bmc.least_at_once.get(),
+        most_at_once: bmc.most_at_once.get(),
+        session_idle: bmc.session_idle_s.duration(),
     }
 }

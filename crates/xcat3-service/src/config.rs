@@ -3,6 +3,7 @@
 //! `etc/xcat3.conf` documents every key with its default; a test holds it to this file. Reading
 //! files is left to `main.rs` by way of [`Config::load`]; the services are given values.
 
+mod bmc;
 mod fraction;
 mod seconds;
 mod sections;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use bmc::{Bmc, Ipmi};
 pub use fraction::Fraction;
 pub use seconds::Seconds;
 pub use sections::{Api, Bus, Conductor, Control, Fake, Install, Kvm, Loaders, LogLevel, Network};

@@ -56,10 +56,10 @@ impl Fakes {
 
     /// A conductor as a process has it: with drivers of its own.
     fn conductor(&self, shutdown: &CancellationToken) -> tokio::task::JoinHandle<()> {
-        let controls = Controls::new(&ControlConfig {
-            kvm: KvmConfig::new(self.journal.with_file_name("known_hosts")),
-            fake: FakeConfig::new(self.journal.clone()),
-        });
+        let controls = Controls::new(&ControlConfig::new(
+            KvmConfig::new(self.journal.with_file_name("known_hosts")),
+            FakeConfig::new(self.journal.clone()),
+        ));
         let conductor = Conductor::new(
             self.settings.clone(),
             self.store.clone(),

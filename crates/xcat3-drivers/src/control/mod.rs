@@ -9,11 +9,13 @@
 
 pub mod bmc;
 pub mod fake;
+pub mod ipmi;
 pub mod kvm;
 mod lease;
 
 pub use bmc::{BmcConfig, BmcCredentials, Password, wants_default_credentials};
 pub use fake::Rate;
+pub use ipmi::IpmiConfig;
 pub use lease::{Lease, LeaseHolder};
 
 use std::path::PathBuf;
@@ -59,6 +61,23 @@ pub struct ControlConfig {
     pub kvm: KvmConfig,
     /// Of the driver `fake`.
     pub fake: FakeConfig,
+    /// Of all drivers of BMCs.
+    pub bmc: BmcConfig,
+    /// Of the driver `ipmi`.
+    pub ipmi: IpmiConfig,
+}
+
+impl ControlConfig {
+    /// The defaults of all drivers but these.
+    #[must_use]
+    pub fn new(kvm: KvmConfig, fake: FakeConfig) -> Self {
+        Self {
+            kvm,
+            fake,
+            bmc: BmcConfig::default(),
+            ipmi: IpmiConfig::default(),
+        }
+    }
 }
 
 /// How fake machines behave where their nodes don't say otherwise.
@@ -118,6 +137,7 @@ impl KvmConfig {
 pub struct Controls {
     kvm: kvm::Kvm,
     fake: fake::Fake,
+    ipmi: ipmi::Ipmi,
 }
 
 impl Controls {
@@ -127,6 +147,7 @@ impl Controls {
         Self {
             kvm: kvm::Kvm::new(config.kvm.clone()),
             fake: fake::Fake::new(config.fake.clone()),
+            ipmi: ipmi::Ipmi::new(&config.ipmi, &config.bmc),
         }
     }
 
@@ -136,6 +157,7 @@ impl Controls {
         match mgt {
             "kvm" => Some(&self.kvm),
             "fake" => Some(&self.fake),
+            "ipmi" => Some(&self.ipmi),
             _ => None,
         }
     }

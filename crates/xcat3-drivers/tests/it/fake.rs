@@ -53,7 +53,7 @@ fn controls(folder: &Path, change: impl FnOnce(&mut FakeConfig)) -> Controls {
     let mut fake = FakeConfig::new(folder.join("fake.journal"));
     change(&mut fake);
     let kvm = KvmConfig::new(folder.join("known_hosts"));
-    Controls::new(&ControlConfig { kvm, fake })
+    Controls::new(&ControlConfig::new(kvm, fake))
 }
 
 async fn ask(

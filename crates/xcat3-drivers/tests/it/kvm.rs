@@ -40,10 +40,10 @@ impl Driver {
         let mut kvm = KvmConfig::new(known_hosts.clone());
         change(&mut kvm);
         Self {
-            controls: Controls::new(&ControlConfig {
+            controls: Controls::new(&ControlConfig::new(
                 kvm,
-                fake: FakeConfig::new(folder.path().join("fake.journal")),
-            }),
+                FakeConfig::new(folder.path().join("fake.journal")),
+            )),
             known_hosts,
             _folder: folder,
         }

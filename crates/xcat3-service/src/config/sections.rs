@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fraction, Seconds, Workers};
+use super::{Bmc, Fraction, Ipmi, Seconds, Workers};
 
 /// How much is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,6 +137,10 @@ pub struct Control {
     pub kvm: Kvm,
     /// The driver of machines that don't exist.
     pub fake: Fake,
+    /// All drivers of BMCs.
+    pub bmc: Bmc,
+    /// The IPMI driver.
+    pub ipmi: Ipmi,
 }
 
 /// The ssh/virsh control driver (`mgt=kvm`).

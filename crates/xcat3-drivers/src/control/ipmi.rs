@@ -1,0 +1,143 @@
+//! The control driver `ipmi`: BMCs that speak IPMI v2.0 over LAN (RMCP+, "lanplus").
+//!
+//! Sessions, credentials and concurrency are the business of the [lanes](super::bmc); the wire is that of
+//! `xcat3-ipmi`. Here is what each operation asks of a BMC.
+
+mod exchange;
+mod login;
+mod power;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+use xcat3_core::{Node, NodeName, Outcome};
+use xcat3_ipmi::{Connection, PORT, Patience, Sockets};
+
+use self::exchange::Exchange;
+use self::login::Options;
+use super::bmc::{Asked, Bmc, BmcConfig, Failure, Lanes, Pace, Protocol, Turn};
+use super::{ControlDriver, ControlOperation, ControlOrder, lacks};
+
+/// How patiently BMCs are asked over IPMI.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IpmiConfig {
+    /// How long to wait for an answer before a datagram is sent again; each later wait is half as
+    /// long again.
+    pub retransmit: Duration,
+    /// How often a datagram is sent in all before a BMC is taken for silent.
+    pub attempts: u32,
+}
+
+impl Default for IpmiConfig {
+    fn default() -> Self {
+        Self {
+            retransmit: Duration::from_millis(500),
+            attempts: 5,
+        }
+    }
+}
+
+/// The driver `ipmi`. Made once: it keeps sessions.
+pub struct Ipmi {
+    lanes: Lanes<Rmcp>,
+}
+
+impl Ipmi {
+    /// The driver as configured. Nothing is connected to yet.
+    #[must_use]
+    pub fn new(config: &IpmiConfig, lanes: &BmcConfig) -> Self {
+        let rmcp = Rmcp {
+            sockets: Sockets::new(),
+            patience: Patience {
+                first: config.retransmit,
+                attempts: config.attempts.max(1),
+            },
+        };
+        Self {
+            lanes: Lanes::new(rmcp, lanes),
+        }
+    }
+
+    /// How many BMCs are remembered, and with how many of them there is a session.
+    #[must_use]
+    pub fn count(&self) -> (usize, usize) {
+        self.lanes.count()
+    }
+}
+
+#[async_trait]
+impl ControlDriver for Ipmi {
+    async fn run(&self, order: ControlOrder<'_>, outcomes: mpsc::Sender<(NodeName, Outcome)>) {
+        self.lanes.run(order, outcomes).await;
+    }
+}
+
+/// RMCP+ as the lanes need it.
+struct Rmcp {
+    sockets: Sockets,
+    patience: Patience,
+}
+
+impl Protocol for Rmcp {
+    type Options = Options;
+    type Session = Connection;
+
+    fn port(&self) -> u16 {
+        PORT
+    }
+
+    fn pace(&self) -> Pace {
+        Pace {
+            overdue: self.patience.first,
+            // Two datagrams were lost, or the session is.
+            stale: self.patience.first * 3,
+            // BMCs end sessions after 60 s (6.12.15).
+            keep_alive: Some(Duration::from_secs(30)),
+        }
+    }
+
+    fn lacks(&self, operation: &ControlOperation) -> Option<String> {
+        match operation {
+            ControlOperation::PowerStatus | ControlOperation::Power(_) => None,
+            _ => Some(lacks("ipmi", operation)),
+        }
+    }
+
+    fn options(&self, node: &Node) -> Result<Options, String> {
+        Options::of(node)
+    }
+
+    async fn open(
+        &self,
+        bmc: &Bmc<Options>,
+        address: SocketAddr,
+        turn: &Turn<'_>,
+    ) -> Result<Connection, Failure> {
+        login::open(&self.sockets, self.patience, (bmc, address), turn).await
+    }
+
+    async fn act(
+        &self,
+        session: &mut Connection,
+        asked: Asked<'_>,
+        turn: &Turn<'_>,
+    ) -> Result<Outcome, Failure> {
+        let mut bmc = Exchange::new(session, turn);
+        match asked.operation {
+            ControlOperation::PowerStatus => power::status(&mut bmc).await,
+            ControlOperation::Power(target) => power::set(&mut bmc, *target, asked.lease).await,
+            other => Err(Failure::refused(lacks("ipmi", other))),
+        }
+    }
+
+    async fn keep_alive(&self, session: &mut Connection) -> Result<(), Failure> {
+        power::ask(session).await.map_err(exchange::failure)?;
+        Ok(())
+    }
+
+    async fn close(&self, session: Connection) {
+        session.close().await;
+    }
+}
