@@ -1,15 +1,13 @@
 //! `bench bulk`: builds what is measured and starts the benchmark, which is in `xcat3-sim`.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::command::{as_root, cargo, run, target_dir};
 use crate::packages;
+use crate::python::environment;
 
-/// What Ironic's environment is made with.
-const PYTHON: &[&str] = &["python3-venv"];
 /// Ironic and what loads it, as they are measured.
 const IRONIC: &[&str] = &["ironic==39.0.0", "aiohttp==3.14.5", "uvloop==0.23.0"];
 
@@ -64,27 +62,7 @@ pub fn bulk(bulk: &Bulk) -> Result<()> {
         measure.arg("--json").arg(std::path::absolute(file)?);
     }
     if let Some(Peer::Ironic) = bulk.vs {
-        measure.arg("--ironic").arg(ironic()?);
+        measure.arg("--ironic").arg(environment("ironic", IRONIC)?);
     }
     run(&mut measure)
-}
-
-/// A Python environment with Ironic, made where it is not there yet.
-fn ironic() -> Result<PathBuf> {
-    let environment = target_dir().join("ironic");
-    let complete = environment.join("complete");
-    let wanted = IRONIC.join(" ");
-    if std::fs::read_to_string(&complete).is_ok_and(|made| made == wanted) {
-        return Ok(environment);
-    }
-    packages::install_these(PYTHON)?;
-    run(Command::new("python3")
-        .args(["-m", "venv", "--clear"])
-        .arg(&environment))?;
-    let pip: &Path = &environment.join("bin/pip");
-    run(Command::new(pip)
-        .args(["install", "--quiet", "--disable-pip-version-check"])
-        .args(IRONIC))?;
-    std::fs::write(&complete, wanted).with_context(|| complete.display().to_string())?;
-    Ok(environment)
 }

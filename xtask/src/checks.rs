@@ -5,7 +5,10 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::command::{cargo, is_root, run, target_dir, workspace};
-use crate::{dependencies, lab, packages};
+use crate::{dependencies, lab, packages, python};
+
+/// The Redfish client by which the simulated BMCs are tried.
+const SUSHY: &[&str] = &["sushy==5.14.0"];
 
 /// Dependencies, formatting and clippy.
 pub fn lint() -> Result<()> {
@@ -36,7 +39,14 @@ pub fn test(labs: bool) -> Result<()> {
             "--no-fail-fast",
         ]
     };
-    run(as_root_tests(&mut with_servers(&cargo(tests))?)?)?;
+    let mut tests = with_servers(&cargo(tests))?;
+    match python::environment("sushy", SUSHY) {
+        Ok(environment) => {
+            tests.env("XCAT3_SUSHY_PYTHON", environment.join("bin/python"));
+        }
+        Err(error) => eprintln!("SKIPPED: tests with sushy: {error:#}"),
+    }
+    run(as_root_tests(&mut tests)?)?;
     run(&mut cargo(&[
         "test",
         "--workspace",

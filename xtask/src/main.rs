@@ -11,6 +11,7 @@ mod command;
 mod dependencies;
 mod lab;
 mod packages;
+mod python;
 
 use clap::{Parser, Subcommand};
 

@@ -1,5 +1,7 @@
 //! The lab as others use it: what it holds, and that nothing of it stays. Needs root.
 
+mod redfish;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;

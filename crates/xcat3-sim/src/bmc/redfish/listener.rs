@@ -267,7 +267,7 @@ fn broken(mut response: Response<Payload>, faults: &[Fault]) -> Response<Payload
     *response.body_mut() = if faults.contains(&Fault::Truncated) && bytes.len() > 1 {
         let length = HeaderValue::from(bytes.len());
         response.headers_mut().insert(CONTENT_LENGTH, length);
-        Payload::Broken(bytes.slice(..bytes.len() / 2))
+        Payload::broken(bytes.slice(..bytes.len() / 2))
     } else if let Some(pause) = drip {
         Payload::drip(bytes, pause)
     } else {

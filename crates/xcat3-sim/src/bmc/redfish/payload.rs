@@ -13,6 +13,9 @@ const DROP: usize = 7;
 /// Bytes of a piece of a huge document.
 const PIECE: usize = 64 * 1024;
 
+/// The pause before a connection breaks, so that what was sent arrives.
+const ON_THEIR_WAY: Duration = Duration::from_millis(50);
+
 /// The body of an answer.
 pub enum Payload {
     /// All of it at once.
@@ -27,7 +30,12 @@ pub enum Payload {
         sleep: Pin<Box<Sleep>>,
     },
     /// These bytes, and then the connection breaks.
-    Broken(Bytes),
+    Broken {
+        /// What is sent.
+        bytes: Bytes,
+        /// As long as it takes for them to be on their way.
+        sleep: Pin<Box<Sleep>>,
+    },
     /// A JSON document of many bytes, made as it is sent.
     Huge {
         /// Bytes still to come, without the end.
@@ -53,6 +61,12 @@ impl Payload {
     pub fn drip(rest: Bytes, pause: Duration) -> Self {
         let sleep = Box::pin(sleep(pause));
         Self::Drip { rest, pause, sleep }
+    }
+
+    /// A body that ends too early.
+    pub fn broken(bytes: Bytes) -> Self {
+        let sleep = Box::pin(sleep(ON_THEIR_WAY));
+        Self::Broken { bytes, sleep }
     }
 
     /// A JSON document of about so many bytes.
@@ -86,9 +100,12 @@ impl Body for Payload {
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         let next = match self.get_mut() {
             Self::Whole(bytes) => taken(bytes),
-            Self::Broken(bytes) => match taken(bytes) {
+            Self::Broken { bytes, sleep } => match taken(bytes) {
                 Some(bytes) => Some(bytes),
-                None => return Poll::Ready(Some(Err(BrokenOff))),
+                None => {
+                    ready!(sleep.as_mut().poll(cx));
+                    return Poll::Ready(Some(Err(BrokenOff)));
+                }
             },
             Self::Drip { rest, pause, sleep } => {
                 ready!(sleep.as_mut().poll(cx));
@@ -109,7 +126,7 @@ impl Body for Payload {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Drip { rest, .. } => SizeHint::with_exact(rest.len() as u64),
-            Self::Broken(_) | Self::Huge { .. } => SizeHint::default(),
+            Self::Broken { .. } | Self::Huge { .. } => SizeHint::default(),
         }
     }
 }

@@ -1,16 +1,25 @@
-//! The update service: only what firmware there is.
+//! The update service: what firmware there is, and an update that changes nothing.
 
 use std::sync::Arc;
 
+use hyper::Method;
 use serde_json::json;
 
 use super::answer::Answer;
 use super::face::{Ask, Face};
-use super::resources::{add, collection, head, here, link};
-use super::words;
+use super::resources::{add, collection, head, here, link, text};
+use super::{tasks, words};
+
+const UPDATE: &str = "UpdateService.SimpleUpdate";
 
 /// The update service; `parts` are those of the path behind `UpdateService`.
 pub(super) fn answer(face: &Arc<Face>, index: usize, ask: &Ask<'_>, parts: &[&str]) -> Answer {
+    if let (["Actions", UPDATE], &Method::POST) = (parts, ask.method) {
+        return match text(&ask.body, "ImageURI") {
+            Some(_) => tasks::begin(face, index, "Firmware Update", |_| ()),
+            None => Answer::missing("ImageURI"),
+        };
+    }
     if !ask.reads() {
         return Answer::not_allowed("GET");
     }
@@ -20,7 +29,12 @@ pub(super) fn answer(face: &Arc<Face>, index: usize, ask: &Ask<'_>, parts: &[&st
             let kind = "#UpdateService.v1_8_1.UpdateService";
             let mut document = head(path, kind, "UpdateService", "Update Service");
             let inventory = link(&format!("{path}/FirmwareInventory"));
-            let more = json!({"ServiceEnabled": true, "FirmwareInventory": inventory});
+            let target = json!({"target": format!("{path}/Actions/{UPDATE}")});
+            let more = json!({
+                "ServiceEnabled": true,
+                "FirmwareInventory": inventory,
+                "Actions": {format!("#{UPDATE}"): target},
+            });
             add(&mut document, more);
             Answer::document(document)
         }

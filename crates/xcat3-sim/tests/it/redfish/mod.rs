@@ -1,0 +1,7 @@
+//! The Redfish face asked by other people's clients: curl, and OpenStack's sushy. What they say must be
+//! what the machine holds.
+
+mod access;
+mod faults;
+mod plant;
+mod sushy;
