@@ -1,10 +1,17 @@
 //! What may be typed: the one definition that help, completions and man pages are made of.
 
+pub mod hardware;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+use hardware::{
+    BeaconArgs, BiosArgs, BootWord, BootdevArgs, EventlogArgs, InventoryArgs, MediaArgs, PowerWord,
+    SensorsArgs,
+};
 
 /// Provisions bare metal: enrol nodes, deploy operating systems, control power and boot device.
 #[derive(Debug, Parser)]
@@ -54,6 +61,7 @@ Examples:
   xcat3 deploy node1 --osimage debian13.0-x86_64 --wait
   xcat3 power node[1-25] on
   xcat3 power node[1-65536] on --batch 500 --max-failures 2%
+  xcat3 inventory node[1-65536]
   xcat3 jobs
 
 What is asked of nodes is a job of the server. Ctrl-C leaves it running: 'xcat3 job ID --follow' follows
@@ -117,7 +125,8 @@ pub enum Command {
     /// Ask for the power state, or change it.
     #[command(
         after_help = "Examples:\n  xcat3 power node[1-25]\n  xcat3 power node1 on\n  \
-        xcat3 power node[1-65536] on --batch 500 --max-failures 2%\n  xcat3 power node[1-65536] off --async"
+        xcat3 power node[1-65536] on --batch 500 --max-failures 2%\n  xcat3 power node[1-65536] off --async\n  \
+        xcat3 power node1 soft"
     )]
     Power {
         /// Which nodes.
@@ -129,18 +138,40 @@ pub enum Command {
         #[command(flatten)]
         operation: OperationArgs,
     },
-    /// Ask what nodes boot from next, or set it.
-    #[command(after_help = "Examples:\n  xcat3 bootdev node1\n  xcat3 bootdev node[1-25] net")]
-    Bootdev {
-        /// Which nodes.
-        nodes: String,
-        /// What to boot from.
-        #[arg(default_value = "status")]
-        device: BootWord,
-        /// How.
-        #[command(flatten)]
-        operation: OperationArgs,
-    },
+    /// Ask what nodes boot from next, or set it: for the next boot only unless --persistent.
+    #[command(
+        after_help = "Examples:\n  xcat3 bootdev node1\n  xcat3 bootdev node[1-25] net --uefi\n  \
+        xcat3 bootdev node[1-25] disk --persistent"
+    )]
+    Bootdev(BootdevArgs),
+    /// Show what nodes are made of: a line for each, or for all that are alike; --verbose for all of it.
+    #[command(
+        after_help = "Examples:\n  xcat3 inventory node[1-1000]\n  xcat3 -v inventory node1\n  \
+        xcat3 --json inventory node[1-1000] | jq -r 'select(.report) | [.node, .report.serial] | @tsv'"
+    )]
+    Inventory(InventoryArgs),
+    /// Show the sensors of nodes.
+    #[command(
+        after_help = "Examples:\n  xcat3 sensors node1\n  xcat3 sensors node[1-1000] --kind temperature"
+    )]
+    Sensors(SensorsArgs),
+    /// Show the event logs of nodes, or empty them.
+    #[command(
+        after_help = "Examples:\n  xcat3 eventlog node[1-25]\n  xcat3 eventlog node[1-25] clear"
+    )]
+    Eventlog(EventlogArgs),
+    /// Ask whether nodes' identify lights are on, or switch them.
+    #[command(after_help = "Examples:\n  xcat3 beacon node7 on\n  xcat3 beacon node[1-25]")]
+    Beacon(BeaconArgs),
+    /// Show BIOS attributes of nodes, those that share a value in one line, or set them.
+    #[command(after_help = "Examples:\n  xcat3 bios node[1-1000] get BootMode\n  \
+        xcat3 bios node[1-25] set BootMode=Uefi LogicalProc=Enabled\n\n\
+        Names and values are the vendor's. They count from the next boot on.")]
+    Bios(BiosArgs),
+    /// Show what is in the virtual drives of nodes, put an image in, or take it out.
+    #[command(after_help = "Examples:\n  xcat3 media node[1-25]\n  \
+        xcat3 media node[1-25] insert http://10.0.0.1/rescue.iso --boot\n  xcat3 media node[1-25] eject")]
+    Media(MediaArgs),
     /// Install an operating system at the next network boot, or take that back.
     #[command(
         after_help = "Examples:\n  xcat3 deploy node1 --osimage debian13.0-x86_64\n  \
@@ -453,39 +484,6 @@ pub struct ShowArgs {
 pub struct NameArg {
     /// Its name.
     pub name: String,
-}
-
-/// What `power` takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum PowerWord {
-    /// Ask only.
-    #[value(alias = "stat", alias = "state")]
-    Status,
-    /// Power on.
-    On,
-    /// Power off.
-    Off,
-    /// Reset what is on, power on what is off.
-    #[value(alias = "reboot")]
-    Boot,
-    /// Reset.
-    Reset,
-}
-
-/// What `bootdev` takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum BootWord {
-    /// Ask only.
-    #[value(alias = "stat")]
-    Status,
-    /// The network.
-    Net,
-    /// The first disk.
-    #[value(alias = "hd")]
-    Disk,
-    /// The optical drive.
-    #[value(alias = "cd")]
-    Cdrom,
 }
 
 /// What `deploy --state` takes.

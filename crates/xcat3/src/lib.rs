@@ -1,8 +1,8 @@
 //! The command line of xcat3: a pure client of the REST API.
 //!
 //! [`args`] says what may be typed, [`commands`] what each command asks of the API, [`client`] how it is
-//! asked, [`stream`] and [`follow`] how outcomes are heard as they happen, [`tally`], [`progress`] and
-//! [`output`] how answers look. Exit codes: 0 all done, 1 something was not done, 2 the command line was
+//! asked, [`stream`] and [`follow`] how outcomes are heard as they happen, [`tally`], [`report`],
+//! [`progress`] and [`output`] how answers look. Exit codes: 0 all done, 1 something was not done, 2 the command line was
 //! wrong, 130 interrupted while a job goes on.
 
 #![allow(
@@ -17,7 +17,9 @@ mod commands;
 mod error;
 mod follow;
 mod output;
+mod plain;
 mod progress;
+mod report;
 mod stream;
 mod tally;
 
@@ -42,7 +44,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match commands::execute(cli).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("xcat3: {error}");
+            eprintln!("xcat3: {}", plain::lines(&error.to_string()));
             ExitCode::FAILURE
         }
     }

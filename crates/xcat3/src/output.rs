@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize as _;
 use serde_json::Value;
 
+use crate::plain::lines;
 use crate::stream::Verdict;
 use crate::tally::Tally;
 
@@ -21,8 +22,8 @@ pub struct Style {
 }
 
 /// Words by which the API says that a node's operation was done.
-const SUCCESS_WORDS: [&str; 8] = [
-    "ok", "updated", "deleted", "on", "off", "net", "disk", "cdrom",
+const SUCCESS_WORDS: [&str; 11] = [
+    "ok", "updated", "deleted", "on", "off", "net", "disk", "cdrom", "setup", "http", "none",
 ];
 
 /// A sign of life on standard error for whatever takes longer than a second; silent elsewhere than on
@@ -59,11 +60,14 @@ impl Drop for Spinner {
 pub fn tally(answer: &Value) -> Tally {
     let mut tally = Tally::default();
     for (name, word) in answer["nodes"].as_object().into_iter().flatten() {
-        let word = word.as_str().unwrap_or_default();
-        let verdict = if SUCCESS_WORDS.contains(&word) {
-            Verdict::Ok
-        } else {
-            Verdict::Failed
+        let (verdict, word) = match word {
+            Value::String(word) if SUCCESS_WORDS.contains(&word.as_str()) => {
+                (Verdict::Ok, word.as_str())
+            }
+            Value::String(sentence) => (Verdict::Failed, sentence.as_str()),
+            // A report.
+            Value::Object(_) => (Verdict::Ok, "ok"),
+            _ => (Verdict::Failed, ""),
         };
         tally.note(name, verdict, word);
     }
@@ -81,10 +85,10 @@ pub fn node_outcomes(answer: &Value, style: Style) -> ExitCode {
     tally.code()
 }
 
-/// Writes to standard output. Nobody may be reading it any more, which is no reason to end.
+/// Writes to standard output, without what a terminal would act on. Nobody may be reading it any more, which is no reason to end.
 pub fn text(text: &str) {
     let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes());
+    let _ = stdout.write_all(lines(text).as_bytes());
     let _ = stdout.flush();
 }
 

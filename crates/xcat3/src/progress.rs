@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::plain::plain;
 use crate::stream::{Record, Verdict};
 use crate::tally::{FEW, Tally};
 
@@ -95,6 +96,7 @@ impl Progress {
 
     /// Says something on standard error, above the bar.
     pub fn say(&self, sentence: &str) {
+        let sentence = plain(sentence);
         self.aside(|| eprintln!("xcat3: {sentence}"));
     }
 

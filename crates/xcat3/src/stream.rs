@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use reqwest::Response;
 use serde::Deserialize;
+use serde_json::Value;
 use xcat3_core::NodeName;
+use xcat3_core::hardware::LONGEST_REPORT;
 
 use crate::client::root_cause;
 
-/// The longest line that is taken, in bytes. A line is one node's outcome.
-const LONGEST_LINE: usize = 1 << 20;
+/// The longest line that is taken, in bytes. A line is one node's outcome, which may be a report.
+const LONGEST_LINE: usize = LONGEST_REPORT + (64 << 10);
 /// For how long a stream may be silent. Events say every 15 seconds that they are alive, and lines are
 /// followed as events after this.
 const LONGEST_SILENCE: Duration = Duration::from_secs(45);
@@ -44,6 +46,9 @@ pub struct Record {
     pub outcome: Verdict,
     /// The word that the operation answers, or the sentence that says why not.
     pub result: String,
+    /// What was found, where the operation reports that.
+    #[serde(default)]
+    pub report: Option<Value>,
 }
 
 /// The counts of a job that has ended.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use xcat3_core::{NodeName, natural, noderange};
 
+use crate::plain::plain;
 use crate::stream::{Record, Verdict};
 
 /// Up to so many nodes each get a line; of more, those that share a result share one.
@@ -31,9 +32,10 @@ impl Tally {
             Verdict::Failed => self.failed += 1,
             Verdict::LeftAlone => self.left_alone += 1,
         }
+        let result = plain(result);
         let result = match result.char_indices().nth(LONGEST_SENTENCE) {
             Some((end, _)) => format!("{}…", &result[..end]),
-            None => result.to_owned(),
+            None => result.into_owned(),
         };
         let nodes = self.results.entry((verdict, result)).or_default();
         nodes.push(node.to_owned());
@@ -154,7 +156,7 @@ impl Tally {
 }
 
 /// The shortest range for nodes. What is no node's name stands for itself.
-fn folded<'a>(nodes: impl Iterator<Item = &'a str>) -> String {
+pub fn folded<'a>(nodes: impl Iterator<Item = &'a str>) -> String {
     let mut texts: Vec<&str> = nodes.collect();
     texts.sort_by(|a, b| natural::compare(a, b));
     let names: Result<Vec<NodeName>, _> = texts.iter().map(|text| text.parse()).collect();

@@ -45,6 +45,8 @@ pub async fn deploy(context: &Context, args: &DeployArgs) -> Result<ExitCode, Er
         method: Method::PUT,
         path: "/nodes/provision",
         query,
+        body: None,
+        reports: None,
     };
     if !args.wait || target != "nodeset" {
         return operation::run(context, &operation, &nodes, &args.operation).await;

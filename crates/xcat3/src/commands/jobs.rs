@@ -14,6 +14,7 @@ use crate::args::JobArgs;
 use crate::error::Error;
 use crate::follow::Following;
 use crate::output;
+use crate::report::Kind;
 use crate::stream::Verdict;
 use crate::tally::Tally;
 
@@ -242,7 +243,8 @@ async fn follow(context: &Context, id: &str) -> Result<ExitCode, Error> {
     let page = context.client.get(&path, &[("limit", "0")]).await?;
     let Page { job, .. } = read(context, page)?;
     let nodes = usize::try_from(job.nodes).unwrap_or(usize::MAX);
-    let view = View::new(context, &job.operation, nodes, context.style.json, true);
+    let view = View::new(context, &job.operation, nodes, context.style.json, true)
+        .reporting(Kind::of(&job.operation));
     let following = Following::open(&context.client, id, context.patience).await?;
     match operation::follow(following, view).await? {
         Ended::Told(tally) => Ok(tally.code()),

@@ -2,6 +2,7 @@
 
 mod deploy;
 mod documents;
+mod hardware;
 mod jobs;
 mod nics;
 mod nodes;
@@ -13,7 +14,8 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 
-use crate::args::{BootWord, Cli, Command, PowerWord};
+use crate::args::hardware::{BootWord, BootdevArgs, PowerWord};
+use crate::args::{Cli, Command};
 use crate::client::Client;
 use crate::error::Error;
 use crate::output::Style;
@@ -60,23 +62,26 @@ pub async fn execute(cli: Cli) -> Result<ExitCode, Error> {
             nodes,
             target,
             operation,
-        } => nodes::power(&context, &nodes, target, &operation).await,
+        } => hardware::power(&context, &nodes, target, &operation).await,
         Command::GetPower { nodes, operation } => {
-            nodes::power(&context, &nodes, PowerWord::Status, &operation).await
+            hardware::power(&context, &nodes, PowerWord::Status, &operation).await
         }
-        Command::Bootdev {
+        Command::Bootdev(args) => hardware::boot_device(&context, &args).await,
+        Command::SetBootDevice {
             nodes,
             device,
             operation,
-        }
-        | Command::SetBootDevice {
-            nodes,
-            device,
-            operation,
-        } => nodes::boot_device(&context, &nodes, device, &operation).await,
+        } => hardware::boot_device(&context, &BootdevArgs::of(nodes, device, operation)).await,
         Command::GetBootDevice { nodes, operation } => {
-            nodes::boot_device(&context, &nodes, BootWord::Status, &operation).await
+            let args = BootdevArgs::of(nodes, BootWord::Status, operation);
+            hardware::boot_device(&context, &args).await
         }
+        Command::Inventory(args) => hardware::inventory(&context, &args).await,
+        Command::Sensors(args) => hardware::sensors(&context, &args).await,
+        Command::Eventlog(args) => hardware::event_log(&context, &args).await,
+        Command::Beacon(args) => hardware::beacon(&context, &args).await,
+        Command::Bios(args) => hardware::bios(&context, &args).await,
+        Command::Media(args) => hardware::media(&context, &args).await,
         Command::Jobs { limit } => jobs::list(&context, limit).await.map(done),
         Command::Job(args) => jobs::job(&context, &args).await,
         Command::Deploy(args) => deploy::deploy(&context, &args).await,

@@ -10,8 +10,7 @@ use xcat3_core::secret::REDACTED;
 use xcat3_core::{NodeName, natural, noderange};
 
 use super::Context;
-use super::operation::{self, Operation};
-use crate::args::{BootWord, CreateArgs, OperationArgs, PowerWord, UpdateArgs};
+use crate::args::{CreateArgs, UpdateArgs};
 use crate::attributes;
 use crate::client::Nodes;
 use crate::error::Error;
@@ -168,58 +167,6 @@ pub async fn delete(context: &Context, nodes: &str) -> Result<ExitCode, Error> {
         .request(Method::DELETE, "/nodes", &query, nodes.body().as_ref())
         .await?;
     Ok(output::node_outcomes(&answer, context.style))
-}
-
-pub async fn power(
-    context: &Context,
-    nodes: &str,
-    target: PowerWord,
-    args: &OperationArgs,
-) -> Result<ExitCode, Error> {
-    let target = match target {
-        PowerWord::Status => None,
-        PowerWord::On => Some("on"),
-        PowerWord::Off => Some("off"),
-        PowerWord::Boot => Some("boot"),
-        PowerWord::Reset => Some("reset"),
-    };
-    on_nodes(context, ("power", "/nodes/power"), target, nodes, args).await
-}
-
-pub async fn boot_device(
-    context: &Context,
-    nodes: &str,
-    device: BootWord,
-    args: &OperationArgs,
-) -> Result<ExitCode, Error> {
-    let target = match device {
-        BootWord::Status => None,
-        BootWord::Net => Some("net"),
-        BootWord::Disk => Some("disk"),
-        BootWord::Cdrom => Some("cdrom"),
-    };
-    let route = ("bootdev", "/nodes/boot_device");
-    on_nodes(context, route, target, nodes, args).await
-}
-
-/// Sets something of nodes to `target`, or asks for it where there is none.
-async fn on_nodes(
-    context: &Context,
-    (word, path): (&str, &str),
-    target: Option<&str>,
-    nodes: &str,
-    args: &OperationArgs,
-) -> Result<ExitCode, Error> {
-    let operation = Operation {
-        words: format!("{word} {}", target.unwrap_or("status")),
-        method: target.map_or(Method::GET, |_| Method::PUT),
-        path,
-        query: target
-            .map(|target| ("target", target))
-            .into_iter()
-            .collect(),
-    };
-    operation::run(context, &operation, &Nodes::parse(nodes)?, args).await
 }
 
 pub async fn export(

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::Context;
@@ -12,7 +12,9 @@ use crate::client::Nodes;
 use crate::error::Error;
 use crate::follow::{Following, News, Request, Submitted, submit};
 use crate::output::{self, Spinner};
+use crate::plain::plain;
 use crate::progress::{Progress, TICK};
+use crate::report::{Kind, Reports};
 use crate::stream::{End, Verdict};
 use crate::tally::{FEW, Tally};
 
@@ -29,6 +31,10 @@ pub struct Operation<'a> {
     pub path: &'a str,
     /// Parameters of its request, without those that name the nodes.
     pub query: Vec<(&'a str, &'a str)>,
+    /// What its body says beside the nodes.
+    pub body: Option<Map<String, Value>>,
+    /// What it reports, where it does.
+    pub reports: Option<Kind>,
 }
 
 /// How an operation came to its end, as far as we are concerned.
@@ -65,7 +71,7 @@ pub async fn carry_out(
     let batch = args.batch.map(|batch| batch.to_string());
     query.extend(batch.as_deref().map(|batch| ("batch", batch)));
     query.extend(args.max_failures.as_deref().map(|n| ("max_failures", n)));
-    let (body, key) = (nodes.body(), Uuid::new_v4().to_string());
+    let (body, key) = (body(operation, nodes), Uuid::new_v4().to_string());
     let request = Request {
         method: operation.method.clone(),
         path: operation.path,
@@ -76,7 +82,8 @@ pub async fn carry_out(
     };
     let total = nodes.names.len();
     let quiet = context.style.json || !printed;
-    let view = View::new(context, &operation.words, total, quiet, printed);
+    let reports = operation.reports.clone();
+    let view = View::new(context, &operation.words, total, quiet, printed).reporting(reports);
     let submitted = {
         let _sign_of_life = Spinner::start(&format!("asking for {}", operation.words));
         let tell = |news: &News| view.connection(news);
@@ -96,6 +103,17 @@ pub async fn carry_out(
         }
         Submitted::Document(document) => Ok(Ended::Told(output::tally(&document))),
         Submitted::Streamed(following) => follow(*following, view).await,
+    }
+}
+
+/// The body of its request: the nodes where they are not in the address, and what it says beside them.
+fn body(operation: &Operation<'_>, nodes: &Nodes) -> Option<Value> {
+    match (nodes.body(), operation.body.clone()) {
+        (Some(Value::Object(named)), Some(mut more)) => {
+            more.extend(named);
+            Some(Value::Object(more))
+        }
+        (named, more) => named.or(more.map(Value::Object)),
     }
 }
 
@@ -174,6 +192,8 @@ pub struct View {
     /// Whether a node's line is printed when its outcome comes. Elsewhere than on a terminal the lines
     /// are printed in the end, in the order of names.
     at_once: bool,
+    terminal: bool,
+    reports: Option<Reports>,
 }
 
 impl View {
@@ -190,7 +210,18 @@ impl View {
             json: style.json,
             verbose: style.verbose,
             at_once: printed && !style.json && terminal && (total <= FEW || style.verbose),
+            terminal,
+            reports: None,
         }
+    }
+
+    /// The same where the nodes report something of this kind.
+    pub fn reporting(mut self, kind: Option<Kind>) -> Self {
+        let kind = kind.filter(|_| self.printed && !self.json);
+        self.reports = kind.map(|kind| Reports::new(kind, self.total, self.verbose, self.terminal));
+        // What failed is told when the reports were.
+        self.at_once &= self.reports.is_none();
+        self
     }
 
     /// Says what happens to the connection.
@@ -214,8 +245,13 @@ impl View {
         }
         if self.printed && self.json {
             output::text(&format!("{text}\n"));
+        } else if let (Some(reports), Some(report)) = (&mut self.reports, &record.report) {
+            let text = reports.take(record.node.as_str(), report);
+            if !text.is_empty() {
+                self.progress.aside(|| output::text(&text));
+            }
         } else if self.at_once && record.outcome != Verdict::LeftAlone {
-            let line = format!("{}: {}\n", record.node, record.result);
+            let line = format!("{}: {}\n", record.node, plain(&record.result));
             self.progress.aside(|| output::text(&line));
         }
     }
@@ -248,7 +284,11 @@ impl View {
         if !self.printed || self.json {
             return;
         }
-        if self.at_once {
+        if let Some(mut reports) = self.reports.take() {
+            let untold = self.tally.groups(&[Verdict::Failed, Verdict::LeftAlone]);
+            let text = reports.end() + &untold + &self.tally.counts(self.total);
+            output::text(&text);
+        } else if self.at_once {
             let left_alone = self.tally.groups(&[Verdict::LeftAlone]);
             output::text(&format!("{left_alone}{}", self.tally.counts(self.total)));
         } else if self.tally.total() > 0 {

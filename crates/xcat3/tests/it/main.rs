@@ -2,6 +2,7 @@
 //! prints, how it ends. The end-to-end tests of xcat3-sim run it against the real API.
 
 mod fake;
+mod hardware;
 mod jobs;
 
 use std::process::{Command, Output};
