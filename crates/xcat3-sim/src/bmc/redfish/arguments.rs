@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Access, Faults, Flavours, Options, Signed};
+use super::{Access, Faults, Flavours, Interfaces, Options, Signed};
 
 /// How the simulated BMCs speak Redfish.
 #[derive(Args, Debug)]
@@ -15,6 +15,9 @@ pub struct Arguments {
     /// Speak Redfish on this TCP port, at every machine's address.
     #[arg(long, value_name = "PORT")]
     pub redfish_port: Option<u16>,
+    /// What the HTTP server offers: Redfish, the REST that OpenBMC had before it, or both.
+    #[arg(long, value_enum, default_value = "redfish", value_name = "WHAT")]
+    redfish_interfaces: Interfaces,
     /// HTTP instead of HTTPS.
     #[arg(long)]
     redfish_plain: bool,
@@ -78,6 +81,7 @@ impl Arguments {
                 timeout: Duration::from_secs(self.redfish_session_timeout),
                 lockout: self.redfish_lockout.map(|failures| (failures, lockout)),
             },
+            interfaces: self.redfish_interfaces,
             flavours: self.redfish_flavour,
             if_match: self.redfish_if_match,
             tasks: self.redfish_tasks.is_some(),

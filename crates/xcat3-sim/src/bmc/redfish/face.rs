@@ -10,14 +10,15 @@ use hyper::{Method, Uri};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::Options;
 use super::answer::Answer;
 use super::certificates::Certificates;
 use super::flavour::Habits;
 use super::machine::{Machine, Machines};
 use super::sessions::{Proof, Refusal, Sessions};
 use super::tasks::Tasks;
+use super::{Interfaces, Options};
 use super::{resources, root};
+use crate::bmc::openbmc;
 
 /// A request.
 pub struct Ask<'a> {
@@ -56,6 +57,14 @@ impl<'a> Ask<'a> {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// A cookie.
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<&'a str> {
+        let pairs = self.header("cookie")?.split(';');
+        let mut pairs = pairs.filter_map(|pair| pair.trim().split_once('='));
+        pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
     /// A number of the query, as `$skip`.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<usize> {
@@ -78,7 +87,7 @@ impl<'a> Ask<'a> {
 /// The Redfish face of all machines.
 pub struct Face {
     pub(super) machines: Arc<Machines>,
-    pub(super) options: Options,
+    pub(crate) options: Options,
     pub(super) certificates: Certificates,
     sides: Vec<OnceLock<Box<Mutex<Side>>>>,
 }
@@ -133,7 +142,15 @@ impl Face {
 
     /// The answer to a request.
     pub(super) fn answer(self: &Arc<Self>, index: usize, ask: &Ask<'_>) -> Answer {
+        let interfaces = self.options.interfaces;
         if ask.parts.first() != Some(&"redfish") {
+            return if interfaces == Interfaces::Redfish {
+                Answer::not_found(ask.path)
+            } else {
+                openbmc::answer(self, index, ask)
+            };
+        }
+        if interfaces == Interfaces::OpenbmcRest {
             return Answer::not_found(ask.path);
         }
         if let Some(answer) = root::open(self, index, ask) {
@@ -157,7 +174,8 @@ impl Face {
 
     /// Lets a request in by its token or its Basic credentials.
     pub(crate) fn admit(&self, index: usize, ask: &Ask<'_>) -> Result<(), Refusal> {
-        let proof = match ask.header("x-auth-token") {
+        let token = ask.header("x-auth-token").or_else(|| ask.cookie("SESSION"));
+        let proof = match token {
             Some(token) => Proof::Token(token),
             None => match ask.header(AUTHORIZATION.as_str()) {
                 Some(value) => Proof::Authorization(value),

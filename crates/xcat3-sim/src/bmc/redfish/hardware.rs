@@ -11,11 +11,11 @@ use super::face::{Ask, Face};
 use super::resources::{add, collection, head, here, link};
 
 /// The model of the processors.
-const PROCESSOR: &str = "Simulated CPU 2.40GHz";
+pub(crate) const PROCESSOR: &str = "Simulated CPU 2.40GHz";
 /// Processors, cores of each, threads of each.
-const PROCESSORS: (usize, u32, u32) = (2, 16, 32);
+pub(crate) const PROCESSORS: (usize, u32, u32) = (2, 16, 32);
 /// Memory modules, and MiB of each.
-const MODULES: (usize, u64) = (8, 32 * 1024);
+pub(crate) const MODULES: (usize, u64) = (8, 32 * 1024);
 /// Drives, and bytes of each.
 const DRIVES: (usize, u64) = (2, 960_197_124_096);
 

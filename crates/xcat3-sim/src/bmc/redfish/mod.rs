@@ -12,15 +12,15 @@ use anyhow::Result;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-mod answer;
+pub(crate) mod answer;
 mod arguments;
 mod bios;
 mod certificates;
 mod chassis;
-mod face;
+pub(crate) mod face;
 mod faults;
 mod flavour;
-mod hardware;
+pub(crate) mod hardware;
 mod listener;
 mod logs;
 pub mod machine;
@@ -29,11 +29,11 @@ mod media;
 mod payload;
 mod resources;
 mod root;
-mod sessions;
+pub(crate) mod sessions;
 mod systems;
 mod tasks;
 mod update;
-mod words;
+pub(crate) mod words;
 
 pub use arguments::Arguments;
 pub use certificates::{Certificates, Signed};
@@ -44,6 +44,18 @@ pub use sessions::Access;
 
 use face::Face;
 use machine::Machines;
+
+/// What a BMC's HTTP server offers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Interfaces {
+    /// Redfish only.
+    #[default]
+    Redfish,
+    /// The REST that OpenBMC had before Redfish, only.
+    OpenbmcRest,
+    /// Both.
+    Both,
+}
 
 /// How the Redfish face behaves.
 pub struct Options {
@@ -61,6 +73,8 @@ pub struct Options {
     pub password: String,
     /// Sessions and lock-out.
     pub access: Access,
+    /// What is offered.
+    pub interfaces: Interfaces,
     /// Vendors' habits.
     pub flavours: Flavours,
     /// Whether every machine demands `If-Match`.
@@ -89,6 +103,7 @@ impl Default for Options {
             user: "admin".to_owned(),
             password: "password".to_owned(),
             access: Access::default(),
+            interfaces: Interfaces::default(),
             flavours: Flavours::default(),
             if_match: false,
             tasks: false,

@@ -178,6 +178,11 @@ impl Sessions {
         self.open.len() < before
     }
 
+    /// Ends the session of a token.
+    pub fn close_token(&mut self, token: &str) {
+        self.open.retain(|one| one.token != token);
+    }
+
     /// Ends all sessions, as a restart of the BMC does.
     pub fn close_all(&mut self) {
         self.open.clear();

@@ -7,24 +7,24 @@ use serde_json::Value;
 use super::machine::{self, BootOverride, Machine};
 
 /// The version of the BMC's firmware.
-pub(super) const BMC_FIRMWARE: &str = "2.71.0";
+pub(crate) const BMC_FIRMWARE: &str = "2.71.0";
 
 /// The BIOS attributes as they are from the factory.
-pub(super) fn factory_bios() -> BTreeMap<String, Value> {
+pub(crate) fn factory_bios() -> BTreeMap<String, Value> {
     machine::bios()
 }
 
 /// The boot override as Redfish says it.
 #[derive(Clone, Debug)]
-pub(super) struct Override {
-    pub(super) enabled: &'static str,
-    pub(super) target: String,
-    pub(super) mode: &'static str,
-    pub(super) uri: Option<String>,
+pub(crate) struct Override {
+    pub(crate) enabled: &'static str,
+    pub(crate) target: String,
+    pub(crate) mode: &'static str,
+    pub(crate) uri: Option<String>,
 }
 
 /// What the machine holds.
-pub(super) fn override_of(machine: &Machine) -> Override {
+pub(crate) fn override_of(machine: &Machine) -> Override {
     let uri = machine.http_boot.clone();
     match &machine.boot {
         Some(boot) => Override {
@@ -47,7 +47,7 @@ pub(super) fn override_of(machine: &Machine) -> Override {
 }
 
 /// Whether the machine can be told to boot it.
-pub(super) fn is_target(target: &str) -> bool {
+pub(crate) fn is_target(target: &str) -> bool {
     matches!(
         target,
         "None" | "Pxe" | "Hdd" | "Cd" | "BiosSetup" | "UefiHttp"
@@ -55,7 +55,7 @@ pub(super) fn is_target(target: &str) -> bool {
 }
 
 /// Sets what the machine boots.
-pub(super) fn set_override(machine: &mut Machine, set: &Override) {
+pub(crate) fn set_override(machine: &mut Machine, set: &Override) {
     machine.http_boot.clone_from(&set.uri);
     machine.boot = (set.enabled != "Disabled" && set.target != "None").then(|| BootOverride {
         target: set.target.clone(),
@@ -68,7 +68,7 @@ pub(super) fn set_override(machine: &mut Machine, set: &Override) {
 ///
 /// # Errors
 /// A sentence that says why not.
-pub(super) fn may_reset(machine: &Machine, kind: &str) -> Result<(), &'static str> {
+pub(crate) fn may_reset(machine: &Machine, kind: &str) -> Result<(), &'static str> {
     let needs_power = matches!(
         kind,
         "GracefulShutdown" | "GracefulRestart" | "ForceRestart" | "PowerCycle" | "Nmi"
@@ -80,7 +80,7 @@ pub(super) fn may_reset(machine: &Machine, kind: &str) -> Result<(), &'static st
 }
 
 /// Carries a reset out.
-pub(super) fn reset(machine: &mut Machine, kind: &str) {
+pub(crate) fn reset(machine: &mut Machine, kind: &str) {
     match kind {
         "On" | "ForceOn" => {
             if !machine.power {
@@ -104,7 +104,7 @@ fn booted(machine: &mut Machine) {
 }
 
 /// Seconds since 1970 as RFC 3339 writes them, in UTC.
-pub(super) fn rfc3339(seconds: u64) -> String {
+pub(crate) fn rfc3339(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = date(days);
     let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);

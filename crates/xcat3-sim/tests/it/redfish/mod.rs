@@ -3,5 +3,6 @@
 
 mod access;
 mod faults;
+mod openbmc;
 mod plant;
 mod sushy;
