@@ -12,6 +12,7 @@
 mod databases;
 mod nats;
 mod postgres;
+mod stop;
 mod supervised;
 
 use std::path::Path;
@@ -19,6 +20,7 @@ use std::path::Path;
 pub use databases::{Database, POSTGRES_VARIABLE, Server};
 pub use nats::{NATS_VARIABLE, Nats};
 pub use postgres::Postgres;
+pub use stop::stand_still;
 
 /// Why there is no server. Each is a sentence for who runs the tests.
 #[derive(Debug, thiserror::Error)]

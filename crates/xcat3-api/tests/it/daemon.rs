@@ -123,7 +123,7 @@ fn its_workers_share_an_address_and_take_another_one_over() {
     program.until_two_workers(first);
     let workers = program.workers();
     for (stopped, other) in [(workers[0], workers[1]), (workers[1], workers[0])] {
-        signal(stopped, Signal::STOP);
+        xcat3_backing::stand_still(stopped).unwrap();
         for _ in 0..5 {
             assert!(services(first).is_some(), "worker {other} answers");
         }

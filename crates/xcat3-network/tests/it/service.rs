@@ -505,7 +505,7 @@ async fn what_one_worker_does_not_serve_yet_is_not_served() {
     lab.served().await;
     let (first, second) = (lab.workers()[0], lab.workers()[1]);
     for stopped in [first, second] {
-        signal(stopped, Signal::STOP);
+        xcat3_backing::stand_still(stopped).unwrap();
         provision(&lab.store, State::Deployed, None).await;
         let revision = lab.store.revision().await.expect("a revision");
         tokio::time::sleep(Duration::from_secs(1)).await;

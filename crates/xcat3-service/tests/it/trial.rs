@@ -30,23 +30,6 @@ pub(crate) fn signal(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
 }
 
-/// Stops a process and waits until each of its threads stands still: until one of them has seen the
-/// signal, the others go on.
-pub(crate) fn stop(pid: u32) {
-    signal(pid, Signal::STOP);
-    eventually("all its threads stand still", || {
-        let mut tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-        let stands = |stat: String| {
-            stat.rsplit(") ")
-                .next()
-                .is_some_and(|rest| rest.starts_with('T'))
-        };
-        tasks
-            .all(|task| fs::read_to_string(task.unwrap().path().join("stat")).is_ok_and(stands))
-            .then_some(())
-    });
-}
-
 /// Whether a process runs: it is there and no zombie.
 pub(crate) fn lives(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"));

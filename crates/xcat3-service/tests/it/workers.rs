@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::trial::{Plan, Trial, children, command_line, config, eventually, lives, signal, stop};
+use crate::trial::{Plan, Trial, children, command_line, config, eventually, lives, signal};
 
 #[test]
 fn a_parent_and_its_workers_are_told_apart_by_their_command_lines() {
@@ -349,7 +349,7 @@ fn all_workers_answer_at_one_address() {
     let (first, second) = (trial.worker(0).unwrap(), trial.worker(1).unwrap());
     // Whoever is able to answers: no connection waits for one who is not.
     for (stopped, answers) in [(first, second), (second, first)] {
-        stop(stopped);
+        xcat3_backing::stand_still(stopped).unwrap();
         for _ in 0..20 {
             assert_eq!(ask(address).0, answers);
         }
