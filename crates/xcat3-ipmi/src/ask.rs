@@ -25,7 +25,7 @@ impl Sockets {
         let data = self
             .ask_raw(address, presession::CAPABILITIES, request, patience)
             .await?;
-        Capabilities::read(&data).ok_or(Error::Malformed("authentication capabilities"))
+        Capabilities::read(&data).ok_or(Error::Malformed("authentication capabilities".into()))
     }
 
     /// The GUID of the BMC at `address`, which many tell to anyone. Nothing of it is proven.
@@ -41,7 +41,7 @@ impl Sockets {
             .ask_raw(address, presession::SYSTEM_GUID, &[], patience)
             .await?;
         let guid = data.first_chunk().copied();
-        guid.ok_or(Error::Malformed("a GUID that is too short"))
+        guid.ok_or(Error::Malformed("a GUID that is too short".into()))
     }
 
     async fn ask_raw(

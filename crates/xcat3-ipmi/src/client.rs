@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
+use crate::command::Malformed;
 use crate::message::{Command, Completion};
 use crate::session::{Credentials, Event, Over, Patience, Session};
 use crate::sockets::{Socket, Sockets};
@@ -30,7 +31,7 @@ pub enum Error {
     Send(#[from] io::Error),
     /// The answer is not what the command gives.
     #[error("the BMC's answer is malformed: {0}")]
-    Malformed(&'static str),
+    Malformed(#[from] Malformed),
 }
 
 /// A session with a BMC. Dropped without [`Connection::close`], it occupies a slot of the BMC until that
@@ -74,7 +75,9 @@ impl Sockets {
         match connection.event().await? {
             Event::Ready(_) => Ok(connection),
             Event::Over(why) => Err(why.into()),
-            Event::Response(..) | Event::Sol(_) => Err(Error::Malformed("a response too early")),
+            Event::Response(..) | Event::Sol(_) => {
+                Err(Malformed::new("a response too early").into())
+            }
         }
     }
 }

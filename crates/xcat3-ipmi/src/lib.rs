@@ -1,7 +1,7 @@
 //! IPMI v2.0 over LAN (RMCP+, "lanplus"): codec, sessions and an asynchronous client for many BMCs
 //! at once.
 //!
-//! [`Session`] is one session without any I/O. The formats of packets serve both sides, so that a
+//! [`command`] is what can be asked of a BMC, in types. [`Session`] is one session without any I/O. The formats of packets serve both sides, so that a
 //! simulated BMC is made of the same codec; that it is right is shown against other
 //! implementations (ipmitool, FreeIPMI, ipmi_sim) by the tests.
 //!
@@ -11,6 +11,7 @@
 mod ask;
 pub mod bmc;
 mod client;
+pub mod command;
 mod handshake;
 mod message;
 mod packet;

@@ -1,0 +1,43 @@
+//! What can be asked of a BMC, in types: a function a command, over anything that carries requests
+//! ([`Requester`](crate::Requester)), and a parser of what comes back that needs no session.
+//!
+//! What a BMC says is checked, never trusted: a record that is cut off, a length that lies or a
+//! checksum that is wrong is an [`Error`](crate::Error) that names it, and what would go on for ever
+//! ends.
+//!
+//! A command that has no function here can be sent as it is by
+//! [`Requester::request`](crate::Requester::request) or [`raw`].
+
+pub mod boot;
+pub mod chassis;
+pub mod device;
+
+mod malformed;
+#[cfg(test)]
+mod script;
+
+pub use malformed::Malformed;
+
+use crate::client::Error;
+use crate::message::Command;
+use crate::requester::Requester;
+use crate::wire::Short;
+
+/// Sends network function, command and data as they stand in `request`, as ipmitool's `raw` does.
+///
+/// # Errors
+/// `request` is shorter than two bytes, or the BMC refused it or does not answer.
+pub async fn raw(bmc: &mut impl Requester, request: &[u8]) -> Result<Vec<u8>, Error> {
+    match request {
+        [function, number, data @ ..] => {
+            let command = Command::new(*function, *number);
+            bmc.request(command, data).await
+        }
+        _ => Err(Malformed::new("a raw request needs a network function and a command").into()),
+    }
+}
+
+/// What an answer is called in a sentence when it ends too early.
+fn cut(what: &'static str) -> impl Fn(Short) -> Malformed {
+    move |Short| Malformed::new(format!("{what} is cut off"))
+}
