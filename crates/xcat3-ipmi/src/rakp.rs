@@ -19,12 +19,25 @@ impl Status {
     pub const NO_RESOURCES: Self = Self(0x01);
     /// The session number is not known to it.
     pub const UNKNOWN_SESSION: Self = Self(0x02);
+    /// The role is not valid.
+    pub const INVALID_ROLE: Self = Self(0x09);
+    /// The user may not have the privilege level.
+    pub const UNAUTHORIZED_ROLE: Self = Self(0x0a);
+    /// No session slot is free for this privilege level.
+    pub const NO_ROLE_RESOURCES: Self = Self(0x0b);
     /// No user has this name.
     pub const UNKNOWN_USER: Self = Self(0x0d);
     /// The code is wrong: the password is.
     pub const WRONG_CODE: Self = Self(0x0f);
     /// No cipher suite matches.
     pub const NO_SUITE: Self = Self(0x11);
+
+    /// Whether it is who logs in that is refused: the same again would be refused again, and many
+    /// BMCs lock an account after a few attempts.
+    #[must_use]
+    pub fn is_about_credentials(self) -> bool {
+        matches!(self.0, 0x09 | 0x0a | 0x0c..=0x0f)
+    }
 
     /// Whether another cipher suite may do.
     pub(crate) fn is_about_suite(self) -> bool {
@@ -38,12 +51,14 @@ impl fmt::Display for Status {
             0x01 => "all its session slots are taken",
             0x02 | 0x08 => "it does not know the session",
             0x03..=0x07 | 0x10 | 0x11 => "it does not offer the cipher suite",
-            0x09 => "the user's privilege is too low",
-            0x0a => "all session slots of this privilege are taken",
+            0x09 | 0x0a => "the user may not have the privilege level",
+            0x0b => "all its session slots of this privilege level are taken",
+            0x0c => "the user's name is too long for it",
             0x0d => "it has no such user",
-            0x0e | 0x0f => "the password is wrong",
-            0x12 => "it can't be reached now",
-            _ => "it refuses",
+            0x0e => "it does not accept the GUID",
+            0x0f => "the password is wrong",
+            0x12 => "it does not understand the request",
+            _ => "it does not say why",
         };
         write!(f, "{words} (status {:#04x})", self.0)
     }
@@ -98,8 +113,38 @@ pub(crate) struct Proof {
     pub(crate) code: Vec<u8>,
 }
 
-/// What a BMC answers, or that it refuses, with the tag of what it refuses.
-pub(crate) type Answer<T> = Result<T, (u8, Status)>;
+/// What a BMC answers, or that it refuses.
+pub(crate) type Answer<T> = Result<T, Refusal>;
+
+/// A message by which a BMC refuses one of a handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// Of what it refuses.
+    pub(crate) tag: u8,
+    pub(crate) status: Status,
+    /// 0 where the BMC does not tell: ipmi_sim ends after the status, others fill with zeros.
+    pub(crate) console_session: u32,
+}
+
+impl Refusal {
+    /// The refusal in a payload of a handshake, of which the first four bytes are alike in all.
+    pub(crate) fn read(payload: &[u8]) -> Option<Self> {
+        let [tag, status, rest @ ..] = payload else {
+            return None;
+        };
+        let number = rest.get(2..6).and_then(|bytes| bytes.try_into().ok());
+        (*status != Status::OK.0).then(|| Self {
+            tag: *tag,
+            status: Status(*status),
+            console_session: number.map_or(0, u32::from_le_bytes),
+        })
+    }
+
+    /// Whether it is of the handshake of this session and message.
+    pub(crate) fn is_for(&self, session: u32, tag: u8) -> bool {
+        self.tag == tag && [0, session].contains(&self.console_session)
+    }
+}
 
 impl OpenRequest {
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -140,15 +185,19 @@ impl OpenResponse {
     }
 
     fn read(bytes: &[u8]) -> Result<Answer<Self>, Short> {
-        let mut reader = Reader::new(bytes);
-        let [tag, status, privilege, _] = reader.array()?;
-        if status != Status::OK.0 {
-            return Ok(Err((tag, Status(status))));
+        if let Some(refusal) = Refusal::read(bytes) {
+            return Ok(Err(refusal));
         }
+        let mut reader = Reader::new(bytes);
+        let [tag, _, privilege, _] = reader.array()?;
         let (console_session, bmc_session) = (reader.u32()?, reader.u32()?);
         let chosen = CipherSuite::from_algorithms(read_algorithms(&mut reader)?);
         let Some(suite) = chosen else {
-            return Ok(Err((tag, Status::NO_SUITE)));
+            return Ok(Err(Refusal {
+                tag,
+                status: Status::NO_SUITE,
+                console_session,
+            }));
         };
         Ok(Ok(Self {
             tag,
@@ -206,11 +255,11 @@ impl Rakp2 {
     }
 
     fn read(bytes: &[u8]) -> Result<Answer<Self>, Short> {
-        let mut reader = Reader::new(bytes);
-        let [tag, status, _, _] = reader.array()?;
-        if status != Status::OK.0 {
-            return Ok(Err((tag, Status(status))));
+        if let Some(refusal) = Refusal::read(bytes) {
+            return Ok(Err(refusal));
         }
+        let mut reader = Reader::new(bytes);
+        let [tag, _, _, _] = reader.array()?;
         Ok(Ok(Self {
             tag,
             console_session: reader.u32()?,

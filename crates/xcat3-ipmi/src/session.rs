@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use crate::handshake::{Exchange, Secret, SessionKeys};
 use crate::message::{Command, Completion, NUMBERS, Request, Response};
 use crate::packet::{Dropped, Packet, PayloadType, plain, sealed};
-use crate::rakp::{NAME_ONLY, OpenRequest, OpenResponse, Proof, Rakp1, Rakp2, Status};
+use crate::rakp::{NAME_ONLY, OpenRequest, OpenResponse, Proof, Rakp1, Rakp2, Refusal, Status};
 use crate::suite::CipherSuite;
 use crate::window::Window;
 
@@ -84,18 +84,53 @@ pub enum Over {
     /// It was closed.
     #[error("the session was closed")]
     Closed,
-    /// Nothing came back.
+    /// Nothing came back, from the beginning.
     #[error("the BMC does not answer")]
     Silent,
+    /// The BMC began a handshake and then went silent.
+    #[error(
+        "the BMC answers but does not go on with the login: it may not know the user, or have no room"
+    )]
+    Ignored,
+    /// There was a session, and the BMC is silent to it: it restarted, forgot it, or is gone.
+    #[error("the BMC does not answer any more: the session is lost")]
+    Lost,
     /// The BMC refused the handshake.
     #[error("the BMC refused the session: {0}")]
     Refused(Status),
-    /// The BMC could not prove that it knows the password, or the BMC key is another one.
-    #[error("the BMC's proof is wrong: the password or the BMC key is not the one that it has")]
-    WrongProof,
+    /// The BMC proves that it knows another password.
+    #[error("the password is not the one that the BMC has")]
+    WrongPassword,
+    /// The password is right, but the session's keys differ.
+    #[error("the BMC key (K_G) is not the one that the BMC has")]
+    WrongKey,
     /// The BMC does not allow the privilege level.
     #[error("the BMC did not grant the privilege level: {0}")]
     Privilege(Completion),
+}
+
+impl Over {
+    /// Whether the BMC knows who logs in, but denies the privilege level: a lower one may do.
+    #[must_use]
+    pub fn is_about_privilege(self) -> bool {
+        match self {
+            Self::Refused(status) => {
+                [Status::INVALID_ROLE, Status::UNAUTHORIZED_ROLE].contains(&status)
+            }
+            Self::Privilege(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the BMC rejects who logs in. Trying the same again is useless, and locks accounts.
+    #[must_use]
+    pub fn is_about_credentials(self) -> bool {
+        match self {
+            Self::Refused(status) => status.is_about_credentials(),
+            Self::WrongPassword | Self::WrongKey | Self::Privilege(_) => true,
+            Self::Closed | Self::Silent | Self::Ignored | Self::Lost => false,
+        }
+    }
 }
 
 /// What a session has to tell.
@@ -120,7 +155,9 @@ pub struct Session {
     exchange: Exchange,
     keys: Option<SessionKeys>,
     stage: Stage,
+    /// Of the handshake message under way, and of the first by which this opening was tried.
     tag: u8,
+    first_tag: u8,
     request: u8,
     sequence: u32,
     seen: Window,
@@ -154,6 +191,8 @@ enum Sent {
     Request(Request),
 }
 
+/// How often a BMC that is silent is asked for the same cipher suite before another is tried.
+const SAME_SUITE: u32 = 2;
 /// How often a handshake begins again whose last message got lost.
 const RESTARTS: u32 = 2;
 
@@ -180,6 +219,7 @@ impl Session {
             role: credentials.privilege.number() | NAME_ONLY,
             user: credentials.user.clone(),
         };
+        let [tag, ..] = random();
         let mut session = Self {
             credentials,
             patience,
@@ -188,7 +228,8 @@ impl Session {
             exchange,
             keys: None,
             stage: Stage::Opening,
-            tag: 0,
+            tag,
+            first_tag: tag,
             request: 0,
             sequence: 0,
             seen: Window::default(),
@@ -276,16 +317,23 @@ impl Session {
             return;
         };
         if waiting.attempts < self.patience.attempts {
+            if self.stage == Stage::Opening && waiting.attempts >= SAME_SUITE && self.turn_suites()
+            {
+                return self.resend_open(&waiting, now);
+            }
             let patience = waiting.patience + waiting.patience / 2;
             self.send(waiting.what, patience, waiting.attempts + 1, now);
         } else if matches!(self.stage, Stage::Proving | Stage::Raising) && self.restarts > 0 {
             // The BMC may have taken our proof and lost its own, and takes none a second time.
             self.restarts -= 1;
             self.open(now);
-        } else if self.stage == Stage::Closing {
-            self.end(Over::Closed);
         } else {
-            self.end(Over::Silent);
+            self.end(match self.stage {
+                Stage::Closing | Stage::Over => Over::Closed,
+                Stage::Opening => Over::Silent,
+                Stage::Naming | Stage::Proving | Stage::Raising => Over::Ignored,
+                Stage::Ready => Over::Lost,
+            });
         }
     }
 
@@ -295,14 +343,44 @@ impl Session {
         self.sequence = 0;
         self.seen = Window::default();
         self.tag = self.tag.wrapping_add(1);
+        self.first_tag = self.tag;
         self.exchange.console_random = (self.random)();
+        let packet = self.open_request();
+        self.send(Sent::Handshake(packet), self.patience.first, 1, now);
+    }
+
+    fn open_request(&self) -> Vec<u8> {
         let request = OpenRequest {
             tag: self.tag,
             privilege: self.credentials.privilege.number(),
             console_session: self.exchange.console_session,
             algorithms: self.exchange.suite.algorithms(),
         };
-        self.shake(PayloadType::OpenRequest, &request.encode(), now);
+        plain(PayloadType::OpenRequest, &request.encode())
+    }
+
+    /// Takes the next suite for another attempt, where there is another: some BMCs say nothing to a
+    /// suite that they don't have.
+    fn turn_suites(&mut self) -> bool {
+        self.suites.rotate_left(1);
+        let next = self.suites.front().copied();
+        let is_other = next.is_some_and(|next| next != self.exchange.suite);
+        self.exchange.suite = next.unwrap_or(self.exchange.suite);
+        is_other
+    }
+
+    fn resend_open(&mut self, waiting: &Waiting, now: Instant) {
+        self.tag = self.tag.wrapping_add(1);
+        let packet = self.open_request();
+        let patience = waiting.patience + waiting.patience / 2;
+        self.send(Sent::Handshake(packet), patience, waiting.attempts + 1, now);
+    }
+
+    /// Whether a response is to one of the requests by which this opening was tried.
+    fn is_opened_by(&self, response: &OpenResponse) -> bool {
+        let sent = self.tag.wrapping_sub(self.first_tag);
+        let answered = response.tag.wrapping_sub(self.first_tag);
+        answered <= sent && response.console_session == self.exchange.console_session
     }
 
     fn opened(&mut self, payload: &[u8], now: Instant) {
@@ -311,12 +389,13 @@ impl Session {
         }
         let number = self.exchange.console_session;
         match OpenResponse::decode(payload) {
-            Some(Ok(response))
-                if response.tag == self.tag && response.console_session == number =>
-            {
-                if response.suite != self.exchange.suite {
+            Some(Ok(response)) if self.is_opened_by(&response) => {
+                if !self.suites.contains(&response.suite) {
                     return self.refused(Status::NO_SUITE, now);
                 }
+                // Some BMCs (pyghmi's, for one) choose another than they were asked for.
+                self.exchange.suite = response.suite;
+                self.tag = response.tag;
                 self.exchange.bmc_session = response.bmc_session;
                 self.stage = Stage::Naming;
                 let request = Rakp1 {
@@ -328,7 +407,9 @@ impl Session {
                 };
                 self.shake(PayloadType::Rakp1, &request.encode(), now);
             }
-            Some(Err((tag, status))) if tag == self.tag => self.refused(status, now),
+            Some(Err(refusal)) if refusal.is_for(number, self.tag) => {
+                self.refused(refusal.status, now);
+            }
             _ => {}
         }
     }
@@ -344,7 +425,7 @@ impl Session {
                 self.exchange.guid = answer.guid;
                 let password = &self.credentials.password;
                 if !self.exchange.bmc_code(password).is(&answer.code) {
-                    return self.end(Over::WrongProof);
+                    return self.end(Over::WrongPassword);
                 }
                 let key = self.credentials.bmc_key.as_ref().unwrap_or(password);
                 self.keys = Some(self.exchange.keys(key));
@@ -358,7 +439,9 @@ impl Session {
                 };
                 self.shake(PayloadType::Rakp3, &proof.encode(), now);
             }
-            Some(Err((tag, status))) if tag == self.tag => self.refused(status, now),
+            Some(Err(refusal)) if refusal.is_for(number, self.tag) => {
+                self.refused(refusal.status, now);
+            }
             _ => {}
         }
     }
@@ -367,17 +450,19 @@ impl Session {
         let Some(keys) = self.keys.as_ref().filter(|_| self.stage == Stage::Proving) else {
             return;
         };
-        let Some(proof) = Proof::decode(payload).filter(|proof| proof.tag == self.tag) else {
+        let number = self.exchange.console_session;
+        if let Some(refusal) = Refusal::read(payload) {
+            if refusal.is_for(number, self.tag) {
+                self.refused(refusal.status, now);
+            }
+            return;
+        }
+        let is_ours = |proof: &Proof| proof.tag == self.tag && proof.session == number;
+        let Some(proof) = Proof::decode(payload).filter(is_ours) else {
             return;
         };
-        if proof.status != Status::OK {
-            return self.refused(proof.status, now);
-        }
-        if proof.session != self.exchange.console_session {
-            return;
-        }
         if !self.exchange.final_code(keys).is(&proof.code) {
-            return self.end(Over::WrongProof);
+            return self.end(Over::WrongKey);
         }
         self.waiting = None;
         self.stage = Stage::Raising;

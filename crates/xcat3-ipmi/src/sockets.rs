@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::net::UdpSocket;
@@ -14,6 +14,7 @@ use tokio::task::AbortHandle;
 use crate::message::{NUMBERS, Response};
 use crate::packet::{Packet, PayloadType};
 use crate::presession;
+use crate::rakp::Refusal;
 
 /// The port of RMCP.
 pub const PORT: u16 = 623;
@@ -45,8 +46,7 @@ impl Drop for Shared {
 
 pub(crate) struct Socket {
     udp: UdpSocket,
-    sessions: Mutex<HashMap<u32, Entry>>,
-    next: AtomicU32,
+    sessions: Mutex<Sessions>,
     asked: Mutex<HashMap<(SocketAddr, u8), mpsc::Sender<Response>>>,
     next_question: AtomicU8,
 }
@@ -55,6 +55,14 @@ pub(crate) struct Socket {
 pub(crate) struct Asking {
     socket: Arc<Socket>,
     key: (SocketAddr, u8),
+}
+
+/// Who waits for datagrams.
+#[derive(Default)]
+struct Sessions {
+    by_number: HashMap<u32, Entry>,
+    /// The newest session with each BMC: some refuse a handshake without naming it.
+    newest: HashMap<(IpAddr, u16), u32>,
 }
 
 struct Entry {
@@ -94,8 +102,7 @@ impl Socket {
         socket.bind(&SocketAddr::from((any, 0)).into())?;
         let socket = Arc::new(Self {
             udp: UdpSocket::from_std(socket.into())?,
-            sessions: Mutex::new(HashMap::new()),
-            next: AtomicU32::new(rand::random()),
+            sessions: Mutex::default(),
             asked: Mutex::new(HashMap::new()),
             next_question: AtomicU8::new(0),
         });
@@ -112,22 +119,30 @@ impl Socket {
         let (sender, datagrams) = mpsc::channel(WAITING);
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            let number = self.next.fetch_add(1, Ordering::Relaxed);
-            if number == 0 || sessions.contains_key(&number) {
+            // Hard to guess: what a handshake carries is not authenticated.
+            let number = rand::random();
+            if number == 0 || sessions.by_number.contains_key(&number) {
                 continue;
             }
             let entry = Entry {
                 address,
                 datagrams: sender,
             };
-            sessions.insert(number, entry);
+            sessions.by_number.insert(number, entry);
+            sessions.newest.insert(endpoint(address), number);
             return (number, datagrams);
         }
     }
 
     pub(crate) fn forget(&self, number: u32) {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.remove(&number);
+        let Some(entry) = sessions.by_number.remove(&number) else {
+            return;
+        };
+        let endpoint = endpoint(entry.address);
+        if sessions.newest.get(&endpoint) == Some(&number) {
+            sessions.newest.remove(&endpoint);
+        }
     }
 
     /// A number for a question outside sessions to `address`, and where answers come out.
@@ -159,19 +174,29 @@ impl Socket {
         if presession::is_version_1(datagram) {
             return self.route_answer(datagram, from);
         }
-        let Some(number) = Packet::parse(datagram)
+        let Some(addressee) = Packet::parse(datagram)
             .ok()
-            .and_then(|packet| console_session(&packet))
+            .and_then(|packet| addressee(&packet))
         else {
             return;
         };
         let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = sessions.get(&number).filter(|entry| entry.address == from);
+        let number = match addressee {
+            Addressee::Session(number) => Some(number),
+            Addressee::Newest => sessions.newest.get(&endpoint(from)).copied(),
+        };
+        let entry = number.and_then(|number| sessions.by_number.get(&number));
+        let entry = entry.filter(|entry| endpoint(entry.address) == endpoint(from));
         if let Some(entry) = entry {
             // Full: the session is flooded, and what it lacks is sent again.
             let _ = entry.datagrams.try_send(datagram.to_vec());
         }
     }
+}
+
+/// What of an address tells BMCs apart: what else belongs to one of IPv6 is not the same both ways.
+fn endpoint(address: SocketAddr) -> (IpAddr, u16) {
+    (address.ip(), address.port())
 }
 
 impl Asking {
@@ -196,15 +221,29 @@ impl Drop for Asking {
     }
 }
 
-/// The number by which the console side knows the session of a packet. Those of a handshake have it
-/// in their payload, after tag, status and two more bytes (13.18, 13.21, 13.23).
-fn console_session(packet: &Packet<'_>) -> Option<u32> {
+/// Whom a packet is for.
+enum Addressee {
+    /// The session of this number.
+    Session(u32),
+    /// A session with the BMC that it comes from: it refuses a handshake and does not say which.
+    Newest,
+}
+
+/// Packets of a handshake have the number of the session in their payload, after tag, status and two
+/// more bytes (13.18, 13.21, 13.23).
+fn addressee(packet: &Packet<'_>) -> Option<Addressee> {
     match packet.payload_type {
         PayloadType::OpenResponse | PayloadType::Rakp2 | PayloadType::Rakp4 => {
             let payload = packet.plain().ok()?;
-            Some(u32::from_le_bytes(payload.get(4..8)?.try_into().ok()?))
+            if let Some(refusal) = Refusal::read(payload)
+                && refusal.console_session == 0
+            {
+                return Some(Addressee::Newest);
+            }
+            let number = payload.get(4..8)?.try_into().ok()?;
+            Some(Addressee::Session(u32::from_le_bytes(number)))
         }
-        _ => Some(packet.session),
+        _ => Some(Addressee::Session(packet.session)),
     }
 }
 

@@ -42,9 +42,9 @@ fn whoever_is_not_let_in_is_told_why() {
     keyed.bmc_key = Some(secret("key"));
     let cases = [
         (stranger, setup(), Over::Refused(Status::UNKNOWN_USER)),
-        (forgetful, setup(), Over::WrongProof),
+        (forgetful, setup(), Over::WrongPassword),
         (credentials(), full, Over::Refused(Status::NO_RESOURCES)),
-        (credentials(), keyed, Over::WrongProof),
+        (credentials(), keyed, Over::WrongKey),
     ];
     for (credentials, setup, why) in cases {
         let mut line = Line::new(credentials, setup, good());
@@ -126,11 +126,11 @@ fn a_bmc_that_says_nothing_is_given_up() {
 }
 
 #[test]
-fn a_bmc_that_restarts_is_silent_to_the_old_session() {
+fn a_session_is_lost_with_a_bmc_that_restarts() {
     let mut line = Line::new(credentials(), setup(), good());
     assert!(matches!(line.event(), Event::Ready(_)));
     line.bmc.forget();
-    assert_eq!(line.ask(STATUS, &[]), Event::Over(Over::Silent));
+    assert_eq!(line.ask(STATUS, &[]), Event::Over(Over::Lost));
 }
 
 #[test]

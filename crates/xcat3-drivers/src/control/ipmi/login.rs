@@ -19,12 +19,6 @@ const PRIVILEGES: [Privilege; 3] = [
 ];
 /// Exchanges of a login: open, RAKP 1 and 3, privilege level.
 const EXCHANGES: u32 = 4;
-/// No session slot of this privilege is free (table 13-15).
-const NO_ROLE_RESOURCES: Status = Status(0x0a);
-/// The user may not have this privilege level (table 13-15).
-const UNAUTHORIZED_ROLE: Status = Status(0x09);
-/// The integrity check value of RAKP 3 is wrong (table 13-15).
-const WRONG_CHECK: Status = Status(0x0e);
 
 /// What a node says of its BMC that only IPMI knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -130,10 +124,7 @@ fn credentials(bmc: &Bmc<Options>, privilege: Privilege) -> Result<Credentials, 
 }
 
 fn is_about_privilege(error: &Error) -> bool {
-    let Error::Over(over) = error else {
-        return false;
-    };
-    matches!(over, Over::Privilege(_) | Over::Refused(UNAUTHORIZED_ROLE))
+    matches!(error, Error::Over(over) if over.is_about_privilege())
 }
 
 /// What it means that no session could be opened.
@@ -142,16 +133,15 @@ fn failure(error: Error) -> Failure {
         return exchange::failure(error);
     };
     match over {
-        Over::WrongProof
-        | Over::Refused(Status::UNKNOWN_USER | Status::WRONG_CODE | WRONG_CHECK) => {
-            Failure::rejected(error)
-        }
-        Over::Refused(Status::NO_RESOURCES | NO_ROLE_RESOURCES | Status::UNKNOWN_SESSION) => {
-            Failure::busy(error)
-        }
-        Over::Silent => Failure::silent(error),
-        Over::Refused(_) | Over::Privilege(_) => Failure::refused(error),
-        Over::Closed => Failure::lost(error),
+        // The password is right; what its user may not do is another matter.
+        over if over.is_about_privilege() => Failure::refused(error),
+        over if over.is_about_credentials() => Failure::rejected(error),
+        Over::Refused(
+            Status::NO_RESOURCES | Status::NO_ROLE_RESOURCES | Status::UNKNOWN_SESSION,
+        ) => Failure::busy(error),
+        Over::Silent | Over::Ignored => Failure::silent(error),
+        Over::Closed | Over::Lost => Failure::lost(error),
+        _ => Failure::refused(error),
     }
 }
 

@@ -21,7 +21,9 @@ const SOFT: u8 = 5;
 /// Whether the machine is on.
 pub async fn ask(bmc: &mut impl Requester) -> Result<bool, Error> {
     let answer = bmc.request(STATUS, &[]).await?;
-    let state = answer.first().ok_or(Error::Malformed("no power state"))?;
+    let state = answer
+        .first()
+        .ok_or(Error::Malformed("no power state".into()))?;
     Ok(state & 1 == 1)
 }
 
