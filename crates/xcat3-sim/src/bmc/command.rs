@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::redfish::machine::Machines;
+use super::machine::Machines;
 use super::redfish::{self, serve_redfish};
 use crate::report::say;
 

@@ -1,5 +1,9 @@
 //! Simulated BMCs: machines that hold what a BMC tells and sets, and the faces by which it is asked.
 
 pub mod command;
+pub mod machine;
 mod openbmc;
 pub mod redfish;
+
+pub use machine::Machines;
+pub use redfish::serve_redfish;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::bmc::machine::{Machine, Sensor, SensorKind, Severity};
 use crate::bmc::redfish::face::Face;
 use crate::bmc::redfish::hardware;
-use crate::bmc::redfish::machine::{Machine, Sensor};
 use crate::bmc::redfish::words;
 
 /// Objects by path.
@@ -77,7 +77,7 @@ fn state(objects: &mut Objects, machine: &Machine) {
 
 fn boot(objects: &mut Objects, machine: &Machine) {
     let set = words::override_of(machine);
-    let (mode, source) = words_of(&set.target);
+    let (mode, source) = words_of(set.target);
     let once = set.enabled == "Once";
     let properties = |holds: bool| {
         let (mode, source) = if holds {
@@ -181,10 +181,10 @@ fn inventory(objects: &mut Objects, machine: &Machine) {
 
 fn add_sensor(objects: &mut Objects, sensor: &Sensor) {
     let (folder, unit) = match sensor.kind {
-        "Temperature" => ("temperature", "DegreesC"),
-        "Rotational" => ("fan_tach", "RPMS"),
-        "Voltage" => ("voltage", "Volts"),
-        _ => ("power", "Watts"),
+        SensorKind::Temperature => ("temperature", "DegreesC"),
+        SensorKind::Fan => ("fan_tach", "RPMS"),
+        SensorKind::Voltage => ("voltage", "Volts"),
+        SensorKind::Power => ("power", "Watts"),
     };
     // Thousandths, as old OpenBMC has them, but for what turns.
     let scale: i32 = if folder == "fan_tach" { 0 } else { -3 };
@@ -212,9 +212,9 @@ fn logging(objects: &mut Objects, machine: &Machine) {
     add(objects, "/logging", json!({}));
     for event in &machine.events {
         let level = match event.severity {
-            "Critical" => "Critical",
-            "Warning" => "Warning",
-            _ => "Informational",
+            Severity::Critical => "Critical",
+            Severity::Warning => "Warning",
+            Severity::Ok => "Informational",
         };
         add(
             objects,

@@ -123,7 +123,7 @@ fn set_boot(face: &Face, index: usize, name: &str, data: &Value, once: bool) -> 
     };
     let set = Override {
         enabled,
-        target: target.to_owned(),
+        target,
         ..held
     };
     words::set_override(&mut machine, &set);

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::face::{Ask, Face};
 use super::flavour::{Habits, SensorsAt};
-use super::machine::{Machine, Sensor};
 use super::resources::{add, collection, head, here, link};
 use super::systems::{led, led_set};
+use crate::bmc::machine::{Machine, Sensor, SensorKind};
 
 /// The chassis' resources; `parts` are those of the path behind its id.
 pub(super) fn answer(face: &Arc<Face>, index: usize, ask: &Ask<'_>, parts: &[&str]) -> Answer {
@@ -130,16 +130,16 @@ fn health(sensor: &Sensor) -> &'static str {
 
 fn sensor(sensor: &Sensor, path: &str) -> Value {
     let mut document = head(path, "#Sensor.v1_2_0.Sensor", &id(sensor), sensor.name);
-    let units = match sensor.kind {
-        "Temperature" => "Cel",
-        "Rotational" => "RPM",
-        "Voltage" => "V",
-        _ => "W",
+    let (kind, units) = match sensor.kind {
+        SensorKind::Temperature => ("Temperature", "Cel"),
+        SensorKind::Fan => ("Rotational", "RPM"),
+        SensorKind::Voltage => ("Voltage", "V"),
+        SensorKind::Power => ("Power", "W"),
     };
     add(
         &mut document,
         json!({
-            "ReadingType": sensor.kind,
+            "ReadingType": kind,
             "Reading": sensor.value,
             "ReadingUnits": units,
             "Status": {"State": "Enabled", "Health": health(sensor)},
@@ -153,7 +153,13 @@ fn sensor(sensor: &Sensor, path: &str) -> Value {
 }
 
 /// The sensors of a kind as members of an array of the old style.
-fn members(machine: &Machine, path: &str, array: &str, kind: &str, reading: &str) -> Vec<Value> {
+fn members(
+    machine: &Machine,
+    path: &str,
+    array: &str,
+    kind: SensorKind,
+    reading: &str,
+) -> Vec<Value> {
     let sensors = machine.sensors.iter().filter(|sensor| sensor.kind == kind);
     let member = |(number, sensor): (usize, &Sensor)| {
         let mut member = json!({
@@ -180,8 +186,8 @@ fn thermal(machine: &Machine, path: &str) -> Value {
     add(
         &mut document,
         json!({
-            "Temperatures": members(machine, path, "Temperatures", "Temperature", celsius),
-            "Fans": members(machine, path, "Fans", "Rotational", "Reading"),
+            "Temperatures": members(machine, path, "Temperatures", SensorKind::Temperature, celsius),
+            "Fans": members(machine, path, "Fans", SensorKind::Fan, "Reading"),
         }),
     );
     document
@@ -193,8 +199,8 @@ fn power(machine: &Machine, path: &str) -> Value {
     add(
         &mut document,
         json!({
-            "PowerControl": members(machine, path, "PowerControl", "Power", watts),
-            "Voltages": members(machine, path, "Voltages", "Voltage", "ReadingVolts"),
+            "PowerControl": members(machine, path, "PowerControl", SensorKind::Power, watts),
+            "Voltages": members(machine, path, "Voltages", SensorKind::Voltage, "ReadingVolts"),
         }),
     );
     document
@@ -206,7 +212,7 @@ fn thermal_metrics(machine: &Machine, path: &str) -> Value {
     let chassis = path.split("/ThermalSubsystem").next().unwrap_or_default();
     let warm = machine.sensors.iter();
     let warm = warm
-        .filter(|sensor| sensor.kind == "Temperature")
+        .filter(|sensor| sensor.kind == SensorKind::Temperature)
         .map(|sensor| {
             json!({
                 "DeviceName": sensor.name,

@@ -13,11 +13,11 @@ use sha2::{Digest, Sha256};
 use super::answer::Answer;
 use super::certificates::Certificates;
 use super::flavour::Habits;
-use super::machine::{Machine, Machines};
 use super::sessions::{Proof, Refusal, Sessions};
 use super::tasks::Tasks;
 use super::{Interfaces, Options};
 use super::{resources, root};
+use crate::bmc::machine::{Machine, Machines};
 use crate::bmc::openbmc;
 
 /// A request.

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::face::{Ask, Face};
-use super::machine::Event;
 use super::resources::{add, collection, head, here, link, paged};
-use super::words::rfc3339;
+use super::words::{rfc3339, severity};
+use crate::bmc::machine::Event;
 
 /// The log services; `parts` are those of the path behind `LogServices`.
 pub(super) fn answer(
@@ -87,7 +87,7 @@ fn entry(path: &str, event: &Event) -> Value {
         &mut document,
         json!({
             "EntryType": "SEL",
-            "Severity": event.severity,
+            "Severity": severity(event.severity),
             "Created": rfc3339(event.time),
             "SensorType": event.source,
             "Message": event.message,

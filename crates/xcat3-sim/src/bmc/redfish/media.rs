@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::face::{Ask, Face};
 use super::flavour::{Habits, MediaAt};
-use super::machine::Slot;
 use super::resources::{add, collection, head, here, text};
 use super::tasks;
+use crate::bmc::machine::Slot;
 
 /// The virtual media; `parts` are those of the path behind `VirtualMedia`.
 pub(super) fn answer(

@@ -23,7 +23,6 @@ mod flavour;
 pub(crate) mod hardware;
 mod listener;
 mod logs;
-pub mod machine;
 mod managers;
 mod media;
 mod payload;
@@ -42,8 +41,8 @@ pub use flavour::{Flavour, Flavours, Habits};
 pub use listener::allow_many_connections;
 pub use sessions::Access;
 
+use crate::bmc::machine::Machines;
 use face::Face;
-use machine::Machines;
 
 /// What a BMC's HTTP server offers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

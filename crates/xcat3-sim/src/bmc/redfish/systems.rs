@@ -238,14 +238,14 @@ fn set_boot(face: &Face, index: usize, boot: &Value, habits: &Habits) -> Answer 
     let mut machine = face.machine(index);
     let mut set = words::override_of(&machine);
     if let Some(target) = boot.get("BootSourceOverrideTarget") {
-        let target_name = target.as_str().unwrap_or_default();
-        if !habits.targets.contains(&target_name) || !words::is_target(target_name) {
+        let wanted = target.as_str().unwrap_or_default();
+        let Some(known) = habits.targets.iter().find(|known| **known == wanted) else {
             return Answer::bad_value("BootSourceOverrideTarget", target);
-        }
+        };
         if habits.mode_demanded && text(boot, "BootSourceOverrideMode").is_none() {
             return Answer::missing("BootSourceOverrideMode");
         }
-        set.target = target_name.to_owned();
+        set.target = known;
         if boot.get("BootSourceOverrideEnabled").is_none() && set.enabled == "Disabled" {
             set.enabled = "Once";
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::machine::{self, BootOverride, Machine};
+use crate::bmc::machine::{self, BootOverride, BootTarget, Machine, Severity};
 
 /// The version of the BMC's firmware.
 pub(crate) const BMC_FIRMWARE: &str = "2.71.0";
@@ -18,50 +18,57 @@ pub(crate) fn factory_bios() -> BTreeMap<String, Value> {
 #[derive(Clone, Debug)]
 pub(crate) struct Override {
     pub(crate) enabled: &'static str,
-    pub(crate) target: String,
+    pub(crate) target: &'static str,
     pub(crate) mode: &'static str,
     pub(crate) uri: Option<String>,
 }
 
+const TARGETS: [(&str, BootTarget); 8] = [
+    ("Pxe", BootTarget::Net),
+    ("Hdd", BootTarget::Disk),
+    ("Cd", BootTarget::Cdrom),
+    ("BiosSetup", BootTarget::Setup),
+    ("UefiHttp", BootTarget::Http),
+    ("Usb", BootTarget::Usb),
+    ("Diags", BootTarget::Diagnostics),
+    ("UefiShell", BootTarget::Shell),
+];
+
 /// What the machine holds.
 pub(crate) fn override_of(machine: &Machine) -> Override {
     let uri = machine.http_boot.clone();
-    match &machine.boot {
-        Some(boot) => Override {
-            enabled: if boot.persistent {
-                "Continuous"
-            } else {
-                "Once"
-            },
-            target: boot.target.clone(),
-            mode: if boot.uefi { "UEFI" } else { "Legacy" },
-            uri,
-        },
-        None => Override {
+    let Some(boot) = machine.boot else {
+        return Override {
             enabled: "Disabled",
-            target: "None".to_owned(),
+            target: "None",
             mode: "UEFI",
             uri,
+        };
+    };
+    let word = TARGETS.iter().find(|(_, target)| *target == boot.target);
+    Override {
+        enabled: if boot.persistent {
+            "Continuous"
+        } else {
+            "Once"
         },
+        target: word.map_or("None", |(word, _)| word),
+        mode: if boot.uefi { "UEFI" } else { "Legacy" },
+        uri,
     }
-}
-
-/// Whether the machine can be told to boot it.
-pub(crate) fn is_target(target: &str) -> bool {
-    matches!(
-        target,
-        "None" | "Pxe" | "Hdd" | "Cd" | "BiosSetup" | "UefiHttp"
-    )
 }
 
 /// Sets what the machine boots.
 pub(crate) fn set_override(machine: &mut Machine, set: &Override) {
     machine.http_boot.clone_from(&set.uri);
-    machine.boot = (set.enabled != "Disabled" && set.target != "None").then(|| BootOverride {
-        target: set.target.clone(),
-        persistent: set.enabled == "Continuous",
-        uefi: set.mode == "UEFI",
-    });
+    let target = TARGETS.iter().find(|(word, _)| *word == set.target);
+    machine.boot = target
+        .filter(|_| set.enabled != "Disabled")
+        .map(|(_, target)| BootOverride {
+            target: *target,
+            persistent: set.enabled == "Continuous",
+            uefi: set.mode == "UEFI",
+        });
 }
 
 /// Whether the reset makes sense as the machine is.
@@ -82,24 +89,20 @@ pub(crate) fn may_reset(machine: &Machine, kind: &str) -> Result<(), &'static st
 /// Carries a reset out.
 pub(crate) fn reset(machine: &mut Machine, kind: &str) {
     match kind {
-        "On" | "ForceOn" => {
-            if !machine.power {
-                booted(machine);
-            }
-        }
-        "ForceOff" | "GracefulShutdown" => machine.power = false,
-        "PushPowerButton" if machine.power => machine.power = false,
+        "On" | "ForceOn" => machine.turn_on(),
+        "ForceOff" | "GracefulShutdown" => machine.turn_off(),
+        "PushPowerButton" if machine.power => machine.turn_off(),
         "Nmi" => {}
-        _ => booted(machine),
+        _ => machine.restart(),
     }
 }
 
-fn booted(machine: &mut Machine) {
-    machine.power = true;
-    let pending = std::mem::take(&mut machine.bios_pending);
-    machine.bios.extend(pending);
-    if machine.boot.as_ref().is_some_and(|boot| !boot.persistent) {
-        machine.boot = None;
+/// How bad an event is.
+pub(crate) const fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Ok => "OK",
+        Severity::Warning => "Warning",
+        Severity::Critical => "Critical",
     }
 }
 

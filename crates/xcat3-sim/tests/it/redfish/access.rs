@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use xcat3_sim::bmc::machine::Severity;
 use xcat3_sim::bmc::redfish::{Access, Flavour, Options, Signed};
 
 use super::plant::Plant;
@@ -152,7 +153,7 @@ fn a_long_log_comes_in_pages() {
     );
     for number in 0..30 {
         let mut machine = plant.machines.machine(0);
-        machine.event("Warning", "test", &format!("event {number}"));
+        machine.event(Severity::Warning, "test", &format!("event {number}"));
     }
     let mut next = Some("/redfish/v1/Systems/1/LogServices/SEL/Entries".to_owned());
     let (mut seen, mut pages) = (HashSet::new(), 0);

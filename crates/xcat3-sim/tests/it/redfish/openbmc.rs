@@ -1,6 +1,7 @@
 //! The REST that OpenBMC had before Redfish, by curl.
 
 use serde_json::{Value, json};
+use xcat3_sim::bmc::machine::BootTarget;
 use xcat3_sim::bmc::redfish::{Interfaces, Options};
 
 use super::plant::Plant;
@@ -89,7 +90,7 @@ fn boot_settings_are_lasting_or_of_the_next_boot() {
     let lasting = "/control/host0/boot/attr/BootSource";
     assert_eq!(set(&plant, lasting, &source("Disk")), 200);
     let held = plant.held(0).boot.unwrap();
-    assert_eq!((held.target.as_str(), held.persistent), ("Hdd", true));
+    assert_eq!((held.target, held.persistent), (BootTarget::Disk, true));
     let once = "/control/host0/boot/one_time";
     assert_eq!(
         set(
@@ -100,12 +101,12 @@ fn boot_settings_are_lasting_or_of_the_next_boot() {
         200
     );
     let held = plant.held(0).boot.unwrap();
-    assert_eq!((held.target.as_str(), held.persistent), ("Pxe", false));
+    assert_eq!((held.target, held.persistent), (BootTarget::Net, false));
     assert_eq!(get(&plant, once)["BootSource"], source("Network"));
     assert_eq!(get(&plant, once)["Enabled"], true);
     let setup = json!("xyz.openbmc_project.Control.Boot.Mode.Modes.Setup");
     assert_eq!(set(&plant, &format!("{once}/attr/BootMode"), &setup), 200);
-    assert_eq!(plant.held(0).boot.unwrap().target, "BiosSetup");
+    assert_eq!(plant.held(0).boot.unwrap().target, BootTarget::Setup);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use xcat3_sim::bmc::redfish::machine::{Machine, Machines};
+use xcat3_sim::bmc::machine::{Machine, Machines};
 use xcat3_sim::bmc::redfish::{Options, Redfish, serve_redfish};
 
 const BASE: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 250);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
+use xcat3_sim::bmc::machine::{BootTarget, SensorKind};
 use xcat3_sim::bmc::redfish::{Flavour, Options};
 
 use super::plant::Plant;
@@ -89,14 +90,14 @@ fn power_and_boot_device_are_what_sushy_says() {
             flavour.habits().resets.len(),
             "{named}"
         );
-        for (target, enabled, mode) in [
-            ("Pxe", "Continuous", "UEFI"),
-            ("Hdd", "Once", "Legacy"),
-            ("BiosSetup", "Once", "UEFI"),
+        for (target, meant, enabled, mode) in [
+            ("Pxe", BootTarget::Net, "Continuous", "UEFI"),
+            ("Hdd", BootTarget::Disk, "Once", "Legacy"),
+            ("BiosSetup", BootTarget::Setup, "Once", "UEFI"),
         ] {
             sushy.ask(&json!(["boot", target, enabled, mode]));
             let held = plant.held(0).boot.unwrap();
-            assert_eq!(held.target, target, "{named}");
+            assert_eq!(held.target, meant, "{named}");
             assert_eq!(held.persistent, enabled == "Continuous", "{named}");
             assert_eq!(held.uefi, mode == "UEFI", "{named}");
             let state = sushy.ask(&json!(["state"]));
@@ -176,8 +177,8 @@ fn hardware_and_sensors_are_what_sushy_reads() {
     let sensors = sushy.ask(&json!(["sensors"]));
     for sensor in &held.sensors {
         let read = match sensor.kind {
-            "Temperature" => &sensors["temperatures"][sensor.name],
-            "Rotational" => &sensors["fans"][sensor.name],
+            SensorKind::Temperature => &sensors["temperatures"][sensor.name],
+            SensorKind::Fan => &sensors["fans"][sensor.name],
             _ => continue,
         };
         assert_eq!(read.as_f64(), Some(sensor.value), "{}", sensor.name);

@@ -1,4 +1,5 @@
-//! The machines as the Redfish face needs them.
+//! The simulated machines: what a BMC knows and can set, whatever it is asked by. Made from their number,
+//! so that the same number is the same machine in every run.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -7,15 +8,49 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-/// What the next boots take instead of the usual order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a machine can be told to boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BootTarget {
+    /// The network, by PXE.
+    Net,
+    /// The disk.
+    Disk,
+    /// A CD, real or virtual.
+    Cdrom,
+    /// The firmware's setup.
+    Setup,
+    /// The network, by UEFI HTTP boot.
+    Http,
+    /// A USB stick.
+    Usb,
+    /// The vendor's diagnostics.
+    Diagnostics,
+    /// The UEFI shell.
+    Shell,
+}
+
+/// What is booted instead of the usual order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BootOverride {
-    /// `Pxe`, `Hdd`, `Cd`, `BiosSetup`, `UefiHttp` and so on.
-    pub target: String,
+    /// What is booted.
+    pub target: BootTarget,
     /// Whether it stays after the next boot.
     pub persistent: bool,
     /// Whether by UEFI.
     pub uefi: bool,
+}
+
+/// What a sensor measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SensorKind {
+    /// Degrees Celsius.
+    Temperature,
+    /// Revolutions a minute.
+    Fan,
+    /// Volts.
+    Voltage,
+    /// Watts.
+    Power,
 }
 
 /// A sensor and what it says.
@@ -23,12 +58,23 @@ pub struct BootOverride {
 pub struct Sensor {
     /// Its name.
     pub name: &'static str,
-    /// `Temperature`, `Rotational`, `Voltage` or `Power`.
-    pub kind: &'static str,
-    /// What it measures now.
+    /// What it measures.
+    pub kind: SensorKind,
+    /// What it measures now, in the unit of its kind.
     pub value: f64,
     /// Above it something is wrong.
     pub upper: Option<f64>,
+}
+
+/// How bad an event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// Nothing is wrong.
+    Ok,
+    /// Something should be looked at.
+    Warning,
+    /// Something is broken.
+    Critical,
 }
 
 /// An event of the log.
@@ -38,8 +84,8 @@ pub struct Event {
     pub id: u32,
     /// When, as seconds since 1970.
     pub time: u64,
-    /// `OK`, `Warning` or `Critical`.
-    pub severity: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
     /// Which sensor or part.
     pub source: String,
     /// What happened.
@@ -103,8 +149,31 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// Turns it on; one that is on stays as it is.
+    pub fn turn_on(&mut self) {
+        if !self.power {
+            self.restart();
+        }
+    }
+
+    /// Turns it off.
+    pub const fn turn_off(&mut self) {
+        self.power = false;
+    }
+
+    /// Boots it, from off or from on: what was to hold once is used up, BIOS attributes that were pending
+    /// hold.
+    pub fn restart(&mut self) {
+        self.power = true;
+        let pending = std::mem::take(&mut self.bios_pending);
+        self.bios.extend(pending);
+        if self.boot.is_some_and(|boot| !boot.persistent) {
+            self.boot = None;
+        }
+    }
+
     /// Notes an event.
-    pub fn event(&mut self, severity: &'static str, source: &str, message: &str) {
+    pub fn event(&mut self, severity: Severity, source: &str, message: &str) {
         let time = SystemTime::now().duration_since(UNIX_EPOCH);
         self.events.push(Event {
             id: self.events.last().map_or(0, |last| last.id) + 1,
@@ -231,12 +300,22 @@ fn sensors(index: usize) -> Vec<Sensor> {
         upper,
     };
     vec![
-        sensor("Inlet Temp", "Temperature", 22.0 + drift, Some(45.0)),
-        sensor("CPU1 Temp", "Temperature", 48.0 + drift, Some(95.0)),
-        sensor("Fan 1", "Rotational", 4200.0 + 10.0 * drift, None),
-        sensor("Fan 2", "Rotational", 4300.0 + 10.0 * drift, None),
-        sensor("P12V", "Voltage", 12.1, Some(13.2)),
-        sensor("Total Power", "Power", 240.0 + drift, None),
+        sensor(
+            "Inlet Temp",
+            SensorKind::Temperature,
+            22.0 + drift,
+            Some(45.0),
+        ),
+        sensor(
+            "CPU1 Temp",
+            SensorKind::Temperature,
+            48.0 + drift,
+            Some(95.0),
+        ),
+        sensor("Fan 1", SensorKind::Fan, 4200.0 + 10.0 * drift, None),
+        sensor("Fan 2", SensorKind::Fan, 4300.0 + 10.0 * drift, None),
+        sensor("P12V", SensorKind::Voltage, 12.1, Some(13.2)),
+        sensor("Total Power", SensorKind::Power, 240.0 + drift, None),
     ]
 }
 
@@ -249,18 +328,24 @@ fn events() -> Vec<Event> {
         message: message.to_owned(),
     };
     vec![
-        event(1, 1_767_225_600, "OK", "SEL", "The log was cleared."),
+        event(
+            1,
+            1_767_225_600,
+            Severity::Ok,
+            "SEL",
+            "The log was cleared.",
+        ),
         event(
             2,
             1_767_225_660,
-            "Warning",
+            Severity::Warning,
             "PS2",
             "Power supply 2 lost its input.",
         ),
         event(
             3,
             1_767_225_720,
-            "OK",
+            Severity::Ok,
             "PS2",
             "Power supply 2 has its input again.",
         ),
@@ -268,7 +353,7 @@ fn events() -> Vec<Event> {
 }
 
 /// The BIOS attributes of a machine from the factory.
-pub(super) fn bios() -> BTreeMap<String, Value> {
+pub(crate) fn bios() -> BTreeMap<String, Value> {
     let attributes = [
         ("BootMode", Value::from("Uefi")),
         ("ProcVirtualization", Value::from("Enabled")),
