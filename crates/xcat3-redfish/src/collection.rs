@@ -1,0 +1,161 @@
+//! Collections: their members over all pages, in one request where the BMC can do that.
+
+use std::collections::HashSet;
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::resource::Resource;
+
+/// Pages of a collection that are read.
+const MOST_PAGES: usize = 200;
+
+/// The members of a collection.
+#[derive(Debug, Default)]
+pub struct Members {
+    /// Those that were read, in the BMC's order.
+    pub all: Vec<Resource>,
+    /// What could not be read, and why.
+    pub notes: Vec<String>,
+}
+
+impl Client {
+    /// The members of the collection at `path`, the first `most` of them. What of it can't be read
+    /// is noted.
+    ///
+    /// # Errors
+    /// Not even its first page could be read, or nothing more can be asked now.
+    pub async fn members(&mut self, path: &str, most: usize) -> Result<Members, Error> {
+        let mut members = Members::default();
+        let mut seen = HashSet::new();
+        let mut page = self.first_page(path).await?;
+        loop {
+            seen.insert(page.path.clone());
+            self.read_members(&page, most, &mut members).await?;
+            let Some(next) = page.text("Members@odata.nextLink").map(str::to_owned) else {
+                return Ok(members);
+            };
+            if members.all.len() >= most {
+                members
+                    .notes
+                    .push(format!("{path}: only the first {most} were read"));
+                return Ok(members);
+            }
+            let next = self.here(&next, "refers")?;
+            if seen.contains(&next) || seen.len() >= MOST_PAGES {
+                members
+                    .notes
+                    .push(format!("{path}: its pages go in a circle"));
+                return Ok(members);
+            }
+            match self.get(&next).await {
+                Ok(next_page) => page = next_page.placed(&next),
+                Err(error) if error.is_final() => return Err(error),
+                Err(error) => {
+                    members
+                        .notes
+                        .push(format!("{path}: the rest could not be read: {error}"));
+                    return Ok(members);
+                }
+            }
+        }
+    }
+
+    /// With its members in it where the BMC says that it can do that.
+    async fn first_page(&mut self, path: &str) -> Result<Resource, Error> {
+        let root = self.root().await?;
+        let expands = "ProtocolFeaturesSupported/ExpandQuery/NoLinks";
+        if root.flag(expands) == Some(true) && !path.contains('?') {
+            let query = match root.flag("ProtocolFeaturesSupported/ExpandQuery/Levels") {
+                Some(true) => "$expand=.($levels=1)",
+                _ => "$expand=.",
+            };
+            match self.get(&format!("{path}?{query}")).await {
+                Ok(page) => return Ok(page),
+                Err(error) if error.is_final() => return Err(error),
+                // It can't, whatever it says.
+                Err(_) => {}
+            }
+        }
+        self.get(path).await
+    }
+
+    async fn read_members(
+        &mut self,
+        page: &Resource,
+        most: usize,
+        members: &mut Members,
+    ) -> Result<(), Error> {
+        let mut unread = HashSet::new();
+        for member in page.parts("Members") {
+            if members.all.len() >= most {
+                break;
+            }
+            let link = member.text("@odata.id").map(str::to_owned);
+            let is_reference = member.value().as_object().is_some_and(|all| all.len() <= 1);
+            match link {
+                Some(link) if is_reference => {
+                    if !unread.insert(link.clone()) {
+                        continue;
+                    }
+                    match self.get(&link).await {
+                        Ok(member) => members.all.push(member),
+                        Err(error) if error.is_final() => return Err(error),
+                        Err(error) => members.notes.push(error.to_string()),
+                    }
+                }
+                Some(link) => members.all.push(member.placed(&link)),
+                None if is_reference => {}
+                None => members.all.push(member),
+            }
+        }
+        Ok(())
+    }
+
+    /// What `get` says of the resource at `link`; none, and a note, where it can't be read.
+    ///
+    /// # Errors
+    /// Nothing more can be asked now.
+    pub async fn get_or_note(
+        &mut self,
+        link: Option<&str>,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<Resource>, Error> {
+        let Some(link) = link else {
+            return Ok(None);
+        };
+        match self.get(link).await {
+            Ok(resource) => Ok(Some(resource)),
+            Err(error) if error.is_final() => Err(error),
+            Err(error) => {
+                notes.push(error.to_string());
+                Ok(None)
+            }
+        }
+    }
+
+    /// The members of the collection at `link`; what can't be read is noted.
+    ///
+    /// # Errors
+    /// Nothing more can be asked now.
+    pub async fn members_or_note(
+        &mut self,
+        link: Option<&str>,
+        most: usize,
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<Resource>, Error> {
+        let Some(link) = link else {
+            return Ok(Vec::new());
+        };
+        match self.members(link, most).await {
+            Ok(mut members) => {
+                notes.append(&mut members.notes);
+                Ok(members.all)
+            }
+            Err(error) if error.is_final() => Err(error),
+            Err(error) => {
+                notes.push(error.to_string());
+                Ok(Vec::new())
+            }
+        }
+    }
+}
