@@ -97,7 +97,7 @@ impl Client {
         match (boot.contains_key("BootSourceOverrideMode"), told) {
             (true, _) => drop(other.remove("BootSourceOverrideMode")),
             (false, Some(mode)) => {
-                drop(other.insert("BootSourceOverrideMode".to_owned(), json!(mode)))
+                drop(other.insert("BootSourceOverrideMode".to_owned(), json!(mode)));
             }
             (false, None) => {}
         }

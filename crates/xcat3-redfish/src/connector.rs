@@ -71,6 +71,12 @@ pub struct Connector {
     unchecked: OnceLock<Arc<ClientConfig>>,
 }
 
+impl Default for Connector {
+    fn default() -> Self {
+        Self::new(Trusted::default())
+    }
+}
+
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Connector").field(&self.trusted).finish()

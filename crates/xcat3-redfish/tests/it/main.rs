@@ -1,1 +1,7 @@
-//! The client against small servers, most of them hostile.
+//! The client against small servers, most of them hostile. What it does with whole BMCs is tested
+//! with the simulated ones, in `xcat3-sim`.
+
+mod certificates;
+mod hostile;
+mod server;
+mod sessions;
