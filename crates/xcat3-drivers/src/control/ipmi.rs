@@ -3,6 +3,8 @@
 //! Sessions, credentials and concurrency are the business of the [lanes](super::bmc); the wire is that of
 //! `xcat3-ipmi`. Here is what each operation asks of a BMC.
 
+mod beacon;
+mod boot;
 mod exchange;
 mod login;
 mod power;
@@ -13,6 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 use xcat3_core::{Node, NodeName, Outcome};
+use xcat3_ipmi::command::chassis;
 use xcat3_ipmi::{Connection, PORT, Patience, Sockets};
 
 use self::exchange::Exchange;
@@ -100,7 +103,12 @@ impl Protocol for Rmcp {
 
     fn lacks(&self, operation: &ControlOperation) -> Option<String> {
         match operation {
-            ControlOperation::PowerStatus | ControlOperation::Power(_) => None,
+            ControlOperation::PowerStatus
+            | ControlOperation::Power(_)
+            | ControlOperation::BootDeviceStatus
+            | ControlOperation::SetBootDevice(_)
+            | ControlOperation::BeaconStatus
+            | ControlOperation::Beacon(_) => None,
             _ => Some(lacks("ipmi", operation)),
         }
     }
@@ -124,16 +132,21 @@ impl Protocol for Rmcp {
         asked: Asked<'_>,
         turn: &Turn<'_>,
     ) -> Result<Outcome, Failure> {
-        let mut bmc = Exchange::new(session, turn);
+        let mut exchange = Exchange::new(session, turn);
+        let (bmc, lease) = (&mut exchange, asked.lease);
         match asked.operation {
-            ControlOperation::PowerStatus => power::status(&mut bmc).await,
-            ControlOperation::Power(target) => power::set(&mut bmc, *target, asked.lease).await,
+            ControlOperation::PowerStatus => power::status(bmc).await,
+            ControlOperation::Power(target) => power::set(bmc, *target, lease).await,
+            ControlOperation::BootDeviceStatus => boot::status(bmc).await,
+            ControlOperation::SetBootDevice(order) => boot::set(bmc, *order, lease).await,
+            ControlOperation::BeaconStatus => beacon::status(bmc).await,
+            ControlOperation::Beacon(on) => beacon::set(bmc, *on, lease).await,
             other => Err(Failure::refused(lacks("ipmi", other))),
         }
     }
 
     async fn keep_alive(&self, session: &mut Connection) -> Result<(), Failure> {
-        power::ask(session).await.map_err(exchange::failure)?;
+        chassis::status(session).await.map_err(exchange::failure)?;
         Ok(())
     }
 

@@ -24,6 +24,8 @@ mod protocol;
 mod resolve;
 mod slots;
 mod sweep;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

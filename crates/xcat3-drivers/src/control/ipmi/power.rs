@@ -1,36 +1,17 @@
-//! Power (IPMI v2.0, 28.2 and 28.3).
+//! Power.
 
 use xcat3_core::{Outcome, PowerTarget};
-use xcat3_ipmi::{Command, Error, Requester};
+use xcat3_ipmi::Requester;
+use xcat3_ipmi::command::chassis::{self, ChassisControl};
 
 use super::super::Lease;
 use super::super::bmc::Failure;
 use super::exchange::failure;
 
-/// Get Chassis Status.
-const STATUS: Command = Command::new(0x00, 0x01);
-/// Chassis Control.
-const CONTROL: Command = Command::new(0x00, 0x02);
-
-const OFF: u8 = 0;
-const ON: u8 = 1;
-const CYCLE: u8 = 2;
-const RESET: u8 = 3;
-const SOFT: u8 = 5;
-
-/// Whether the machine is on.
-pub async fn ask(bmc: &mut impl Requester) -> Result<bool, Error> {
-    let answer = bmc.request(STATUS, &[]).await?;
-    let state = answer
-        .first()
-        .ok_or(Error::Malformed("no power state".into()))?;
-    Ok(state & 1 == 1)
-}
-
 /// `on` or `off`.
 pub async fn status(bmc: &mut impl Requester) -> Result<Outcome, Failure> {
-    let is_on = ask(bmc).await.map_err(failure)?;
-    Ok(Outcome::Done(if is_on { "on" } else { "off" }))
+    let status = chassis::status(bmc).await.map_err(failure)?;
+    Ok(Outcome::Done(if status.on { "on" } else { "off" }))
 }
 
 /// Brings the machine to `target`. First it is asked for its state: what it is already need not be
@@ -40,29 +21,30 @@ pub async fn set(
     target: PowerTarget,
     lease: &Lease,
 ) -> Result<Outcome, Failure> {
-    let is_on = ask(bmc).await.map_err(failure)?;
-    let order = match (target, is_on) {
+    let status = chassis::status(bmc).await.map_err(failure)?;
+    let order = match (target, status.on) {
         (PowerTarget::On, true) | (PowerTarget::Off | PowerTarget::Soft, false) => {
             return Ok(Outcome::OK);
         }
         (PowerTarget::Reset, false) => {
-            return Err(Failure::refused(
-                "the machine is off: it can't be reset, but booted",
-            ));
+            let reason = "the machine is off: it can't be reset, but booted";
+            return Err(Failure::refused(reason));
         }
-        (PowerTarget::On | PowerTarget::Boot | PowerTarget::Cycle, false) => ON,
-        (PowerTarget::Off, true) => OFF,
-        (PowerTarget::Boot | PowerTarget::Reset, true) => RESET,
-        (PowerTarget::Cycle, true) => CYCLE,
-        (PowerTarget::Soft, true) => SOFT,
+        (PowerTarget::On | PowerTarget::Boot | PowerTarget::Cycle, false) => ChassisControl::On,
+        (PowerTarget::Off, true) => ChassisControl::Off,
+        (PowerTarget::Boot | PowerTarget::Reset, true) => ChassisControl::Reset,
+        (PowerTarget::Cycle, true) => ChassisControl::Cycle,
+        (PowerTarget::Soft, true) => ChassisControl::Soft,
     };
     if !lease.holds().await {
         return Err(Failure::lease_lost());
     }
-    match bmc.request(CONTROL, &[order]).await {
-        Ok(_) => Ok(Outcome::OK),
+    match chassis::control(bmc, order).await {
+        Ok(()) => Ok(Outcome::OK),
         // Twice on or off is as good as once; another reset is not.
-        Err(error) if matches!(order, ON | OFF | SOFT) => Err(failure(error)),
+        Err(error) if matches!(order, ChassisControl::On | ChassisControl::Off) => {
+            Err(failure(error))
+        }
         Err(error) => Err(failure(error).once()),
     }
 }
