@@ -1,6 +1,7 @@
 //! `xcat3-sim bmc`: the simulated BMCs as a program, until it is told to end.
 
 use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -8,6 +9,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::machine::Machines;
+use super::nodes::{Driven, nodes};
 use super::redfish::{self, serve_redfish};
 use crate::report::say;
 
@@ -26,6 +28,9 @@ pub struct Arguments {
     /// The user's password.
     #[arg(long, default_value = "password")]
     password: String,
+    /// Write the body of a POST /v1/nodes that enrols the machines to this file.
+    #[arg(long, value_name = "FILE")]
+    nodes: Option<PathBuf>,
     #[command(flatten)]
     redfish: redfish::Arguments,
 }
@@ -50,10 +55,18 @@ async fn serve(arguments: Arguments) -> Result<()> {
         .redfish
         .options(&arguments.user, &arguments.password)
         .context("nothing to serve: give --redfish-port")?;
-    let redfish = serve_redfish(machines, options)?;
+    let redfish = serve_redfish(Arc::clone(&machines), options)?;
     if let Some(file) = authority {
-        std::fs::write(&file, redfish.authority_pem())
-            .with_context(|| format!("writing {}", file.display()))?;
+        write(&file, &redfish.authority_pem())?;
+    }
+    if let Some(file) = &arguments.nodes {
+        let driven = Driven {
+            mgt: "redfish",
+            port: redfish.port(),
+            user: &arguments.user,
+            password: &arguments.password,
+        };
+        write(file, &nodes(&machines, &driven).to_string())?;
     }
     say(format_args!(
         "ready: {} machines from {} on, Redfish on port {}",
@@ -66,4 +79,8 @@ async fn serve(arguments: Arguments) -> Result<()> {
         ended = tokio::signal::ctrl_c() => ended?,
     }
     redfish.stop().await
+}
+
+fn write(file: &Path, text: &str) -> Result<()> {
+    std::fs::write(file, text).with_context(|| format!("writing {}", file.display()))
 }

@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod machine;
+pub mod nodes;
 mod openbmc;
 pub mod redfish;
 

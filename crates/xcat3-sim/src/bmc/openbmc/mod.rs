@@ -59,7 +59,7 @@ fn login(face: &Face, index: usize, body: &Value) -> Answer {
     let access = &face.options.access;
     let opened = side
         .sessions
-        .open((user, password), face.credentials(), access);
+        .open((user, password), face.credentials(index), access);
     match opened {
         Ok((token, _)) => done(&Value::from(format!("User '{user}' logged in")))
             .with("set-cookie", format!("SESSION={token}; Secure; HttpOnly")),
@@ -72,7 +72,7 @@ fn logout(face: &Face, index: usize, ask: &Ask<'_>) -> Answer {
     if let Some(token) = ask.cookie("SESSION") {
         face.side(index).sessions.close_token(token);
     }
-    let user = face.credentials().0;
+    let user = face.credentials(index).0;
     done(&Value::from(format!("User '{user}' logged out")))
 }
 

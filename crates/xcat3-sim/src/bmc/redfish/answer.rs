@@ -3,6 +3,9 @@
 
 use serde_json::{Value, json};
 
+/// The media type of documents.
+pub(crate) const JSON: &str = "application/json; charset=utf-8";
+
 /// An answer before it is put on the wire.
 #[derive(Debug)]
 pub struct Answer {

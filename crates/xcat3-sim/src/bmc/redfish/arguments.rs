@@ -36,7 +36,7 @@ pub struct Arguments {
     redfish_flavour: Flavours,
     /// What is wrong: NAME=SHARE[/SHARE][:PARAMETER],…: a share of the machines and one of their requests.
     /// Names: black-hole, refuse, reset, slow (2s), drip (100ms), error, busy, redirect, huge, loop,
-    /// truncated, content-type, html, huge-headers, certificate.
+    /// truncated, content-type, html, huge-headers, certificate, wrong-password, forget.
     #[arg(long, value_name = "FAULTS", default_value = "")]
     redfish_faults: Faults,
     /// Every machine demands If-Match of a change.

@@ -10,8 +10,9 @@ use hyper::{Method, Uri};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::answer::Answer;
+use super::answer::{Answer, JSON};
 use super::certificates::Certificates;
+use super::faults::Fault;
 use super::flavour::Habits;
 use super::sessions::{Proof, Refusal, Sessions};
 use super::tasks::Tasks;
@@ -19,6 +20,9 @@ use super::{Interfaces, Options};
 use super::{resources, root};
 use crate::bmc::machine::{Machine, Machines};
 use crate::bmc::openbmc;
+
+/// The password of machines that have another one than all others.
+const OTHER_PASSWORD: &str = "changed by somebody else";
 
 /// A request.
 pub struct Ask<'a> {
@@ -183,15 +187,21 @@ impl Face {
             },
         };
         let access = &self.options.access;
-        let (user, password) = self.credentials();
+        let (user, password) = self.credentials(index);
         self.side(index)
             .sessions
             .admit(&proof, (user, password), access)
     }
 
-    /// The account of every machine.
-    pub(crate) fn credentials(&self) -> (&str, &str) {
-        (&self.options.user, &self.options.password)
+    /// The account of a machine.
+    pub(crate) fn credentials(&self, index: usize) -> (&str, &str) {
+        let other = self.options.faults.has(index, &Fault::WrongPassword);
+        let password = if other {
+            OTHER_PASSWORD
+        } else {
+            &self.options.password
+        };
+        (&self.options.user, password)
     }
 
     /// Refuses a change whose `If-Match` is missing where it is demanded, or is of an old document.
@@ -216,7 +226,7 @@ impl Face {
         if current.status != 200 {
             return Some(current);
         }
-        let matches = given.trim() == "*" || given.contains(&etag(&current.body));
+        let matches = given.trim() == "*" || given.contains(&etag(&current.body.to_string()));
         let message = "The ETag supplied did not match the ETag required to change this resource.";
         (!matches).then(|| Answer::error(412, "PreconditionFailed", message))
     }
@@ -256,8 +266,8 @@ pub(crate) fn refused(refusal: &Refusal) -> Answer {
 }
 
 /// The ETag of a document: a digest of it.
-fn etag(document: &Value) -> String {
-    let digest = Sha256::digest(document.to_string());
+fn etag(document: &str) -> String {
+    let digest = Sha256::digest(document);
     format!("\"{}\"", hex::encode(&digest[..8]))
 }
 
@@ -269,10 +279,16 @@ fn tagged(mut answer: Answer, ask: &Ask<'_>) -> Answer {
     if !fields.contains_key("@odata.id") {
         return answer;
     }
-    let tag = etag(&answer.body);
+    let mut text = answer.body.to_string();
+    let tag = etag(&text);
     if ask.reads() && ask.header(IF_NONE_MATCH.as_str()) == Some(tag.as_str()) {
         return Answer::empty(304).with("etag", tag);
     }
-    answer.body["@odata.etag"] = Value::from(tag.clone());
+    // The document is an object with fields: its tag comes last, without writing all of it again.
+    text.pop();
+    text.push_str(",\"@odata.etag\":");
+    text.push_str(&Value::from(tag.as_str()).to_string());
+    text.push('}');
+    answer.text = Some((JSON, text));
     answer.with("etag", tag)
 }

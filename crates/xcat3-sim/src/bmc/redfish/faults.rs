@@ -43,6 +43,10 @@ pub enum Fault {
     HugeHeaders,
     /// Another certificate at each connection.
     Certificate,
+    /// The account has another password than all others.
+    WrongPassword,
+    /// All sessions are forgotten before the request is looked at.
+    Forget,
 }
 
 impl Fault {
@@ -70,6 +74,8 @@ impl Fault {
             "html" => Self::Html,
             "huge-headers" => Self::HugeHeaders,
             "certificate" => Self::Certificate,
+            "wrong-password" => Self::WrongPassword,
+            "forget" => Self::Forget,
             _ => return Err(format!("'{name}' is no fault of the Redfish face")),
         })
     }
@@ -177,6 +183,16 @@ impl Faults {
         }
         let had = self.shares.iter().filter(|share| has(share, index));
         had.map(|share| share.fault.clone()).collect()
+    }
+
+    /// Whether a machine has the fault, by the shares or by [`Faults::set`].
+    #[must_use]
+    pub fn has(&self, index: usize, fault: &Fault) -> bool {
+        if let Some(faults) = self.given(index) {
+            return faults.contains(fault);
+        }
+        let mut shares = self.shares.iter().filter(|share| share.fault == *fault);
+        shares.any(|share| has(share, index))
     }
 
     fn given(&self, index: usize) -> Option<Vec<Fault>> {

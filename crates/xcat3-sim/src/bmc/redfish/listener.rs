@@ -26,7 +26,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::answer::Answer;
+use super::answer::{Answer, JSON};
 use super::face::{Ask, Face};
 use super::faults::Fault;
 use super::payload::{BrokenOff, Payload};
@@ -143,6 +143,7 @@ async fn exchange(
         match fault {
             Fault::Slow(pause) => sleep(*pause).await,
             Fault::Reset => return Err(BrokenOff),
+            Fault::Forget => face.side(index).sessions.close_all(),
             _ => {}
         }
     }
@@ -158,6 +159,7 @@ async fn exchange(
     let ask = Ask::new(&parts.method, &parts.uri, &parts.headers, body);
     let mut answer = face.answer(index, &ask);
     if faults.contains(&Fault::Loop) {
+        answer.text = None;
         loops(&mut answer.body, path);
     }
     Ok(sent(answer, &faults))
@@ -215,14 +217,11 @@ fn loops(document: &mut Value, path: &str) {
 
 /// The answer as it goes over the wire, with what faults do to it.
 fn sent(answer: Answer, faults: &[Fault]) -> Response<Payload> {
-    let mut bytes = Bytes::new();
-    if !answer.body.is_null() {
-        bytes = Bytes::from(answer.body.to_string());
-    }
-    let mut kind = "application/json; charset=utf-8";
-    if let Some(text) = answer.text {
-        (kind, bytes) = (text.0, Bytes::from(text.1));
-    }
+    let (mut kind, mut bytes) = match answer.text {
+        Some((kind, text)) => (kind, Bytes::from(text)),
+        None if answer.body.is_null() => (JSON, Bytes::new()),
+        None => (JSON, Bytes::from(answer.body.to_string())),
+    };
     let mut response = Response::new(Payload::Whole(Bytes::new()));
     let status = StatusCode::from_u16(answer.status);
     *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -90,7 +90,7 @@ fn login(face: &Face, index: usize, ask: &Ask<'_>) -> Answer {
         (_, None) => return Answer::missing("Password"),
     };
     let mut side = face.side(index);
-    let right = face.credentials();
+    let right = face.credentials(index);
     let opened = side
         .sessions
         .open((user, password), right, &face.options.access);
@@ -194,7 +194,7 @@ pub(super) fn accounts(face: &Face, index: usize, ask: &Ask<'_>, parts: &[&str])
             "@odata.type": "#ManagerAccount.v1_6_3.ManagerAccount",
             "Id": "1",
             "Name": "User Account",
-            "UserName": face.credentials().0,
+            "UserName": face.credentials(index).0,
             "RoleId": "Administrator",
             "Enabled": true,
             "Locked": face.side(index).sessions.locked(),

@@ -113,3 +113,17 @@ fn another_certificate_at_each_connection() {
     plant.get(0, SYSTEM);
     assert_ne!(first, shown());
 }
+
+#[test]
+fn a_password_of_its_own_and_sessions_that_are_forgotten() {
+    let plant = Plant::of(2, Options::default());
+    plant.face().set_faults(0, vec![Fault::WrongPassword]);
+    assert_eq!(plant.ask(0, SYSTEM, &[]).0, 401);
+    assert_eq!(plant.ask(1, SYSTEM, &[]).0, 200);
+    plant.face().set_faults(1, vec![Fault::Forget]);
+    let login = r#"{"UserName":"admin","Password":"password"}"#;
+    let sessions = "/redfish/v1/SessionService/Sessions";
+    assert_eq!(plant.ask(1, sessions, &["--data", login]).0, 201);
+    let left = plant.get(1, sessions);
+    assert_eq!(left["Members@odata.count"], 0);
+}
