@@ -6,13 +6,15 @@
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
+use super::redfish::Fault;
 use super::redfish::answer::Answer;
 use super::redfish::face::{Ask, Face};
 use super::redfish::sessions::Refusal;
-use crate::bmc::openbmc::objects::objects;
 
 mod objects;
 mod writes;
+
+use objects::objects;
 
 /// The answer to a request, where the path is one of this REST.
 pub(crate) fn answer(face: &Face, index: usize, ask: &Ask<'_>) -> Answer {
@@ -25,6 +27,9 @@ pub(crate) fn answer(face: &Face, index: usize, ask: &Ask<'_>) -> Answer {
     }
     if let Err(refusal) = face.admit(index, ask) {
         return refused(&refusal);
+    }
+    if !ask.reads() && face.options.faults.has(index, &Fault::ReadOnly) {
+        return failed(403, "403 Forbidden", "The user may not do this");
     }
     match (ask.method, ask.parts.as_slice()) {
         (&Method::POST, ["logout"]) => logout(face, index, ask),

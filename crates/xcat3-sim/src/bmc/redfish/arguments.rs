@@ -36,7 +36,8 @@ pub struct Arguments {
     redfish_flavour: Flavours,
     /// What is wrong: NAME=SHARE[/SHARE][:PARAMETER],…: a share of the machines and one of their requests.
     /// Names: black-hole, refuse, reset, slow (2s), drip (100ms), error, busy, redirect, huge, loop,
-    /// truncated, content-type, html, huge-headers, certificate, wrong-password, forget.
+    /// truncated, content-type, html, huge-headers, certificate, wrong-password,
+    /// read-only, forget.
     #[arg(long, value_name = "FAULTS", default_value = "")]
     redfish_faults: Faults,
     /// Every machine demands If-Match of a change.
@@ -45,6 +46,12 @@ pub struct Arguments {
     /// Every machine answers resets and media by tasks that take so long, in milliseconds.
     #[arg(long, value_name = "MS")]
     redfish_tasks: Option<u64>,
+    /// A machine's power changes so long after it was told to, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    redfish_power_time: u64,
+    /// A connection is closed after each answer.
+    #[arg(long)]
+    redfish_close: bool,
     /// Sessions that a machine has room for.
     #[arg(long, value_name = "N", default_value_t = 16)]
     redfish_sessions: usize,
@@ -88,6 +95,8 @@ impl Arguments {
             task_time: self
                 .redfish_tasks
                 .map_or(defaults.task_time, Duration::from_millis),
+            power_time: Duration::from_millis(self.redfish_power_time),
+            keep_alive: !self.redfish_close,
             faults: self.redfish_faults,
             ..defaults
         })

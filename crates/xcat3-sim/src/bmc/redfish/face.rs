@@ -163,6 +163,10 @@ impl Face {
         if let Err(refusal) = self.admit(index, ask) {
             return refused(&refusal);
         }
+        if !ask.reads() && self.options.faults.has(index, &Fault::ReadOnly) {
+            let message = "There are insufficient privileges for the account.";
+            return Answer::error(403, "InsufficientPrivilege", message);
+        }
         if let Some(answer) = self.precondition(index, ask) {
             return answer;
         }

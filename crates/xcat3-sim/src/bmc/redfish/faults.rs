@@ -45,6 +45,8 @@ pub enum Fault {
     Certificate,
     /// The account has another password than all others.
     WrongPassword,
+    /// The account may read and change nothing: 403.
+    ReadOnly,
     /// All sessions are forgotten before the request is looked at.
     Forget,
 }
@@ -75,6 +77,7 @@ impl Fault {
             "huge-headers" => Self::HugeHeaders,
             "certificate" => Self::Certificate,
             "wrong-password" => Self::WrongPassword,
+            "read-only" => Self::ReadOnly,
             "forget" => Self::Forget,
             _ => return Err(format!("'{name}' is no fault of the Redfish face")),
         })

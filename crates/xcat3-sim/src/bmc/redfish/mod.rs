@@ -82,6 +82,8 @@ pub struct Options {
     pub tasks: bool,
     /// How long a task takes.
     pub task_time: Duration,
+    /// How long after it was told to a machine's power changes.
+    pub power_time: Duration,
     /// Entries of a page of a log.
     pub page: usize,
     /// Whether a connection is kept for further requests.
@@ -107,6 +109,7 @@ impl Default for Options {
             if_match: false,
             tasks: false,
             task_time: Duration::from_secs(1),
+            power_time: Duration::ZERO,
             page: 50,
             keep_alive: true,
             idle: Duration::from_secs(300),

@@ -288,6 +288,13 @@ fn reset(face: &Arc<Face>, index: usize, ask: &Ask<'_>, habits: &Habits) -> Answ
             words::reset(&mut face.machine(index), kind);
         });
     }
-    words::reset(&mut face.machine(index), kind);
+    let power_time = face.options.power_time;
+    if power_time.is_zero() {
+        words::reset(&mut face.machine(index), kind);
+    } else {
+        face.later(power_time, move |face| {
+            words::reset(&mut face.machine(index), kind);
+        });
+    }
     Answer::empty(204)
 }

@@ -197,6 +197,26 @@ fn a_reset_by_task_is_done_when_its_monitor_says_so() {
     assert_eq!(task["TaskState"], "Completed");
 }
 
+#[test]
+fn power_may_take_its_time() {
+    let plant = Plant::of(
+        1,
+        Options {
+            power_time: Duration::from_millis(300),
+            ..Options::default()
+        },
+    );
+    let reset = "/redfish/v1/Systems/1/Actions/ComputerSystem.Reset";
+    let started = Instant::now();
+    let on = r#"{"ResetType":"On"}"#;
+    assert_eq!(plant.ask(0, reset, &["--data", on]).0, 204);
+    while plant.get(0, "/redfish/v1/Systems/1")["PowerState"] != "On" {
+        assert!(started.elapsed() < Duration::from_secs(30), "still off");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(started.elapsed() >= Duration::from_millis(300));
+}
+
 /// Every link that a machine gives leads to a document, whatever its flavour.
 #[test]
 fn no_link_is_dead() {

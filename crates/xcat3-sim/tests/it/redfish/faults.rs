@@ -120,6 +120,9 @@ fn a_password_of_its_own_and_sessions_that_are_forgotten() {
     plant.face().set_faults(0, vec![Fault::WrongPassword]);
     assert_eq!(plant.ask(0, SYSTEM, &[]).0, 401);
     assert_eq!(plant.ask(1, SYSTEM, &[]).0, 200);
+    plant.face().set_faults(1, vec![Fault::ReadOnly]);
+    let tag = ["--request", "PATCH", "--data", r#"{"AssetTag":"a"}"#];
+    assert_eq!(plant.ask(1, SYSTEM, &tag).0, 403);
     plant.face().set_faults(1, vec![Fault::Forget]);
     let login = r#"{"UserName":"admin","Password":"password"}"#;
     let sessions = "/redfish/v1/SessionService/Sessions";

@@ -5,4 +5,5 @@ mod access;
 mod faults;
 mod openbmc;
 mod plant;
+mod program;
 mod sushy;
