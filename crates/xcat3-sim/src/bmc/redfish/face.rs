@@ -296,3 +296,6 @@ fn tagged(mut answer: Answer, ask: &Ask<'_>) -> Answer {
     answer.text = Some((JSON, text));
     answer.with("etag", tag)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use xcat3_sim::bmc::machine::Severity;
+use xcat3_sim::bmc::machine::{BootTarget, Severity};
 use xcat3_sim::bmc::redfish::{Access, Flavour, Options, Signed};
 
 use super::plant::Plant;
@@ -195,6 +195,86 @@ fn a_reset_by_task_is_done_when_its_monitor_says_so() {
     assert!(plant.held(0).power);
     let task = plant.get(0, task["@odata.id"].as_str().unwrap());
     assert_eq!(task["TaskState"], "Completed");
+}
+
+#[test]
+fn boot_overrides_are_taken_as_the_flavour_takes_them() {
+    let set = |plant: &Plant, path: &str, boot: Value| {
+        let body = json!({ "Boot": boot }).to_string();
+        let words = [
+            "--request",
+            "PATCH",
+            "--data",
+            &body,
+            "--header",
+            "If-Match: *",
+        ];
+        plant.ask(0, path, &words).0
+    };
+    let of = |flavour: Flavour| {
+        Plant::of(
+            1,
+            Options {
+                flavours: flavour.into(),
+                ..Options::default()
+            },
+        )
+    };
+    let (system, uri) = ("/redfish/v1/Systems/1", "http://10.0.0.1/boot.efi");
+    let http = json!({"BootSourceOverrideTarget": "UefiHttp", "HttpBootUri": uri});
+    let plant = of(Flavour::Standard);
+    assert_eq!(set(&plant, system, http), 204);
+    let held = plant.held(0);
+    assert_eq!(held.boot.unwrap().target, BootTarget::Http);
+    assert_eq!(held.http_boot.as_deref(), Some(uri));
+    let disabled = json!({"BootSourceOverrideEnabled": "Disabled"});
+    assert_eq!(set(&plant, system, disabled), 204);
+    assert!(plant.held(0).boot.is_none());
+    let unknown = json!({"BootSourceOverrideTarget": "Tape"});
+    assert_eq!(set(&plant, system, unknown), 400);
+
+    let pxe = json!({"BootSourceOverrideTarget": "Pxe"});
+    let with_mode = json!({"BootSourceOverrideTarget": "Pxe", "BootSourceOverrideMode": "UEFI"});
+    let plant = of(Flavour::Supermicro);
+    assert_eq!(set(&plant, system, pxe.clone()), 400, "a mode is demanded");
+    assert_eq!(set(&plant, system, with_mode.clone()), 204);
+    let plant = of(Flavour::Early);
+    assert_eq!(set(&plant, system, with_mode), 400, "there is no mode");
+    assert_eq!(set(&plant, system, pxe.clone()), 204);
+    let plant = of(Flavour::Megarac);
+    assert_eq!(set(&plant, "/redfish/v1/Systems/Self", pxe.clone()), 400);
+    assert_eq!(set(&plant, "/redfish/v1/Systems/Self/SD", pxe), 204);
+    assert_eq!(plant.held(0).boot.unwrap().target, BootTarget::Net);
+}
+
+#[test]
+fn media_without_actions_take_a_change_of_their_image() {
+    let plant = Plant::of(
+        1,
+        Options {
+            flavours: Flavour::Xcc.into(),
+            ..Options::default()
+        },
+    );
+    let medium = "/redfish/v1/Managers/1/VirtualMedia/CD1";
+    assert!(plant.get(0, medium).get("Actions").is_none());
+    let put = |image: Value| {
+        let body = json!({"Image": image, "Inserted": !image.is_null()}).to_string();
+        let words = [
+            "--request",
+            "PATCH",
+            "--data",
+            &body,
+            "--header",
+            "If-Match: *",
+        ];
+        plant.ask(0, medium, &words).0
+    };
+    assert_eq!(put(json!("http://10.0.0.1/x.iso")), 204);
+    assert_eq!(plant.get(0, medium)["Inserted"], true);
+    assert_eq!(put(json!("gopher://x")), 400);
+    assert_eq!(put(Value::Null), 204);
+    assert_eq!(plant.held(0).media[0].image, None);
 }
 
 #[test]
