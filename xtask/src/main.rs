@@ -9,6 +9,7 @@ mod bench_files;
 mod checks;
 mod command;
 mod dependencies;
+mod fuzz;
 mod lab;
 mod packages;
 mod python;
@@ -44,6 +45,14 @@ enum Chore {
     /// Measure, beside a peer in the same run.
     #[command(subcommand)]
     Bench(Bench),
+    /// Fuzz a parser of untrusted bytes and keep what was learned; docs/fuzzing.md lists the targets.
+    Fuzz {
+        /// A file of `fuzz/fuzz_targets/`, without its ending.
+        target: String,
+        /// For how long.
+        #[arg(long, default_value_t = 30)]
+        minutes: u64,
+    },
     /// Look after the lab itself: make its ISO, enter one that was kept, stop it.
     Lab {
         /// What `xcat3-sim lab` is to do, for example `enter`, `stop`, `iso`.
@@ -101,6 +110,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Bench(Bench::Bulk(bulk)) => bench_bulk::bulk(&bulk),
         Chore::Bench(Bench::Files) => bench_files::files().map(drop),
         Chore::Bench(Bench::Import) => bench::import(),
+        Chore::Fuzz { target, minutes } => fuzz::fuzz(&target, minutes),
         Chore::Lab { arguments } => lab::lab(&arguments),
     }
 }

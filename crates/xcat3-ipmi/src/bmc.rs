@@ -155,6 +155,11 @@ impl Sessions {
         self.seal(session, PayloadType::Message, &response.encode())
     }
 
+    /// The datagram around any bytes in the place of a message: for consoles to be tested with.
+    pub fn message(&mut self, session: u32, payload: &[u8]) -> Option<Vec<u8>> {
+        self.seal(session, PayloadType::Message, payload)
+    }
+
     /// The datagram around a payload of serial over LAN.
     pub fn sol(&mut self, session: u32, payload: &[u8]) -> Option<Vec<u8>> {
         self.seal(session, PayloadType::Sol, payload)

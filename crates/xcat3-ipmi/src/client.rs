@@ -34,8 +34,8 @@ pub enum Error {
     Malformed(#[from] Malformed),
 }
 
-/// A session with a BMC. Dropped without [`Connection::close`], it occupies a slot of the BMC until that
-/// finds it idle.
+/// A session with a BMC. Dropped without [`Connection::close`], it tells the BMC once that it is over: if
+/// that gets lost, it occupies a slot of the BMC until that finds it idle.
 pub struct Connection {
     session: Session,
     socket: Arc<Socket>,
@@ -216,6 +216,10 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        self.session.abandon(Instant::now());
+        while let Some(datagram) = self.session.transmit() {
+            self.socket.send_now(&datagram, self.address);
+        }
         self.socket.forget(self.number);
     }
 }

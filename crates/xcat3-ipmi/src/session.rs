@@ -295,6 +295,20 @@ impl Session {
         }
     }
 
+    /// Ends the session without waiting for the BMC's word: it is told once, where there is a session
+    /// to close.
+    pub fn abandon(&mut self, now: Instant) {
+        self.leave(Over::Closed, now);
+    }
+
+    fn leave(&mut self, why: Over, now: Instant) {
+        if matches!(self.stage, Stage::Raising | Stage::Ready) {
+            let number = self.exchange.bmc_session.to_le_bytes();
+            self.send_request(CLOSE, number.to_vec(), now);
+        }
+        self.end(why);
+    }
+
     /// Takes a datagram that came from the BMC's address.
     ///
     /// # Errors
@@ -500,11 +514,7 @@ impl Session {
                 self.stage = Stage::Ready;
                 self.events.push_back(Event::Ready(self.exchange.suite));
             }
-            Stage::Raising => {
-                self.close(now);
-                self.events
-                    .push_back(Event::Over(Over::Privilege(response.completion)));
-            }
+            Stage::Raising => self.leave(Over::Privilege(response.completion), now),
             Stage::Closing => self.end(Over::Closed),
             _ => self
                 .events

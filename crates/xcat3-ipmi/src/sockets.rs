@@ -114,6 +114,11 @@ impl Socket {
         self.udp.send_to(datagram, to).await.map(|_| ())
     }
 
+    /// Sends, unless the system has no room for it just now.
+    pub(crate) fn send_now(&self, datagram: &[u8], to: SocketAddr) {
+        let _ = self.udp.try_send_to(datagram, to);
+    }
+
     /// A number for a new session with `address`, and where its datagrams come out.
     pub(crate) fn register(&self, address: SocketAddr) -> (u32, mpsc::Receiver<Vec<u8>>) {
         let (sender, datagrams) = mpsc::channel(WAITING);

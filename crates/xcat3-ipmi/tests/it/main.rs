@@ -1,6 +1,7 @@
 //! Sessions of both sides against one another, over a line that loses, repeats and damages; and each
 //! side against other implementations.
 
+mod fuzzed;
 mod line;
 mod server;
 mod sessions;

@@ -1,0 +1,118 @@
+//! Bytes of a fuzzer as the script of a conversation, a random number generator that repeats itself,
+//! and both ends of the conversation.
+
+use std::cell::Cell;
+use std::time::Instant;
+
+use xcat3_ipmi::bmc::{Sessions, Setup, User};
+use xcat3_ipmi::{CipherSuite, Credentials, Patience, Privilege, Secret, Session};
+
+/// How many sessions the BMC has room for.
+pub const SLOTS: usize = 3;
+/// The console's number for its session.
+pub const NUMBER: u32 = 0xa0a1_a2a3;
+
+/// What is left of the bytes.
+pub struct Script<'a>(pub &'a [u8]);
+
+impl<'a> Script<'a> {
+    /// The next byte.
+    pub fn byte(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    /// The next bytes, as many as the one before them says or as there are.
+    pub fn bytes(&mut self) -> &'a [u8] {
+        let length = usize::from(self.byte().unwrap_or(0)).min(self.0.len());
+        let (first, rest) = self.0.split_at(length);
+        self.0 = rest;
+        first
+    }
+
+    /// One of `kept`.
+    pub fn one_of<'b>(&mut self, kept: &'b [Vec<u8>]) -> Option<&'b [u8]> {
+        let index = usize::from(self.byte()?);
+        kept.get(index % kept.len().max(1)).map(Vec::as_slice)
+    }
+
+    /// `datagram` with a byte of it changed.
+    pub fn damaged(&mut self, datagram: &[u8]) -> Vec<u8> {
+        let (at, with) = (self.byte().unwrap_or(0), self.byte().unwrap_or(0));
+        let mut datagram = datagram.to_vec();
+        let length = datagram.len().max(1);
+        if let Some(byte) = datagram.get_mut(usize::from(at) % length) {
+            *byte ^= with;
+        }
+        datagram
+    }
+
+    /// `datagram` cut short, or lengthened.
+    pub fn cut<'b>(&mut self, datagram: &'b [u8]) -> &'b [u8] {
+        let at = usize::from(self.byte().unwrap_or(0));
+        datagram.get(..at).unwrap_or(datagram)
+    }
+}
+
+thread_local! {
+    static STATE: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Begins the same random numbers anew.
+pub fn reseed() {
+    STATE.set(0x5eed);
+}
+
+/// Numbers that only look random (splitmix64).
+pub fn random() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    for half in bytes.chunks_exact_mut(8) {
+        STATE.set(STATE.get().wrapping_add(0x9e37_79b9_7f4a_7c15));
+        let mut z = STATE.get();
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        half.copy_from_slice(&(z ^ (z >> 31)).to_le_bytes());
+    }
+    bytes
+}
+
+fn secret() -> Secret {
+    Secret::new(b"secret").unwrap()
+}
+
+/// A session that begins.
+pub fn console(now: Instant) -> Session {
+    let credentials = Credentials {
+        user: b"admin".to_vec(),
+        password: secret(),
+        bmc_key: None,
+        privilege: Privilege::Administrator,
+    };
+    let patience = Patience::default();
+    Session::begin(
+        credentials,
+        &CipherSuite::ALL,
+        NUMBER,
+        patience,
+        random,
+        now,
+    )
+}
+
+/// A BMC that knows the console's user.
+pub fn bmc() -> Sessions {
+    let user = User {
+        name: b"admin".to_vec(),
+        password: secret(),
+        level: 4,
+    };
+    let setup = Setup {
+        users: vec![user],
+        bmc_key: None,
+        guid: [7; 16],
+        suites: CipherSuite::ALL.to_vec(),
+        slots: SLOTS,
+    };
+    Sessions::new(setup, random)
+}
