@@ -11,12 +11,22 @@
 pub mod boot;
 pub mod chassis;
 pub mod device;
+pub mod sdr;
 
+mod chunk;
+mod conversion;
 mod malformed;
 #[cfg(test)]
 mod script;
+mod state_words;
+mod states;
+mod text;
+mod units;
 
+pub use conversion::Conversion;
 pub use malformed::Malformed;
+pub use states::{SensorType, Severity};
+pub use units::{Format, Units};
 
 use crate::client::Error;
 use crate::message::Command;

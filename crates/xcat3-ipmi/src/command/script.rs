@@ -34,3 +34,27 @@ impl Drop for Script {
         }
     }
 }
+
+/// A BMC that answers by a function: request bytes (network function, command, data) to data or a
+/// completion code. It counts.
+pub(crate) struct Answering<F> {
+    answer: F,
+    pub(crate) requests: usize,
+}
+
+impl<F: FnMut(&[u8]) -> Result<Vec<u8>, u8> + Send> Answering<F> {
+    pub(crate) fn new(answer: F) -> Self {
+        Self {
+            answer,
+            requests: 0,
+        }
+    }
+}
+
+impl<F: FnMut(&[u8]) -> Result<Vec<u8>, u8> + Send> Requester for Answering<F> {
+    async fn request(&mut self, command: Command, data: &[u8]) -> Result<Vec<u8>, Error> {
+        self.requests += 1;
+        let sent = [&[command.function, command.number][..], data].concat();
+        (self.answer)(&sent).map_err(|code| Error::Refused(Completion(code)))
+    }
+}
