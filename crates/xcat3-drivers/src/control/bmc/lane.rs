@@ -10,6 +10,9 @@ use tokio::time::Instant;
 use super::breaker::Breaker;
 use super::resolve::Found;
 
+/// How many rejected credentials are remembered of a BMC.
+const REJECTED: usize = 8;
+
 /// A lane. `S` is the protocol's session.
 pub struct Lane<S> {
     /// Held by whoever asks the BMC.
@@ -44,7 +47,8 @@ pub struct Kept<S> {
 #[derive(Clone, Debug)]
 struct Facts {
     breaker: Breaker,
-    rejected: Option<Rejected>,
+    /// The last few; the newest is the last.
+    rejected: Vec<Rejected>,
     used: Instant,
 }
 
@@ -67,7 +71,7 @@ impl<S> Lane<S> {
             }),
             facts: Mutex::new(Facts {
                 breaker: Breaker::default(),
-                rejected: None,
+                rejected: Vec::new(),
                 used: Instant::now(),
             }),
         }
@@ -81,7 +85,7 @@ impl<S> Lane<S> {
         let now = Instant::now();
         let mut facts = self.facts();
         facts.used = now;
-        if let Some(rejected) = facts.rejected.as_ref().filter(|old| old.digest == digest) {
+        if let Some(rejected) = facts.rejected.iter().find(|old| old.digest == digest) {
             let ago = Span(now.saturating_duration_since(rejected.at));
             let reason = &rejected.reason;
             return Err(format!(
@@ -100,11 +104,11 @@ impl<S> Lane<S> {
         self.facts().breaker.answered();
     }
 
-    /// The BMC took credentials.
-    pub fn accepted(&self) {
+    /// The BMC took the credentials of this digest.
+    pub fn accepted(&self, digest: u64) {
         let mut facts = self.facts();
         facts.breaker.answered();
-        facts.rejected = None;
+        facts.rejected.retain(|old| old.digest != digest);
     }
 
     /// The BMC was asked at `asked` and said nothing until now.
@@ -117,7 +121,11 @@ impl<S> Lane<S> {
     pub fn rejected(&self, digest: u64, reason: &str) {
         let mut facts = self.facts();
         facts.breaker.answered();
-        facts.rejected = Some(Rejected {
+        facts.rejected.retain(|old| old.digest != digest);
+        if facts.rejected.len() >= REJECTED {
+            facts.rejected.remove(0);
+        }
+        facts.rejected.push(Rejected {
             digest,
             at: Instant::now(),
             reason: reason.into(),
@@ -126,7 +134,7 @@ impl<S> Lane<S> {
 
     /// Whether credentials are remembered that it rejected.
     pub fn has_rejected(&self) -> bool {
-        self.facts().rejected.is_some()
+        !self.facts().rejected.is_empty()
     }
 
     /// Whether nothing would be lost with it that matters, if it was not used for `idle`. Its session is
@@ -173,7 +181,9 @@ mod tests {
             "{said}"
         );
         assert_eq!(lane.check(2), Ok(()), "others may be tried");
-        lane.accepted();
+        lane.accepted(2);
+        assert!(lane.check(1).is_err(), "what is wrong stays wrong");
+        lane.accepted(1);
         assert_eq!(lane.check(1), Ok(()));
         lane.silent(Instant::now());
         lane.silent(Instant::now());

@@ -183,6 +183,8 @@ impl<P: Protocol> Shared<P> {
             let wait = match failure.kind {
                 _ if !failure.repeatable => None,
                 Kind::Lost if again == 1 => Some(Duration::ZERO),
+                // A new session is lost as well: once more, and no oftener.
+                Kind::Lost if again > 2 => None,
                 Kind::Lost | Kind::Busy => backoff::wait(again, rand::random()),
                 _ => None,
             };
@@ -251,7 +253,7 @@ impl<P: Protocol> Shared<P> {
             self.protocol.open(bmc, address, turn).await
         };
         let session = turn.during(opening).await?;
-        lane.accepted();
+        lane.accepted(digest);
         let now = Instant::now();
         line.kept = Some(Kept {
             session,
