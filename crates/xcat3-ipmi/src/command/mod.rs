@@ -11,6 +11,7 @@
 pub mod boot;
 pub mod chassis;
 pub mod device;
+pub mod fru;
 pub mod sdr;
 
 mod chunk;
