@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::reader::{check_length, start};
 
 /// The keys that the drivers read.
-pub const KEYS: [&str; 15] = [
+pub const KEYS: [&str; 18] = [
     "ssh_address",
     "ssh_username",
     "ssh_virt_type",
@@ -24,6 +24,9 @@ pub const KEYS: [&str; 15] = [
     "bmc_port",
     "bmc_cipher_suite",
     "bmc_kg",
+    "bmc_tls",
+    "bmc_system",
+    "bmc_boot_uri",
     "bmc_terminal_port",
 ];
 
@@ -79,7 +82,19 @@ fn checked_value(field: &str, key: &str, value: Value) -> Result<Option<Value>, 
             Ok(port) if port > 0 => Ok(Some(Value::from(port.to_string()))),
             _ => Err(format!("{key} '{}' is not a port", start(&text))),
         },
-        "ssh_address" | "bmc_address" | "ssh_username" | "bmc_username" | "ssh_key_filename"
+        "bmc_tls" if !is_trust(&text) => Err(format!(
+            "bmc_tls '{}' is not known: use verify, pin:SHA-256 of the certificate (64 hexadecimal digits), \
+             first-use, insecure or plain",
+            start(&text)
+        )),
+        "bmc_boot_uri" if !text.starts_with("http://") && !text.starts_with("https://") => {
+            Err(format!(
+                "bmc_boot_uri '{}' begins with neither http:// nor https://",
+                start(&text)
+            ))
+        }
+        "ssh_address" | "bmc_address" | "bmc_boot_uri" | "ssh_username" | "bmc_username"
+        | "ssh_key_filename"
             if text.contains(|c: char| c.is_control() || c.is_whitespace()) =>
         {
             let short = start(&text);
@@ -88,6 +103,17 @@ fn checked_value(field: &str, key: &str, value: Value) -> Result<Option<Value>, 
             ))
         }
         _ => Ok(Some(Value::from(text))),
+    }
+}
+
+/// Whether `text` says by what a BMC is known. The driver reads it in the same way.
+fn is_trust(text: &str) -> bool {
+    match text.strip_prefix("pin:") {
+        Some(digits) => {
+            let digits = digits.chars().filter(|c| *c != ':');
+            digits.clone().count() == 64 && digits.into_iter().all(|c| c.is_ascii_hexdigit())
+        }
+        None => ["verify", "first-use", "insecure", "plain"].contains(&text),
     }
 }
 
@@ -115,6 +141,14 @@ mod tests {
     }
 
     #[test]
+    fn what_redfish_needs_is_taken() {
+        let info = json!({"bmc_tls": format!("pin:{}", ["AB"; 32].join(":")), "bmc_system": "1",
+            "bmc_boot_uri": "http://h/boot.efi"});
+        assert_eq!(check(info.clone()), Ok(info));
+        assert!(check(json!({"bmc_tls": "first-use"})).is_ok());
+    }
+
+    #[test]
     fn slips_are_named_and_secrets_are_not_repeated() {
         for (info, why) in [
             (json!({"ssh_adress": "h"}), "no key 'ssh_adress'"),
@@ -123,6 +157,15 @@ mod tests {
             (json!({"ssh_virt_type": "xen"}), "use virsh"),
             (json!({"ssh_address": "h;\n reboot"}), "ssh_address"),
             (json!({"bmc_address": ["h"]}), "must be a text"),
+            (
+                json!({"bmc_tls": "off"}),
+                "bmc_tls 'off' is not known: use verify, pin:",
+            ),
+            (json!({"bmc_tls": "pin:12"}), "bmc_tls 'pin:12'"),
+            (
+                json!({"bmc_boot_uri": "ftp://h/x"}),
+                "bmc_boot_uri 'ftp://h/x'",
+            ),
         ] {
             let error = check(info).unwrap_err();
             assert!(error.contains(why), "{error}");

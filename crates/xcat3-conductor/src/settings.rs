@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use xcat3_core::Lane;
-use xcat3_drivers::control::{BmcConfig, ControlConfig, FakeConfig, IpmiConfig, KvmConfig, Rate};
+use xcat3_drivers::control::{
+    BmcConfig, ControlConfig, FakeConfig, IpmiConfig, KvmConfig, Rate, RedfishConfig,
+};
 use xcat3_service::{Config, Slot, StateDir, config};
 
 /// How a conductor works.
@@ -83,6 +85,18 @@ pub fn control_config(config: &Config, state: &StateDir) -> ControlConfig {
             retransmit: milliseconds(config.control.ipmi.retransmit_ms.get()),
             attempts: config.control.ipmi.attempts.get(),
         },
+        redfish: redfish_config(&config.control.redfish, state),
+    }
+}
+
+fn redfish_config(redfish: &config::Redfish, state: &StateDir) -> RedfishConfig {
+    let first_use_file = redfish.first_use_file.clone();
+    RedfishConfig {
+        ca_file: redfish.ca_file.clone(),
+        first_use_file: first_use_file.unwrap_or_else(|| state.known_bmcs()),
+        connect_deadline: redfish.connect_deadline_s.duration(),
+        answer_deadline: redfish.answer_deadline_s.duration(),
+        change_deadline: redfish.change_deadline_s.duration(),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -71,6 +72,7 @@ pub struct Client {
     rejected: Option<Error>,
     root: Option<Arc<Resource>>,
     gate: Option<Gate>,
+    has_acted: bool,
     pub(crate) found: crate::systems::Found,
 }
 
@@ -112,6 +114,7 @@ impl Client {
             rejected: None,
             root: None,
             gate: None,
+            has_acted: false,
             found: crate::systems::Found::default(),
         }
     }
@@ -129,13 +132,39 @@ impl Client {
     /// From now on nothing is changed where `gate` says no.
     pub fn guard(&mut self, gate: Option<Gate>) {
         self.gate = gate;
+        self.has_acted = false;
     }
 
-    async fn check_gate(&self) -> Result<(), Error> {
-        match &self.gate {
-            Some(gate) if !gate().await => Err(Error::Stopped),
-            _ => Ok(()),
+    /// Whether anything was asked since then that changes something: it may have been done, also
+    /// where there was no answer.
+    #[must_use]
+    pub fn has_acted(&self) -> bool {
+        self.has_acted
+    }
+
+    /// Counts the answers of the BMC.
+    #[must_use]
+    pub fn answers(&self) -> Arc<AtomicU32> {
+        self.link.answers()
+    }
+
+    /// Connects and logs in, which otherwise happens when something is first asked.
+    ///
+    /// # Errors
+    /// There is no Redfish service, it can't be reached or does not take the login.
+    pub async fn open(&mut self) -> Result<(), Error> {
+        self.root().await?;
+        self.log_in().await
+    }
+
+    async fn begin_change(&mut self) -> Result<(), Error> {
+        if let Some(gate) = &self.gate
+            && !gate().await
+        {
+            return Err(Error::Stopped);
         }
+        self.has_acted = true;
+        Ok(())
     }
 
     /// Whether there is a connection, as far as is known.
@@ -197,7 +226,7 @@ impl Client {
         resource: &Resource,
         change: &Value,
     ) -> Result<Answer, Error> {
-        self.check_gate().await?;
+        self.begin_change().await?;
         let path = resource.path.clone();
         let mut etag = resource.etag.clone();
         let mut reply = self
@@ -221,7 +250,7 @@ impl Client {
 
     /// Sends `content` to `path`, to create something or to have an action carried out.
     pub(crate) async fn post(&mut self, path: &str, content: &Value) -> Result<Answer, Error> {
-        self.check_gate().await?;
+        self.begin_change().await?;
         let reply = self
             .request(&Method::POST, path, Some(content), None)
             .await?;

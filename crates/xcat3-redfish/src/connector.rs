@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -40,6 +41,21 @@ pub struct Address {
     pub port: u16,
     /// By what it is known.
     pub trust: Trust,
+    /// Where to connect to, where the name has been looked up.
+    pub resolved: Option<SocketAddr>,
+}
+
+impl Address {
+    /// A BMC that is looked up where it is given by name.
+    #[must_use]
+    pub fn new(host: &str, port: u16, trust: Trust) -> Self {
+        Self {
+            host: host.to_owned(),
+            port,
+            trust,
+            resolved: None,
+        }
+    }
 }
 
 /// `host:port`, with brackets around an IPv6 address.
@@ -118,7 +134,10 @@ impl Connector {
     }
 
     async fn connect_now(&self, address: &Address) -> Result<Stream, Error> {
-        let tcp = TcpStream::connect((address.host.as_str(), address.port)).await;
+        let tcp = match address.resolved {
+            Some(socket) => TcpStream::connect(socket).await,
+            None => TcpStream::connect((address.host.as_str(), address.port)).await,
+        };
         let tcp = tcp.map_err(|error| Error::Unreachable(format!("no connection: {error}")))?;
         // Without it small requests may wait for an acknowledgement; where it fails they just do.
         let _ = tcp.set_nodelay(true);

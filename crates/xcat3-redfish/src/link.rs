@@ -7,6 +7,7 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -96,6 +97,7 @@ pub struct Link {
     address: Address,
     patience: Patience,
     open: Option<Open>,
+    answers: Arc<AtomicU32>,
 }
 
 /// Why an exchange over an open connection failed.
@@ -112,6 +114,7 @@ impl Link {
             address,
             patience,
             open: None,
+            answers: Arc::default(),
         }
     }
 
@@ -128,6 +131,11 @@ impl Link {
         self.open
             .as_ref()
             .is_some_and(|open| !open.sender.is_closed())
+    }
+
+    /// Counts the answers.
+    pub fn answers(&self) -> Arc<AtomicU32> {
+        Arc::clone(&self.answers)
     }
 
     /// Closes the connection.
@@ -166,6 +174,7 @@ impl Link {
                 seconds: wait.as_secs(),
             })
         })??;
+        self.answers.fetch_add(1, Ordering::Relaxed);
         if open.connection.is_some() {
             self.open = Some(open);
         }

@@ -90,11 +90,7 @@ mod tests {
 
     #[test]
     fn references_stay_on_the_bmc() {
-        let mut address = Address {
-            host: "192.0.2.7".to_owned(),
-            port: 443,
-            trust: Trust::Insecure,
-        };
+        let mut address = Address::new("192.0.2.7", 443, Trust::Insecure);
         let here_is = |reference: &str, address: &Address| here(reference, address);
         for (reference, path) in [
             ("/redfish/v1/Systems/1", "/redfish/v1/Systems/1"),

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use bmc::{Bmc, Ipmi};
+pub use bmc::{Bmc, Ipmi, Redfish};
 pub use fraction::Fraction;
 pub use seconds::Seconds;
 pub use sections::{Api, Bus, Conductor, Control, Fake, Install, Kvm, Loaders, LogLevel, Network};

@@ -187,6 +187,12 @@ impl StateDir {
         self.0.join("known_hosts")
     }
 
+    /// Certificates of BMCs as they were first seen.
+    #[must_use]
+    pub fn known_bmcs(&self) -> PathBuf {
+        self.0.join("known_bmcs")
+    }
+
     /// What fake machines remember.
     #[must_use]
     pub fn fake_journal(&self) -> PathBuf {

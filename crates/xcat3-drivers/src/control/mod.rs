@@ -12,11 +12,13 @@ pub mod fake;
 pub mod ipmi;
 pub mod kvm;
 mod lease;
+pub mod redfish;
 
 pub use bmc::{BmcConfig, BmcCredentials, Password, wants_default_credentials};
 pub use fake::Rate;
 pub use ipmi::IpmiConfig;
 pub use lease::{Lease, LeaseHolder};
+pub use redfish::RedfishConfig;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -65,13 +67,17 @@ pub struct ControlConfig {
     pub bmc: BmcConfig,
     /// Of the driver `ipmi`.
     pub ipmi: IpmiConfig,
+    /// Of the driver `redfish`.
+    pub redfish: RedfishConfig,
 }
 
 impl ControlConfig {
-    /// The defaults of all drivers but these.
+    /// The defaults of all drivers but these; certificates of BMCs are kept beside the journal.
     #[must_use]
     pub fn new(kvm: KvmConfig, fake: FakeConfig) -> Self {
+        let beside = fake.journal.parent().unwrap_or(std::path::Path::new(""));
         Self {
+            redfish: RedfishConfig::new(beside.join("known_bmcs")),
             kvm,
             fake,
             bmc: BmcConfig::default(),
@@ -138,6 +144,7 @@ pub struct Controls {
     kvm: kvm::Kvm,
     fake: fake::Fake,
     ipmi: ipmi::Ipmi,
+    redfish: redfish::Redfish,
 }
 
 impl Controls {
@@ -148,6 +155,7 @@ impl Controls {
             kvm: kvm::Kvm::new(config.kvm.clone()),
             fake: fake::Fake::new(config.fake.clone()),
             ipmi: ipmi::Ipmi::new(&config.ipmi, &config.bmc),
+            redfish: redfish::Redfish::new(&config.redfish, &config.bmc),
         }
     }
 
@@ -158,6 +166,7 @@ impl Controls {
             "kvm" => Some(&self.kvm),
             "fake" => Some(&self.fake),
             "ipmi" => Some(&self.ipmi),
+            "redfish" => Some(&self.redfish),
             _ => None,
         }
     }

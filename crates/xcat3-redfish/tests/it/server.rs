@@ -140,11 +140,7 @@ impl Server {
 
     /// A client of it, that trusts by `trust`, with a login.
     pub fn client(&self, trust: Trust, trusted: Trusted) -> Client {
-        let address = Address {
-            host: "127.0.0.1".to_owned(),
-            port: self.address.port(),
-            trust,
-        };
+        let address = Address::new("127.0.0.1", self.address.port(), trust);
         let login = Login {
             user: "admin".to_owned(),
             password: "s3cret".to_owned(),

@@ -1,6 +1,7 @@
 //! The sections of the configuration file for BMCs and their defaults.
 
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,35 @@ pub struct Ipmi {
     pub retransmit_ms: NonZeroU32,
     /// How often a datagram is sent in all.
     pub attempts: NonZeroU32,
+}
+
+/// The driver `mgt=redfish`, and `mgt=openbmc`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Redfish {
+    /// Authorities (PEM) that sign certificates of BMCs; absent: those that the system trusts.
+    pub ca_file: Option<PathBuf>,
+    /// Where certificates that BMCs first showed are kept; absent: `known_bmcs` in the state
+    /// directory.
+    pub first_use_file: Option<PathBuf>,
+    /// How long a connection may take, with its TLS handshake.
+    pub connect_deadline_s: Seconds,
+    /// How long the answer to one request may take.
+    pub answer_deadline_s: Seconds,
+    /// How long a change of power, or a task of the BMC's, may take.
+    pub change_deadline_s: Seconds,
+}
+
+impl Default for Redfish {
+    fn default() -> Self {
+        Self {
+            ca_file: None,
+            first_use_file: None,
+            connect_deadline_s: Seconds::new(10),
+            answer_deadline_s: Seconds::new(30),
+            change_deadline_s: Seconds::new(60),
+        }
+    }
 }
 
 impl Default for Bmc {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bmc, Fraction, Ipmi, Seconds, Workers};
+use super::{Bmc, Fraction, Ipmi, Redfish, Seconds, Workers};
 
 /// How much is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,6 +141,8 @@ pub struct Control {
     pub bmc: Bmc,
     /// The IPMI driver.
     pub ipmi: Ipmi,
+    /// The Redfish driver.
+    pub redfish: Redfish,
 }
 
 /// The ssh/virsh control driver (`mgt=kvm`).
