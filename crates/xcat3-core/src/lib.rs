@@ -20,6 +20,7 @@ pub mod passwd;
 pub mod provision;
 pub mod secret;
 pub mod service;
+pub mod stranger;
 
 pub use control::{BootDevice, BootOrder, ControlOperation, PowerState, PowerTarget};
 pub use hardware::Report;
@@ -33,3 +34,4 @@ pub use osimage::OsImage;
 pub use passwd::Passwd;
 pub use provision::State;
 pub use service::{Service, ServiceKind};
+pub use stranger::Stranger;

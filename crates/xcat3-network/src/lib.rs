@@ -22,6 +22,7 @@ pub mod ra;
 pub mod serving;
 pub mod settings;
 pub mod snapshot;
+pub mod strangers;
 pub mod tftp;
 pub mod tree;
 
@@ -43,6 +44,7 @@ use crate::listeners::{Among, Listeners};
 use crate::private::Private;
 use crate::progress::Sightings;
 use crate::snapshot::{Feed, Snapshot};
+use crate::strangers::Strangers;
 use crate::tree::Tree;
 
 pub use crate::settings::Settings;
@@ -74,6 +76,7 @@ pub async fn run(
     let follower = Follower::new(&store, bus.clone()).await;
     let snapshot = Snapshot::default();
     let sightings = Sightings::default();
+    let strangers = Strangers::default();
     let install = Arc::new(settings.install);
     let (promises, kept) = mpsc::channel(promise::QUEUE);
     let lease_s = u32::try_from(settings.network.lease_s.duration().as_secs()).unwrap_or(u32::MAX);
@@ -82,6 +85,7 @@ pub async fn run(
         leases: Mutex::new(LeaseTable::restored(leases)),
         promises,
         sightings: sightings.clone(),
+        strangers: strangers.clone(),
         http_port: settings.network.http_port,
         loaders: settings.loaders,
         install: install.clone(),
@@ -117,6 +121,7 @@ pub async fn run(
     tokio::join!(
         serving.until(&shutdown),
         promise::keep(store.clone(), kept),
+        strangers::write(store.clone(), strangers, shutdown.clone()),
         progress::write(
             store.clone(),
             snapshot,

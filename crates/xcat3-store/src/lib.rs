@@ -24,6 +24,7 @@ mod progress;
 mod provisioning;
 mod reservations;
 mod services;
+mod strangers;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -6,7 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
-use xcat3_core::NodeName;
+use xcat3_core::{NodeName, Stranger};
 use xcat3_drivers::boot::{Firmware, Loader};
 use xcat3_store::Lease;
 
@@ -25,6 +25,8 @@ pub struct Answer {
     pub save: Option<Lease>,
     /// The node that asked, and with which firmware.
     pub seen: Option<(NodeName, Firmware)>,
+    /// The machine that asked, where it boots and is no node.
+    pub stranger: Option<Stranger>,
     /// What was done or why nothing was, for the log.
     pub note: String,
 }

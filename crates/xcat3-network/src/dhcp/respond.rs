@@ -7,12 +7,14 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use xcat3_core::Stranger;
 use xcat3_store::Lease;
 
 use super::answer::{Answer, CLIENT_PORT};
 use super::client::{Client, Desk};
 use super::packet::{Kind, Request, code};
 use crate::leases::LeaseTable;
+use crate::strangers;
 
 /// Decides about a request.
 #[must_use]
@@ -32,6 +34,13 @@ pub fn respond(request: &Request, desk: &Desk<'_>, leases: &mut LeaseTable) -> A
     };
     if let Some((node, _)) = client.node {
         answer.seen = Some((node.name.clone(), client.firmware));
+    } else {
+        let ip = answer.reply.as_ref().map(|(reply, _)| reply.yiaddr);
+        let stranger = strangers::of(request, &client.served.network.name, desk.now_ms);
+        answer.stranger = stranger.map(|stranger| Stranger {
+            ip: ip.filter(|ip| !ip.is_unspecified()),
+            ..stranger
+        });
     }
     answer
 }

@@ -23,6 +23,7 @@ use crate::clock::now_ms;
 use crate::leases::LeaseTable;
 use crate::progress::Sightings;
 use crate::snapshot::Snapshot;
+use crate::strangers::Strangers;
 
 /// The port that DHCP servers listen on.
 pub const PORT: u16 = 67;
@@ -37,6 +38,8 @@ pub struct Shared {
     pub promises: mpsc::Sender<Promise>,
     /// Where nodes that were seen are noted.
     pub sightings: Sightings,
+    /// Where machines that are no nodes are noted.
+    pub strangers: Strangers,
     /// The port of our boot HTTP server.
     pub http_port: u16,
     /// The boot programs for each firmware.
@@ -135,6 +138,9 @@ async fn handle(
         shared
             .sightings
             .dhcp(&shared.snapshot, node, *firmware, &request, reply);
+    }
+    if let Some(stranger) = answer.stranger {
+        shared.strangers.note(stranger);
     }
     let socket = socket.clone();
     if let Some(lease) = answer.save {

@@ -530,3 +530,43 @@ async fn what_one_worker_does_not_serve_yet_is_not_served() {
     lab.stop();
     assert_eq!(workers_online(&lab.store).await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_boots_without_being_known_can_be_found() {
+    let lab = Lab::start(None).await;
+    lab.declare().await;
+    lab.served().await;
+    let unknown = "52:54:00:00:00:99";
+    let pxe = [
+        "-V",
+        "PXEClient:Arch:00007:UNDI:003016",
+        "-x",
+        "0x5d:0007",
+        "-x",
+        "0x61:00332211005544776608090a0b0c0d0e0f",
+    ];
+    let given = lab.udhcpc("node", unknown, &pxe).expect("a lease");
+    lab.udhcpc("node", NODE_MAC, &pxe).expect("a lease");
+    let started = Instant::now();
+    let found = loop {
+        let found = lab.store.strangers().await.unwrap();
+        if !found.is_empty() {
+            break found;
+        }
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "it was not noted"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(found.len(), 1, "{found:?}");
+    let stranger = &found[0];
+    assert_eq!(stranger.mac.to_string(), unknown);
+    assert_eq!(stranger.ip.unwrap().to_string(), line(&given, "ip"));
+    let class = stranger.vendor_class.as_deref();
+    assert_eq!(class, Some("PXEClient:Arch:00007:UNDI:003016"));
+    assert_eq!(stranger.architecture, Some(7));
+    let uuid = stranger.uuid.unwrap().to_string();
+    assert_eq!(uuid, "00112233-4455-6677-0809-0a0b0c0d0e0f");
+    assert!(stranger.last_ms >= stranger.first_ms);
+}

@@ -14,6 +14,7 @@ mod reservations;
 mod scale;
 mod services;
 mod sqlite;
+mod strangers;
 
 /// Makes a test of each function of the battery, over the stores that `$open` makes.
 macro_rules! battery {
@@ -72,6 +73,10 @@ macro_rules! everything {
                 a_deploy_is_written_with_its_way, only_the_holder_writes,
                 an_image_that_is_gone_is_not_deployed, progress_only_goes_on,
                 deploys_that_take_too_long_are_found,
+            }
+            strangers {
+                who_is_seen_again_stays_one_machine, who_is_enrolled_or_forgotten_is_no_stranger,
+                strangers_are_bounded_in_number_and_time,
             }
             feed {
                 each_change_is_told_once, a_request_is_one_revision, what_nobody_serves_is_not_told,

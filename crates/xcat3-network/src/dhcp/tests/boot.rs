@@ -82,3 +82,52 @@ fn only_the_boot_nic_boots() {
     assert_eq!(reply.yiaddr, ip("11.5.102.61"));
     assert!(!reply.options.contains_key(&code::BOOT_FILE) && reply.siaddr.is_unspecified());
 }
+
+#[test]
+fn a_machine_that_boots_and_is_no_node_is_noted_with_what_it_says_of_itself() {
+    let mut world = World::new();
+    let asks = Request {
+        mac: mac(STRANGER),
+        ..firmware(7, "PXEClient:Arch:00007:UNDI:003016")
+    };
+    let id: Vec<u8> = (0..17).collect();
+    let asks = with(asks, code::MACHINE_ID, id);
+    let stranger = world.ask(&asks).stranger.unwrap();
+    assert_eq!(
+        (stranger.mac, stranger.network.as_str()),
+        (mac(STRANGER), "c920")
+    );
+    assert_eq!(stranger.ip, Some(ip("11.4.40.111")));
+    assert_eq!(
+        stranger.vendor_class.as_deref(),
+        Some("PXEClient:Arch:00007:UNDI:003016")
+    );
+    assert_eq!(stranger.architecture, Some(7));
+    let uuid = stranger.uuid.unwrap().to_string();
+    assert_eq!(uuid, "04030201-0605-0807-090a-0b0c0d0e0f10");
+    assert_eq!(
+        (stranger.first_ms, stranger.last_ms),
+        (world.now_ms, world.now_ms)
+    );
+    // Where there is no address for it, too.
+    world.change(|network| network.dynamic_range.clear());
+    let answer = world.ask(&Request {
+        mac: mac("52:54:00:00:00:98"),
+        ..asks.clone()
+    });
+    assert!(answer.reply.is_none());
+    assert_eq!(answer.stranger.unwrap().ip, None);
+    // Nodes are known, and a system that runs does not boot.
+    assert_eq!(world.ask(&firmware(7, "PXEClient")).stranger, None);
+    let system = with(
+        request(Kind::Discover, STRANGER),
+        code::VENDOR_CLASS,
+        "systemd-network",
+    );
+    assert_eq!(world.ask(&system).stranger, None);
+    let released = Request {
+        options: request(Kind::Release, STRANGER).options,
+        ..asks
+    };
+    assert_eq!(world.ask(&released).stranger, None);
+}
