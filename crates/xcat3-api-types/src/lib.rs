@@ -6,6 +6,7 @@
 //! field that is not known is refused by name. Writing masks secrets unless told otherwise.
 
 pub mod control;
+pub mod discovered;
 pub mod error;
 pub mod hardware;
 pub mod job;

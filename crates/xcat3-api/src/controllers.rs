@@ -1,6 +1,7 @@
 //! The handlers, one file a resource.
 
 pub mod boot_device;
+pub mod discovered;
 pub mod hardware;
 pub mod jobs;
 pub mod networks;

@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 use xcat3_api_types::ErrorBody;
 
 use crate::controllers::{
-    boot_device, hardware, jobs, networks, nics, nodes, osimages, passwds, power, provision, root,
-    services,
+    boot_device, discovered, hardware, jobs, networks, nics, nodes, osimages, passwds, power,
+    provision, root, services,
 };
 use crate::{Api, error, observe};
 
@@ -55,6 +55,7 @@ fn table() -> OpenApiRouter<Api> {
         .routes(routes!(osimages::by_id))
         .routes(routes!(passwds::list, passwds::create))
         .routes(routes!(passwds::show, passwds::update, passwds::delete))
+        .routes(routes!(discovered::list, discovered::forget))
         .routes(routes!(services::list))
         .routes(routes!(services::by_hostname))
 }

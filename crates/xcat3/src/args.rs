@@ -3,10 +3,12 @@
 pub mod hardware;
 
 use std::ffi::OsString;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use xcat3_core::MacAddr;
 
 use hardware::{
     BeaconArgs, BiosArgs, BootWord, BootdevArgs, EventlogArgs, InventoryArgs, MediaArgs, PowerWord,
@@ -168,6 +170,14 @@ pub enum Command {
         xcat3 bios node[1-25] set BootMode=Uefi LogicalProc=Enabled\n\n\
         Names and values are the vendor's. They count from the next boot on.")]
     Bios(BiosArgs),
+    /// List machines that boot over the network without being known, enrol them or forget them.
+    #[command(after_help = "Examples:\n  xcat3 discovered\n  \
+        xcat3 discovered --create rack1-n[01-40] --ip 10.0.1.1 mgt=ipmi\n  \
+        xcat3 discovered --mac 52:54:00:36:ac:b1 --create node7\n  \
+        xcat3 discovered --network lab --create n%03d\n  xcat3 discovered --forget\n\n\
+        The names that no node has yet are given in their order to the machines in the order in which they\n\
+        were first seen: power on one after the other, and the names are in the order of the rack.")]
+    Discovered(DiscoveredArgs),
     /// Show what is in the virtual drives of nodes, put an image in, or take it out.
     #[command(after_help = "Examples:\n  xcat3 media node[1-25]\n  \
         xcat3 media node[1-25] insert http://10.0.0.1/rescue.iso --boot\n  xcat3 media node[1-25] eject")]
@@ -354,6 +364,29 @@ pub struct CreateArgs {
     /// A nic of the node; repeat it for more.
     #[arg(long, short = 'i', value_name = "mac=…,ip=…")]
     pub nic: Vec<String>,
+}
+
+/// Arguments of `discovered`.
+#[derive(Debug, Args)]
+pub struct DiscoveredArgs {
+    /// Attributes of the nodes to be enrolled: mgt, netboot, arch, type, control/KEY, console/KEY.
+    #[arg(value_name = "KEY=VALUE")]
+    pub attributes: Vec<String>,
+    /// Enrol them by these names: a range, or a name with %d or %03d in it, which counts from 1.
+    #[arg(long, value_name = "NAMES", conflicts_with = "forget")]
+    pub create: Option<String>,
+    /// Address of the first node, the next one's for the second, and so on. Without it nodes have none.
+    #[arg(long, value_name = "FIRST")]
+    pub ip: Option<Ipv4Addr>,
+    /// Only machines with these MAC addresses.
+    #[arg(long, value_name = "MAC,…", value_delimiter = ',')]
+    pub mac: Vec<MacAddr>,
+    /// Only machines in this network.
+    #[arg(long, value_name = "NAME")]
+    pub network: Option<String>,
+    /// Forget them. Those that ask again are listed again.
+    #[arg(long)]
+    pub forget: bool,
 }
 
 /// Arguments of `update`.

@@ -17,6 +17,7 @@ mod commands;
 mod error;
 mod follow;
 mod output;
+mod pattern;
 mod plain;
 mod progress;
 mod report;

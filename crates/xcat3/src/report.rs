@@ -15,7 +15,7 @@ use xcat3_core::natural;
 use crate::plain::plain;
 use crate::tally::FEW;
 use groups::Groups;
-use table::Table;
+pub use table::Table;
 
 /// What is reported, and what of it is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -62,6 +62,8 @@ const CONTRACT: &[(&str, &str, &[u16])] = &[
     ("get", "/v1/passwds/{key}", &[200, 404]),
     ("patch", "/v1/passwds/{key}", &[200, 404]),
     ("delete", "/v1/passwds/{key}", &[202]),
+    ("get", "/v1/discovered", &[200]),
+    ("delete", "/v1/discovered", &[202]),
     ("get", "/v1/services", &[200]),
     ("get", "/v1/services/hostname", &[200]),
 ];

@@ -4,6 +4,7 @@
 mod bad_input;
 mod contract;
 mod daemon;
+mod discovered;
 mod hardware;
 mod jobs;
 mod many;

@@ -333,7 +333,7 @@ fn now_ms() -> i64 {
 }
 
 /// A span of time as people say it.
-fn span(ms: i64) -> String {
+pub fn span(ms: i64) -> String {
     let time = Duration::from_millis(u64::try_from(ms).unwrap_or(0));
     let seconds = time.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);

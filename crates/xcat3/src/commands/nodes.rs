@@ -1,5 +1,6 @@
 //! Commands on nodes: enrol, list, show, change, forget, export, import, power, boot device.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
@@ -49,7 +50,18 @@ pub async fn create(context: &Context, args: &CreateArgs) -> Result<ExitCode, Er
     post(context, &json!({ "nodes": nodes })).await
 }
 
-async fn post(context: &Context, body: &Value) -> Result<ExitCode, Error> {
+/// The names of all nodes.
+pub async fn taken(context: &Context) -> Result<HashSet<String>, Error> {
+    let mut answer = context.client.get("/nodes", &[]).await?;
+    let names = answer["nodes"].as_array_mut().map(std::mem::take);
+    let names = names.unwrap_or_default().into_iter();
+    Ok(names
+        .filter_map(|name| name.as_str().map(str::to_owned))
+        .collect())
+}
+
+/// Enrols the nodes of a document.
+pub async fn post(context: &Context, body: &Value) -> Result<ExitCode, Error> {
     let answer = context
         .client
         .request(Method::POST, "/nodes", &[], Some(body))
@@ -64,12 +76,12 @@ pub async fn list(context: &Context, nodes: Option<&str>) -> Result<ExitCode, Er
     let mut code = ExitCode::SUCCESS;
     if let Some(text) = nodes {
         let wanted = noderange::parse(text)?;
-        let known: std::collections::HashSet<&str> = names.iter().copied().collect();
+        let known: HashSet<&str> = names.iter().copied().collect();
         for missing in wanted.iter().filter(|name| !known.contains(name.as_str())) {
             eprintln!("xcat3: {missing}: Could not be found.");
             code = ExitCode::FAILURE;
         }
-        let wanted: std::collections::HashSet<&str> = wanted.iter().map(NodeName::as_str).collect();
+        let wanted: HashSet<&str> = wanted.iter().map(NodeName::as_str).collect();
         names.retain(|name| wanted.contains(name));
     }
     names.sort_by(|a, b| natural::compare(a, b));

@@ -1,6 +1,7 @@
 //! The program `xcat3` against a server that answers as the v1 contract says: what it asks, what it
 //! prints, how it ends. The end-to-end tests of xcat3-sim run it against the real API.
 
+mod discovered;
 mod fake;
 mod hardware;
 mod jobs;

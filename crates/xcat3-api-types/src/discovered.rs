@@ -1,0 +1,69 @@
+//! Machines that boot over the network without being known, as they are told.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+use xcat3_core::{MacAddr, Stranger};
+
+/// The answer of `GET /discovered`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DiscoveredList {
+    /// The machines, by when they were first seen.
+    pub discovered: Vec<DiscoveredRecord>,
+}
+
+/// Such a machine.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DiscoveredRecord {
+    /// The nic that asked for an address.
+    #[schema(value_type = String, examples("52:54:00:36:ac:b1"))]
+    pub mac: MacAddr,
+    /// The network that it asked in.
+    #[schema(examples("c920"))]
+    pub network: String,
+    /// The address that it was given, where it was.
+    #[schema(examples("11.4.40.111"))]
+    pub ip: Option<String>,
+    /// What its firmware calls itself (DHCP option 60).
+    #[schema(examples("PXEClient:Arch:00007:UNDI:003016"))]
+    pub vendor_class: Option<String>,
+    /// Its firmware's architecture (option 93, RFC 4578).
+    #[schema(examples(7))]
+    pub architecture: Option<u16>,
+    /// The same in words, where it is known.
+    #[schema(examples("UEFI x86_64"))]
+    pub firmware: Option<&'static str>,
+    /// What `arch` a node of this kind has.
+    #[schema(examples("x86_64"))]
+    pub arch: Option<&'static str>,
+    /// The machine's UUID (option 97), as its operating system sees it.
+    #[schema(examples("4c4c4544-0031-3510-8052-b4c04f4e3732"))]
+    pub uuid: Option<String>,
+    /// When it was first seen, in milliseconds since 1970 (UTC).
+    pub first_ms: i64,
+    /// When it was last seen.
+    pub last_ms: i64,
+}
+
+/// The answer of `DELETE /discovered`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Forgotten {
+    /// How many machines are forgotten.
+    pub forgotten: u64,
+}
+
+impl From<Stranger> for DiscoveredRecord {
+    fn from(stranger: Stranger) -> Self {
+        Self {
+            firmware: stranger.firmware(),
+            arch: stranger.arch(),
+            mac: stranger.mac,
+            network: stranger.network,
+            ip: stranger.ip.map(|ip| ip.to_string()),
+            vendor_class: stranger.vendor_class,
+            architecture: stranger.architecture,
+            uuid: stranger.uuid.map(|uuid| uuid.to_string()),
+            first_ms: stranger.first_ms,
+            last_ms: stranger.last_ms,
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Machines that boot without being known: listed until they are enrolled or forgotten.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use xcat3_core::Stranger;
+
+use crate::world::World;
+
+fn stranger(mac: &str, first_ms: i64) -> Stranger {
+    Stranger {
+        mac: mac.parse().unwrap(),
+        network: "c920".to_owned(),
+        ip: Some("11.4.40.111".parse().unwrap()),
+        vendor_class: Some("PXEClient:Arch:00007".to_owned()),
+        architecture: Some(7),
+        uuid: "4c4c4544-0031-3510-8052-b4c04f4e3732".parse().ok(),
+        first_ms,
+        last_ms: first_ms + 5,
+    }
+}
+
+#[tokio::test]
+async fn strangers_are_listed_until_they_are_enrolled_or_forgotten() {
+    let world = World::without_conductor(1).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let now = i64::try_from(now.as_millis()).unwrap();
+    let macs = [
+        "52:54:00:00:01:03",
+        "52:54:00:00:01:02",
+        "52:54:00:00:00:01",
+    ];
+    let all: Vec<Stranger> = (0..)
+        .zip(macs)
+        .map(|(n, mac)| stranger(mac, now + n))
+        .collect();
+    world.store.record_strangers(&all).await.unwrap();
+    let answer = world
+        .expect(200, "GET", "/v1/discovered", Value::Null)
+        .await;
+    let listed = answer["discovered"].as_array().unwrap();
+    assert_eq!(listed.len(), 3);
+    assert_eq!(
+        listed[0],
+        json!({"mac": macs[0], "network": "c920", "ip": "11.4.40.111",
+            "vendor_class": "PXEClient:Arch:00007", "architecture": 7, "firmware": "UEFI x86_64",
+            "arch": "x86_64", "uuid": "4c4c4544-0031-3510-8052-b4c04f4e3732", "first_ms": now,
+            "last_ms": now + 5})
+    );
+    // node1 has the last one's nic.
+    world.enrol(1).await;
+    let left = async || {
+        let answer = world.expect(200, "GET", "/discovered", Value::Null).await;
+        let listed = answer["discovered"].as_array().unwrap().clone();
+        let macs = listed
+            .iter()
+            .map(|machine| machine["mac"].as_str().unwrap().to_owned());
+        macs.collect::<Vec<String>>()
+    };
+    assert_eq!(left().await, macs[..2]);
+    let target = "/v1/discovered?mac=525400000103,52-54-00-00-00-ff";
+    let answer = world.expect(202, "DELETE", target, Value::Null).await;
+    assert_eq!(answer, json!({"forgotten": 1}));
+    assert_eq!(left().await, macs[1..2]);
+    let wrong = world
+        .refused(400, "DELETE", "/v1/discovered?mac=node1", Value::Null)
+        .await;
+    assert!(wrong.contains("'node1' is not a MAC address"), "{wrong}");
+    let many = format!("/v1/discovered?mac={}", vec![macs[0]; 1_001].join(","));
+    let wrong = world.refused(400, "DELETE", &many, Value::Null).await;
+    assert!(wrong.contains("more than 1000"), "{wrong}");
+    world
+        .expect(202, "DELETE", "/v1/discovered", Value::Null)
+        .await;
+    assert!(left().await.is_empty());
+}
