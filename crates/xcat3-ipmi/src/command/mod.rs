@@ -13,9 +13,11 @@ pub mod chassis;
 pub mod device;
 pub mod fru;
 pub mod sdr;
+pub mod sel;
 
 mod chunk;
 mod conversion;
+mod firmware_words;
 mod malformed;
 #[cfg(test)]
 mod script;

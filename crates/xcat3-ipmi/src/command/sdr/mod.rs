@@ -6,6 +6,8 @@ mod record;
 mod repository;
 
 pub use reading::{State, Thresholds, Value, read, thresholds};
+#[cfg(test)]
+pub(crate) use record::tests;
 pub use record::{
     ControllerLocator, EventOnly, FruLocator, Key, Kind, Record, Sensor, ThresholdBytes,
 };
