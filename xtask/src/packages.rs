@@ -54,6 +54,7 @@ const PACKAGES: &[&str] = &[
     "ipmitool",
     "freeipmi-tools",
     "openipmi",
+    "python3-pyghmi",
     // Checks of password hashes.
     "whois",
     "python3",

@@ -4,16 +4,20 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
 use crate::command::Malformed;
 use crate::message::{Command, Completion};
 use crate::session::{Credentials, Event, Over, Patience, Session};
-use crate::sockets::{Socket, Sockets};
+use crate::sockets::{Shared, Socket, Sockets};
 use crate::suite::CipherSuite;
 
+/// A session in which nothing was asked for this long may be closed by its BMC (6.12.15).
+pub const IDLE_LIMIT: Duration = Duration::from_secs(60);
+/// Get Device ID (20.1), which everyone may ask.
+const DEVICE_ID: Command = Command::new(0x06, 0x01);
 /// Payloads of serial over LAN that wait to be taken. More are dropped; the BMC repeats them.
 const WAITING_SOL: usize = 32;
 
@@ -38,13 +42,32 @@ pub enum Error {
 /// that gets lost, it occupies a slot of the BMC until that finds it idle.
 pub struct Connection {
     session: Session,
-    socket: Arc<Socket>,
+    socket: Lent,
     number: u32,
     address: SocketAddr,
     datagrams: mpsc::Receiver<Vec<u8>>,
     /// Payloads of serial over LAN that came while something else was awaited.
     sol: VecDeque<Vec<u8>>,
     over: Option<Over>,
+}
+
+/// The socket of a session.
+enum Lent {
+    /// That of most sessions.
+    Shared(Arc<Socket>),
+    /// One of its own.
+    Own(Shared),
+}
+
+impl std::ops::Deref for Lent {
+    type Target = Socket;
+
+    fn deref(&self) -> &Socket {
+        match self {
+            Self::Shared(socket) => socket,
+            Self::Own(own) => own,
+        }
+    }
 }
 
 impl Sockets {
@@ -59,11 +82,33 @@ impl Sockets {
         suites: &[CipherSuite],
         patience: Patience,
     ) -> Result<Connection, Error> {
-        let socket = self.towards(address).await?;
+        let socket = Lent::Shared(self.towards(address).await?);
+        let log_in = (credentials.clone(), suites, patience);
+        match Connection::open(socket, address, log_in).await {
+            // VirtualBMC keeps a session for each port that one ever came from: it takes another.
+            Err(Error::Over(Over::Mistaken)) => {
+                let socket = Lent::Own(Shared::towards(address).await?);
+                Connection::open(socket, address, (credentials, suites, patience)).await
+            }
+            result => result,
+        }
+    }
+}
+
+fn random() -> [u8; 16] {
+    rand::random()
+}
+
+impl Connection {
+    async fn open(
+        socket: Lent,
+        address: SocketAddr,
+        (credentials, suites, patience): (Credentials, &[CipherSuite], Patience),
+    ) -> Result<Self, Error> {
         let (number, datagrams) = socket.register(address);
         let now = Instant::now();
         let session = Session::begin(credentials, suites, number, patience, random, now);
-        let mut connection = Connection {
+        let mut connection = Self {
             session,
             socket,
             number,
@@ -80,13 +125,7 @@ impl Sockets {
             }
         }
     }
-}
 
-fn random() -> [u8; 16] {
-    rand::random()
-}
-
-impl Connection {
     /// Sends a request and waits for what the BMC gives.
     ///
     /// Not cancel safe: dropped before its end, the session is still busy with the request, and the
@@ -125,6 +164,28 @@ impl Connection {
                 Event::Ready(_) | Event::Over(_) => {}
             }
         }
+    }
+
+    /// Asks for something small, so that the BMC does not find the session idle: it may close one
+    /// after [`IDLE_LIMIT`].
+    ///
+    /// # Errors
+    /// The BMC does not answer any more.
+    pub async fn keep_alive(&mut self) -> Result<(), Error> {
+        // What it answers does not matter: it is there, and the session too.
+        self.exchange(DEVICE_ID, &[]).await.map(drop)
+    }
+
+    /// The cipher suite that protects the session.
+    #[must_use]
+    pub fn suite(&self) -> CipherSuite {
+        self.session.suite()
+    }
+
+    /// Why there is no session any more, where that is known already.
+    #[must_use]
+    pub fn over(&self) -> Option<Over> {
+        self.over
     }
 
     /// Sends a payload of serial over LAN, once: that protocol repeats by itself.

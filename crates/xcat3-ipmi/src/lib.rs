@@ -24,7 +24,7 @@ mod suite;
 mod window;
 mod wire;
 
-pub use client::{Connection, Error};
+pub use client::{Connection, Error, IDLE_LIMIT};
 pub use handshake::{LONGEST_PASSWORD, LONGEST_USER, Secret};
 pub use message::{Command, Completion, LONGEST_DATA, Request, Response};
 pub use packet::{Dropped, Packet, PayloadType, plain};

@@ -142,10 +142,15 @@ impl<'a> Packet<'a> {
     /// # Errors
     /// It claims to be of a session.
     pub fn plain(&self) -> Result<&'a [u8], Dropped> {
-        if self.encrypted || self.authenticated || self.session != 0 {
+        if self.is_of_a_session() {
             return Err(Dropped::Code);
         }
         Ok(self.payload)
+    }
+
+    /// Whether it claims to be of a session.
+    pub(crate) fn is_of_a_session(&self) -> bool {
+        self.encrypted || self.authenticated || self.session != 0
     }
 
     /// The payload of a packet of the session with these keys, decrypted.

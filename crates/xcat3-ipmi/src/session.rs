@@ -92,6 +92,10 @@ pub enum Over {
         "the BMC answers but does not go on with the login: it may not know the user, or have no room"
     )]
     Ignored,
+    /// The BMC answers the beginning of a session within another one, which once came from the same
+    /// port.
+    #[error("the BMC takes the login for a part of an older session")]
+    Mistaken,
     /// There was a session, and the BMC is silent to it: it restarted, forgot it, or is gone.
     #[error("the BMC does not answer any more: the session is lost")]
     Lost,
@@ -128,7 +132,7 @@ impl Over {
         match self {
             Self::Refused(status) => status.is_about_credentials(),
             Self::WrongPassword | Self::WrongKey | Self::Privilege(_) => true,
-            Self::Closed | Self::Silent | Self::Ignored | Self::Lost => false,
+            Self::Closed | Self::Silent | Self::Ignored | Self::Mistaken | Self::Lost => false,
         }
     }
 }
@@ -258,6 +262,12 @@ impl Session {
         self.waiting.as_ref().map(|waiting| waiting.until)
     }
 
+    /// The cipher suite that was agreed on, or that is tried.
+    #[must_use]
+    pub fn suite(&self) -> CipherSuite {
+        self.exchange.suite
+    }
+
     /// Whether a request can be sent now.
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -316,6 +326,11 @@ impl Session {
     pub fn receive(&mut self, datagram: &[u8], now: Instant) -> Result<(), Dropped> {
         let packet = Packet::parse(datagram)?;
         match packet.payload_type {
+            PayloadType::OpenResponse
+                if packet.is_of_a_session() && self.stage == Stage::Opening =>
+            {
+                self.end(Over::Mistaken);
+            }
             PayloadType::OpenResponse => self.opened(packet.plain()?, now),
             PayloadType::Rakp2 => self.named(packet.plain()?, now),
             PayloadType::Rakp4 => self.proved(packet.plain()?, now),

@@ -33,7 +33,8 @@ pub struct Sockets {
     v6: OnceCell<Shared>,
 }
 
-struct Shared {
+/// A socket and the task that delivers what comes to it, which ends with it.
+pub(crate) struct Shared {
     socket: Arc<Socket>,
     delivering: AbortHandle,
 }
@@ -79,17 +80,35 @@ impl Sockets {
 
     /// The socket by which `address` is reached.
     pub(crate) async fn towards(&self, address: SocketAddr) -> io::Result<Arc<Socket>> {
-        let (cell, any) = match address {
-            SocketAddr::V4(_) => (&self.v4, IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-            SocketAddr::V6(_) => (&self.v6, IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+        let cell = match address {
+            SocketAddr::V4(_) => &self.v4,
+            SocketAddr::V6(_) => &self.v6,
         };
-        let shared = cell.get_or_try_init(|| Socket::open(any)).await?;
+        let shared = cell.get_or_try_init(|| Shared::towards(address)).await?;
         Ok(shared.socket.clone())
     }
 }
 
+impl Shared {
+    /// A new one, on a port of the system's choice, by which `address` is reached.
+    pub(crate) async fn towards(address: SocketAddr) -> io::Result<Self> {
+        Socket::open(match address {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        })
+    }
+}
+
+impl std::ops::Deref for Shared {
+    type Target = Socket;
+
+    fn deref(&self) -> &Socket {
+        &self.socket
+    }
+}
+
 impl Socket {
-    async fn open(any: IpAddr) -> io::Result<Shared> {
+    fn open(any: IpAddr) -> io::Result<Shared> {
         let socket = socket2::Socket::new(
             socket2::Domain::for_address((any, 0).into()),
             socket2::Type::DGRAM,
@@ -238,6 +257,7 @@ enum Addressee {
 /// more bytes (13.18, 13.21, 13.23).
 fn addressee(packet: &Packet<'_>) -> Option<Addressee> {
     match packet.payload_type {
+        PayloadType::OpenResponse if packet.is_of_a_session() => Some(Addressee::Newest),
         PayloadType::OpenResponse | PayloadType::Rakp2 | PayloadType::Rakp4 => {
             let payload = packet.plain().ok()?;
             if let Some(refusal) = Refusal::read(payload)

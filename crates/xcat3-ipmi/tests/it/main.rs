@@ -3,6 +3,7 @@
 
 mod fuzzed;
 mod line;
+mod peers;
 mod server;
 mod sessions;
 mod tools;
