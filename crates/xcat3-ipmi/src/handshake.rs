@@ -92,24 +92,33 @@ impl Exchange {
 
     /// The keys of the session, by the BMC's key or, where it has none, the password.
     pub(crate) fn keys(&self, bmc_key: &Secret) -> SessionKeys {
+        let derived = self.derive(bmc_key);
+        let mut cipher_key = [0; BLOCK];
+        cipher_key.copy_from_slice(&derived.cipher.as_bytes()[..BLOCK]);
+        SessionKeys {
+            suite: self.suite,
+            session: derived.session,
+            packet: derived.packet,
+            cipher: cipher_key,
+        }
+    }
+
+    fn derive(&self, bmc_key: &Secret) -> Derived {
         let parts: [&[u8]; 4] = [
             &self.console_random,
             &self.bmc_random,
             &self.name_length(),
             &self.user,
         ];
-        let integrity_key = self.suite.code(&bmc_key.0, &parts);
+        let session = self.suite.code(&bmc_key.0, &parts);
         let derived = |number: u8| {
             let constant = [number; CONSTANT];
-            self.suite.code(integrity_key.as_bytes(), &[&constant])
+            self.suite.code(session.as_bytes(), &[&constant])
         };
-        let mut cipher_key = [0; BLOCK];
-        cipher_key.copy_from_slice(&derived(2).as_bytes()[..BLOCK]);
-        SessionKeys {
-            suite: self.suite,
-            session: integrity_key,
+        Derived {
+            session,
             packet: derived(1),
-            cipher: cipher_key,
+            cipher: derived(2),
         }
     }
 
@@ -123,6 +132,13 @@ impl Exchange {
         let code = self.suite.code(keys.session.as_bytes(), &parts);
         code.truncated(self.suite.integrity_length())
     }
+}
+
+/// SIK, K1 and K2 whole.
+struct Derived {
+    session: Code,
+    packet: Code,
+    cipher: Code,
 }
 
 /// The keys of a session: SIK, K1 and the first bytes of K2. Never shown.
@@ -179,3 +195,6 @@ impl SessionKeys {
         Some(plain)
     }
 }
+
+#[cfg(test)]
+mod vectors;
