@@ -20,7 +20,6 @@ mod rakp;
 mod requester;
 mod session;
 mod sockets;
-pub mod sol;
 mod suite;
 mod window;
 mod wire;

@@ -4,10 +4,14 @@
 //! `xcat3-ipmi`. Here is what each operation asks of a BMC.
 
 mod beacon;
+mod board;
 mod boot;
+mod event_log;
 mod exchange;
+mod inventory;
 mod login;
 mod power;
+mod sensors;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -108,7 +112,11 @@ impl Protocol for Rmcp {
             | ControlOperation::BootDeviceStatus
             | ControlOperation::SetBootDevice(_)
             | ControlOperation::BeaconStatus
-            | ControlOperation::Beacon(_) => None,
+            | ControlOperation::Beacon(_)
+            | ControlOperation::Inventory
+            | ControlOperation::Sensors
+            | ControlOperation::EventLog
+            | ControlOperation::ClearEventLog => None,
             _ => Some(lacks("ipmi", operation)),
         }
     }
@@ -141,6 +149,10 @@ impl Protocol for Rmcp {
             ControlOperation::SetBootDevice(order) => boot::set(bmc, *order, lease).await,
             ControlOperation::BeaconStatus => beacon::status(bmc).await,
             ControlOperation::Beacon(on) => beacon::set(bmc, *on, lease).await,
+            ControlOperation::Inventory => inventory::report(bmc).await,
+            ControlOperation::Sensors => sensors::report(bmc).await,
+            ControlOperation::EventLog => event_log::report(bmc).await,
+            ControlOperation::ClearEventLog => event_log::clear(bmc, lease).await,
             other => Err(Failure::refused(lacks("ipmi", other))),
         }
     }

@@ -12,7 +12,6 @@ pub mod fake;
 pub mod ipmi;
 pub mod kvm;
 mod lease;
-pub mod openbmc;
 pub mod redfish;
 
 pub use bmc::{BmcConfig, BmcCredentials, Password, wants_default_credentials};
@@ -68,7 +67,7 @@ pub struct ControlConfig {
     pub bmc: BmcConfig,
     /// Of the driver `ipmi`.
     pub ipmi: IpmiConfig,
-    /// Of the drivers `redfish` and `openbmc`.
+    /// Of the driver `redfish`.
     pub redfish: RedfishConfig,
 }
 
@@ -146,7 +145,6 @@ pub struct Controls {
     fake: fake::Fake,
     ipmi: ipmi::Ipmi,
     redfish: redfish::Redfish,
-    openbmc: openbmc::Openbmc,
 }
 
 impl Controls {
@@ -158,7 +156,6 @@ impl Controls {
             fake: fake::Fake::new(config.fake.clone()),
             ipmi: ipmi::Ipmi::new(&config.ipmi, &config.bmc),
             redfish: redfish::Redfish::new(&config.redfish, &config.bmc),
-            openbmc: openbmc::Openbmc::new(&config.redfish, &config.bmc),
         }
     }
 
@@ -170,7 +167,6 @@ impl Controls {
             "fake" => Some(&self.fake),
             "ipmi" => Some(&self.ipmi),
             "redfish" => Some(&self.redfish),
-            "openbmc" => Some(&self.openbmc),
             _ => None,
         }
     }

@@ -12,17 +12,15 @@ pub mod boot;
 pub mod chassis;
 pub mod device;
 pub mod fru;
-pub mod lan;
 pub mod sdr;
 pub mod sel;
-pub mod user;
 
 mod chunk;
 mod conversion;
 mod firmware_words;
 mod malformed;
 #[cfg(test)]
-pub(crate) mod script;
+mod script;
 mod state_words;
 mod states;
 mod text;
@@ -53,6 +51,6 @@ pub async fn raw(bmc: &mut impl Requester, request: &[u8]) -> Result<Vec<u8>, Er
 }
 
 /// What an answer is called in a sentence when it ends too early.
-pub(crate) fn cut(what: &'static str) -> impl Fn(Short) -> Malformed {
+fn cut(what: &'static str) -> impl Fn(Short) -> Malformed {
     move |Short| Malformed::new(format!("{what} is cut off"))
 }

@@ -2,7 +2,6 @@
 //! side against other implementations.
 
 mod fuzzed;
-mod hostile;
 mod line;
 mod peers;
 mod server;

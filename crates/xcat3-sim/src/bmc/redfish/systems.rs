@@ -83,10 +83,9 @@ fn document(face: &Face, index: usize, path: &str) -> Value {
 
 fn below(path: &str, habits: &Habits) -> Value {
     let mut names = vec!["Processors", "Memory", "EthernetInterfaces", "SecureBoot"];
-    names.push(match habits.storage {
-        true => "Storage",
-        false => "SimpleStorage",
-    });
+    if habits.storage {
+        names.push("Storage");
+    }
     if habits.bios.is_some() {
         names.push("Bios");
     }

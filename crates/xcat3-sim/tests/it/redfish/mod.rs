@@ -2,7 +2,6 @@
 //! what the machine holds.
 
 mod access;
-mod driver;
 mod faults;
 mod openbmc;
 mod plant;
