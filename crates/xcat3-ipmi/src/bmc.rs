@@ -14,6 +14,8 @@ use crate::window::Window;
 
 /// A session in which nothing happens is closed after this long (6.12.15).
 const IDLE: Duration = Duration::from_secs(60);
+/// A request that comes again within this time is a repetition of the one before.
+const REPETITION: Duration = Duration::from_secs(20);
 /// A handshake that is not finished by then never will be.
 const UNFINISHED: Duration = Duration::from_secs(15);
 /// A handshake that has stood still this long makes room for another where slots are short.
@@ -82,8 +84,17 @@ pub struct Sessions {
     random: fn() -> [u8; 16],
 }
 
+/// A request and what it was answered: one that comes again is not carried out again (6.12.13).
+struct Answered {
+    request: Vec<u8>,
+    number: u8,
+    response: Option<Vec<u8>>,
+    at: Instant,
+}
+
 struct Open {
     exchange: Exchange,
+    latest: Option<Answered>,
     /// There once both have proven themselves.
     keys: Option<SessionKeys>,
     highest: u8,
@@ -152,7 +163,13 @@ impl Sessions {
 
     /// The datagram that answers a request of `session`; nothing where there is none of that number.
     pub fn respond(&mut self, session: u32, response: &Response) -> Option<Vec<u8>> {
-        self.seal(session, PayloadType::Message, &response.encode())
+        let payload = response.encode();
+        let datagram = self.seal(session, PayloadType::Message, &payload)?;
+        let latest = self.open.get_mut(&session)?.latest.as_mut();
+        if let Some(latest) = latest.filter(|latest| latest.number == response.number) {
+            latest.response = Some(payload);
+        }
+        Some(datagram)
     }
 
     /// The datagram around any bytes in the place of a message: for consoles to be tested with.
@@ -354,6 +371,16 @@ impl Sessions {
         }
         let request = Request::decode(&payload).ok_or(Dropped::Payload)?;
         let level = open.level;
+        if let Some(response) = open.repeated(&payload, now) {
+            let datagram = self.seal(session, PayloadType::Message, &response);
+            return datagram.map(Incoming::Answer).ok_or(Dropped::Code);
+        }
+        open.latest = Some(Answered {
+            request: payload,
+            number: request.number,
+            response: None,
+            at: now,
+        });
         let answer = match request.command {
             SET_PRIVILEGE => open.set_level(&request.data),
             CLOSE => (Completion::OK, Vec::new()),
@@ -381,6 +408,7 @@ impl Open {
     fn new(exchange: Exchange, now: Instant) -> Self {
         Self {
             exchange,
+            latest: None,
             keys: None,
             highest: 0,
             // A session begins as a user's (22.18).
@@ -389,6 +417,14 @@ impl Open {
             seen: Window::default(),
             last: now,
         }
+    }
+
+    /// What the request was answered that comes again.
+    fn repeated(&self, request: &[u8], now: Instant) -> Option<Vec<u8>> {
+        let latest = self.latest.as_ref()?;
+        let is_again =
+            latest.request == request && now.saturating_duration_since(latest.at) < REPETITION;
+        is_again.then(|| latest.response.clone())?
     }
 
     fn is_alive(&self, now: Instant) -> bool {

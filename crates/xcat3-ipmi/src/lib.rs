@@ -20,6 +20,7 @@ mod rakp;
 mod requester;
 mod session;
 mod sockets;
+pub mod sol;
 mod suite;
 mod window;
 mod wire;

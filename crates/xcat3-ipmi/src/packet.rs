@@ -149,8 +149,13 @@ impl<'a> Packet<'a> {
     }
 
     /// Whether it claims to be of a session.
-    pub(crate) fn is_of_a_session(&self) -> bool {
+    fn is_of_a_session(&self) -> bool {
         self.encrypted || self.authenticated || self.session != 0
+    }
+
+    /// Whether it is protected as only packets of sessions are.
+    pub(crate) fn is_protected(&self) -> bool {
+        self.encrypted && self.authenticated && self.session != 0
     }
 
     /// The payload of a packet of the session with these keys, decrypted.

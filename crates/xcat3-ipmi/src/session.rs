@@ -166,6 +166,8 @@ pub struct Session {
     sequence: u32,
     seen: Window,
     waiting: Option<Waiting>,
+    /// How long the last answer took: a slow BMC is not to be asked twice for everything.
+    took: Duration,
     out: VecDeque<Vec<u8>>,
     events: VecDeque<Event>,
     random: fn() -> [u8; 16],
@@ -185,6 +187,8 @@ enum Stage {
 /// What was sent and has no answer yet.
 struct Waiting {
     what: Sent,
+    /// When it was sent first.
+    since: Instant,
     until: Instant,
     patience: Duration,
     attempts: u32,
@@ -197,6 +201,8 @@ enum Sent {
 
 /// How often a BMC that is silent is asked for the same cipher suite before another is tried.
 const SAME_SUITE: u32 = 2;
+/// The longest wait for one answer, unless a longer one is asked for.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// How often a handshake begins again whose last message got lost.
 const RESTARTS: u32 = 2;
 
@@ -238,6 +244,7 @@ impl Session {
             sequence: 0,
             seen: Window::default(),
             waiting: None,
+            took: Duration::ZERO,
             out: VecDeque::new(),
             events: VecDeque::new(),
             random,
@@ -326,9 +333,7 @@ impl Session {
     pub fn receive(&mut self, datagram: &[u8], now: Instant) -> Result<(), Dropped> {
         let packet = Packet::parse(datagram)?;
         match packet.payload_type {
-            PayloadType::OpenResponse
-                if packet.is_of_a_session() && self.stage == Stage::Opening =>
-            {
+            PayloadType::OpenResponse if packet.is_protected() && self.stage == Stage::Opening => {
                 self.end(Over::Mistaken);
             }
             PayloadType::OpenResponse => self.opened(packet.plain()?, now),
@@ -342,16 +347,18 @@ impl Session {
 
     /// The time is `now`: what waited long enough is sent again, or given up.
     pub fn expire(&mut self, now: Instant) {
-        let Some(waiting) = self.waiting.take_if(|waiting| waiting.until <= now) else {
+        let Some(mut waiting) = self.waiting.take_if(|waiting| waiting.until <= now) else {
             return;
         };
         if waiting.attempts < self.patience.attempts {
             if self.stage == Stage::Opening && waiting.attempts >= SAME_SUITE && self.turn_suites()
             {
-                return self.resend_open(&waiting, now);
+                self.tag = self.tag.wrapping_add(1);
+                waiting.what = Sent::Handshake(self.open_request());
             }
-            let patience = waiting.patience + waiting.patience / 2;
-            self.send(waiting.what, patience, waiting.attempts + 1, now);
+            waiting.attempts += 1;
+            waiting.patience = self.limited(waiting.patience + waiting.patience / 2);
+            self.emit(waiting, now);
         } else if matches!(self.stage, Stage::Proving | Stage::Raising) && self.restarts > 0 {
             // The BMC may have taken our proof and lost its own, and takes none a second time.
             self.restarts -= 1;
@@ -375,7 +382,7 @@ impl Session {
         self.first_tag = self.tag;
         self.exchange.console_random = (self.random)();
         let packet = self.open_request();
-        self.send(Sent::Handshake(packet), self.patience.first, 1, now);
+        self.send(Sent::Handshake(packet), now);
     }
 
     fn open_request(&self) -> Vec<u8> {
@@ -398,13 +405,6 @@ impl Session {
         is_other
     }
 
-    fn resend_open(&mut self, waiting: &Waiting, now: Instant) {
-        self.tag = self.tag.wrapping_add(1);
-        let packet = self.open_request();
-        let patience = waiting.patience + waiting.patience / 2;
-        self.send(Sent::Handshake(packet), patience, waiting.attempts + 1, now);
-    }
-
     /// Whether a response is to one of the requests by which this opening was tried.
     fn is_opened_by(&self, response: &OpenResponse) -> bool {
         let sent = self.tag.wrapping_sub(self.first_tag);
@@ -423,6 +423,7 @@ impl Session {
                     return self.refused(Status::NO_SUITE, now);
                 }
                 // Some BMCs (pyghmi's, for one) choose another than they were asked for.
+                self.heard(now);
                 self.exchange.suite = response.suite;
                 self.tag = response.tag;
                 self.exchange.bmc_session = response.bmc_session;
@@ -450,6 +451,7 @@ impl Session {
         let number = self.exchange.console_session;
         match Rakp2::decode(payload) {
             Some(Ok(answer)) if answer.tag == self.tag && answer.console_session == number => {
+                self.heard(now);
                 self.exchange.bmc_random = answer.random;
                 self.exchange.guid = answer.guid;
                 let password = &self.credentials.password;
@@ -493,7 +495,7 @@ impl Session {
         if !self.exchange.final_code(keys).is(&proof.code) {
             return self.end(Over::WrongKey);
         }
-        self.waiting = None;
+        self.heard(now);
         self.stage = Stage::Raising;
         let level = self.credentials.privilege.number();
         self.send_request(SET_PRIVILEGE, vec![level], now);
@@ -515,15 +517,16 @@ impl Session {
     }
 
     fn answered(&mut self, response: Response, now: Instant) {
-        let is_awaited = |waiting: &mut Waiting| match &waiting.what {
+        let is_awaited = |waiting: &Waiting| match &waiting.what {
             Sent::Request(request) => {
                 request.number == response.number && request.command == response.command
             }
             Sent::Handshake(_) => false,
         };
-        if self.waiting.take_if(is_awaited).is_none() {
+        if !self.waiting.as_ref().is_some_and(is_awaited) {
             return;
         }
+        self.heard(now);
         match self.stage {
             Stage::Raising if response.completion == Completion::OK => {
                 self.stage = Stage::Ready;
@@ -563,7 +566,7 @@ impl Session {
 
     fn shake(&mut self, payload_type: PayloadType, payload: &[u8], now: Instant) {
         let packet = plain(payload_type, payload);
-        self.send(Sent::Handshake(packet), self.patience.first, 1, now);
+        self.send(Sent::Handshake(packet), now);
     }
 
     fn send_request(&mut self, command: Command, data: Vec<u8>, now: Instant) {
@@ -573,25 +576,45 @@ impl Session {
             number: self.request,
             data,
         };
-        self.send(Sent::Request(request), self.patience.first, 1, now);
+        self.send(Sent::Request(request), now);
     }
 
-    /// Sends and notes that an answer is awaited. A request that is sent again has the number that
-    /// it had, in a packet with a new one.
-    fn send(&mut self, what: Sent, patience: Duration, attempts: u32, now: Instant) {
-        match &what {
+    /// Sends and notes that an answer is awaited.
+    fn send(&mut self, what: Sent, now: Instant) {
+        let patience = self.limited(self.patience.first.max(self.took * 2));
+        let waiting = Waiting {
+            what,
+            since: now,
+            until: now,
+            patience,
+            attempts: 1,
+        };
+        self.emit(waiting, now);
+    }
+
+    /// Sends what is awaited an answer to, the first time or again. A request that is sent again has
+    /// the number that it had, in a packet with a new one.
+    fn emit(&mut self, mut waiting: Waiting, now: Instant) {
+        match &waiting.what {
             Sent::Handshake(packet) => self.out.push_back(packet.clone()),
             Sent::Request(request) => {
                 let payload = request.encode();
                 self.seal(PayloadType::Message, &payload);
             }
         }
-        self.waiting = Some(Waiting {
-            what,
-            until: now + patience,
-            patience,
-            attempts,
-        });
+        waiting.until = now + waiting.patience;
+        self.waiting = Some(waiting);
+    }
+
+    fn limited(&self, patience: Duration) -> Duration {
+        patience.min(LONGEST_WAIT.max(self.patience.first))
+    }
+
+    /// What was awaited has come.
+    fn heard(&mut self, now: Instant) {
+        if let Some(waiting) = self.waiting.take() {
+            self.took = now.saturating_duration_since(waiting.since);
+        }
     }
 
     fn seal(&mut self, payload_type: PayloadType, payload: &[u8]) {

@@ -257,7 +257,7 @@ enum Addressee {
 /// more bytes (13.18, 13.21, 13.23).
 fn addressee(packet: &Packet<'_>) -> Option<Addressee> {
     match packet.payload_type {
-        PayloadType::OpenResponse if packet.is_of_a_session() => Some(Addressee::Newest),
+        PayloadType::OpenResponse if packet.is_protected() => Some(Addressee::Newest),
         PayloadType::OpenResponse | PayloadType::Rakp2 | PayloadType::Rakp4 => {
             let payload = packet.plain().ok()?;
             if let Some(refusal) = Refusal::read(payload)

@@ -80,20 +80,20 @@ impl CipherSuite {
             length: self.code_length(),
         };
         match self {
-            Self::Sha1 => code.fill(&hmac::<Hmac<Sha1>>(key, parts)),
-            Self::Sha256 => code.fill(&hmac::<Hmac<Sha256>>(key, parts)),
+            Self::Sha1 => hmac::<Hmac<Sha1>>(key, parts, &mut code),
+            Self::Sha256 => hmac::<Hmac<Sha256>>(key, parts, &mut code),
         }
         code
     }
 }
 
-fn hmac<M: Mac + KeyInit>(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
-    // An HMAC takes keys of every length; without key it would be one over nothing.
+fn hmac<M: Mac + KeyInit>(key: &[u8], parts: &[&[u8]], code: &mut Code) {
+    // An HMAC takes keys of every length.
     let Ok(mut mac) = <M as KeyInit>::new_from_slice(key) else {
-        return Vec::new();
+        return;
     };
     parts.iter().for_each(|part| mac.update(part));
-    mac.finalize().into_bytes().to_vec()
+    code.fill(&mac.finalize().into_bytes());
 }
 
 impl Code {

@@ -237,7 +237,7 @@ fn nic(part: &Resource) -> HardwareNic {
         name: part.words("Id").unwrap_or_else(|| part.name()),
         mac: mac(part),
         link,
-        mbps: mbps.or(from_gbps),
+        mbps: mbps.or(from_gbps).filter(|mbps| *mbps > 0),
     }
 }
 

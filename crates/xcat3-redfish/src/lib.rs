@@ -22,11 +22,13 @@ mod lax;
 mod link;
 mod log;
 mod media;
+pub mod openbmc;
 mod path;
 mod power;
 mod resource;
 mod sensors;
 mod systems;
+mod time;
 mod trust;
 
 pub use client::{Client, Gate, Login};

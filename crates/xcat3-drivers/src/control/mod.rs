@@ -12,6 +12,7 @@ pub mod fake;
 pub mod ipmi;
 pub mod kvm;
 mod lease;
+pub mod openbmc;
 pub mod redfish;
 
 pub use bmc::{BmcConfig, BmcCredentials, Password, wants_default_credentials};
@@ -67,7 +68,7 @@ pub struct ControlConfig {
     pub bmc: BmcConfig,
     /// Of the driver `ipmi`.
     pub ipmi: IpmiConfig,
-    /// Of the driver `redfish`.
+    /// Of the drivers `redfish` and `openbmc`.
     pub redfish: RedfishConfig,
 }
 
@@ -145,6 +146,7 @@ pub struct Controls {
     fake: fake::Fake,
     ipmi: ipmi::Ipmi,
     redfish: redfish::Redfish,
+    openbmc: openbmc::Openbmc,
 }
 
 impl Controls {
@@ -156,6 +158,7 @@ impl Controls {
             fake: fake::Fake::new(config.fake.clone()),
             ipmi: ipmi::Ipmi::new(&config.ipmi, &config.bmc),
             redfish: redfish::Redfish::new(&config.redfish, &config.bmc),
+            openbmc: openbmc::Openbmc::new(&config.redfish, &config.bmc),
         }
     }
 
@@ -167,6 +170,7 @@ impl Controls {
             "fake" => Some(&self.fake),
             "ipmi" => Some(&self.ipmi),
             "redfish" => Some(&self.redfish),
+            "openbmc" => Some(&self.openbmc),
             _ => None,
         }
     }

@@ -15,18 +15,19 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use xcat3_core::{Node, NodeName, Outcome};
+use xcat3_redfish::openbmc::Rest;
 use xcat3_redfish::{Address, Client, Connector, Login, Patience, Trust, Trusted};
 
 use super::bmc::{Asked, Bmc, BmcConfig, Failure, Host, Lanes, Pace, Protocol, Turn};
 use super::{ControlDriver, ControlOperation, ControlOrder};
 
-pub(crate) use self::act::{act, failure, told};
+pub(crate) use self::act::{act, failure, gate, is_repeatable, report, told};
 pub(crate) use self::options::Options;
 
 /// The port of HTTPS, and that of HTTP for BMCs without TLS.
 const PORTS: (u16, u16) = (443, 80);
 /// How long the end of a session may take.
-const GOODBYE: Duration = Duration::from_secs(5);
+pub(crate) const GOODBYE: Duration = Duration::from_secs(5);
 
 /// How BMCs are reached over Redfish.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,6 +120,12 @@ impl Https {
     pub fn client(&self, bmc: &Bmc<Options>, address: SocketAddr) -> Client {
         let (address, login) = (self.address(bmc, address), login(bmc));
         Client::new(self.connector(), address, Some(login), self.patience)
+    }
+
+    /// A BMC with OpenBMC's older REST, which has not asked anything yet.
+    pub fn rest(&self, bmc: &Bmc<Options>, address: SocketAddr) -> Rest {
+        let (address, login) = (self.address(bmc, address), login(bmc));
+        Rest::new(self.connector(), address, login, self.patience)
     }
 
     /// Where `bmc` is, whose name was looked up as `address`.

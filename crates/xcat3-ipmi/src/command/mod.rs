@@ -12,15 +12,17 @@ pub mod boot;
 pub mod chassis;
 pub mod device;
 pub mod fru;
+pub mod lan;
 pub mod sdr;
 pub mod sel;
+pub mod user;
 
 mod chunk;
 mod conversion;
 mod firmware_words;
 mod malformed;
 #[cfg(test)]
-mod script;
+pub(crate) mod script;
 mod state_words;
 mod states;
 mod text;
@@ -51,6 +53,6 @@ pub async fn raw(bmc: &mut impl Requester, request: &[u8]) -> Result<Vec<u8>, Er
 }
 
 /// What an answer is called in a sentence when it ends too early.
-fn cut(what: &'static str) -> impl Fn(Short) -> Malformed {
+pub(crate) fn cut(what: &'static str) -> impl Fn(Short) -> Malformed {
     move |Short| Malformed::new(format!("{what} is cut off"))
 }

@@ -2,6 +2,7 @@
 //! side against other implementations.
 
 mod fuzzed;
+mod hostile;
 mod line;
 mod peers;
 mod server;

@@ -1,10 +1,15 @@
 //! The bodies of the fuzz targets of IPMI, and a test that plays what fuzzing has found worth keeping:
 //! `fuzz/corpus/TARGET.hex` has one input a line, in hexadecimal digits.
 
+mod answers;
 mod bmc;
 mod console;
+mod fru;
 mod packet;
 mod script;
+mod sdr;
+mod sel;
+mod sol;
 
 use std::path::Path;
 
@@ -33,4 +38,24 @@ fn consoles() {
 #[test]
 fn bmcs() {
     replay("ipmi_bmc", bmc::run);
+}
+
+#[test]
+fn inventories() {
+    replay("ipmi_fru", fru::run);
+}
+
+#[test]
+fn sensor_records() {
+    replay("ipmi_sdr", sdr::run);
+}
+
+#[test]
+fn event_logs() {
+    replay("ipmi_sel", sel::run);
+}
+
+#[test]
+fn serial_over_lan() {
+    replay("ipmi_sol", sol::run);
 }

@@ -83,9 +83,10 @@ fn document(face: &Face, index: usize, path: &str) -> Value {
 
 fn below(path: &str, habits: &Habits) -> Value {
     let mut names = vec!["Processors", "Memory", "EthernetInterfaces", "SecureBoot"];
-    if habits.storage {
-        names.push("Storage");
-    }
+    names.push(match habits.storage {
+        true => "Storage",
+        false => "SimpleStorage",
+    });
     if habits.bios.is_some() {
         names.push("Bios");
     }

@@ -2,6 +2,7 @@
 //! what the machine holds.
 
 mod access;
+mod driver;
 mod faults;
 mod openbmc;
 mod plant;
