@@ -180,14 +180,19 @@ impl Guid {
     }
 
     /// The bytes in the order in which a UUID is written, by the first layout in which it has a
-    /// version and a variant that exist: SMBIOS, RFC 4122, IPMI. By SMBIOS where there is none.
+    /// version and a variant that exist, or at least a version: SMBIOS, RFC 4122, IPMI. By SMBIOS
+    /// where there is none.
     #[must_use]
     pub fn likely(&self) -> [u8; 16] {
         let mut reversed = self.0;
         reversed.reverse();
         let layouts = [smbios(self.0), self.0, reversed];
-        let exists = |uuid: &&[u8; 16]| (1..=5).contains(&(uuid[6] >> 4)) && uuid[8] >> 6 == 2;
-        layouts.iter().find(exists).copied().unwrap_or(layouts[0])
+        let has_version = |uuid: &&[u8; 16]| (1..=5).contains(&(uuid[6] >> 4));
+        let is_whole = |uuid: &&[u8; 16]| has_version(uuid) && uuid[8] >> 6 == 2;
+        let likely = layouts.iter().find(is_whole);
+        *likely
+            .or(layouts.iter().find(has_version))
+            .unwrap_or(&layouts[0])
     }
 }
 

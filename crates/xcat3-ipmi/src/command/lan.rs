@@ -191,9 +191,13 @@ pub async fn set(bmc: &mut impl Requester, channel: u8, change: LanChange) -> Re
     };
     let done = ask.change(change).await;
     if announced {
-        match ask.set(IN_PROGRESS, &[0]).await {
-            Ok(()) | Err(Error::Refused(_)) => {}
-            Err(error) => return done.and(Err(error)),
+        // To be kept, and over. What went wrong is not to be kept.
+        let last: &[u8] = if done.is_ok() { &[2, 0] } else { &[0] };
+        for step in last {
+            match ask.set(IN_PROGRESS, &[*step]).await {
+                Ok(()) | Err(Error::Refused(_)) => {}
+                Err(error) => return done.and(Err(error)),
+            }
         }
     }
     done
@@ -352,6 +356,7 @@ mod tests {
             (&[0x0c, 1, 1, 6, 255, 255, 0, 0], Ok(&[])),
             (&[0x0c, 1, 1, 12, 10, 1, 0, 1], Ok(&[])),
             (&[0x0c, 1, 1, 3, 10, 1, 0, 7], Ok(&[])),
+            (&[0x0c, 1, 1, 0, 2], Err(0x80)),
             (&[0x0c, 1, 1, 0, 0], Ok(&[])),
         ]);
         let change = LanChange {

@@ -10,6 +10,8 @@ use crate::wire::Reader;
 const ACTIVATE: Command = Command::new(0x06, 0x48);
 /// Deactivate Payload.
 const DEACTIVATE: Command = Command::new(0x06, 0x49);
+/// Get Payload Instance Info.
+const INSTANCE: Command = Command::new(0x06, 0x4b);
 /// Payload type serial over LAN, its first instance.
 const SOL: [u8; 2] = [1, 1];
 /// Encrypted and authenticated.
@@ -104,6 +106,22 @@ pub async fn deactivate(bmc: &mut impl Requester) -> Result<(), Error> {
         Ok(_) => Ok(()),
         // "Already deactivated".
         Err(Error::Refused(Completion(0x80))) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Asks which session has the console, by the BMC's number for it (0: none has). Nothing where the BMC
+/// does not tell.
+///
+/// # Errors
+/// The BMC does not answer, or its answer is cut off.
+pub(super) async fn holder(bmc: &mut impl Requester) -> Result<Option<u32>, Error> {
+    match bmc.request(INSTANCE, &SOL).await {
+        Ok(answer) => {
+            let number = Reader::new(&answer).u32();
+            Ok(Some(number.map_err(cut("the console's session"))?))
+        }
+        Err(Error::Refused(_)) => Ok(None),
         Err(error) => Err(error),
     }
 }

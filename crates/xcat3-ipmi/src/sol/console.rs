@@ -6,15 +6,18 @@ use std::time::{Duration, Instant};
 use super::activation::{self, NotActivated};
 use super::state::{Closed, Sol, SolEvent};
 use crate::client::{Connection, Error};
-use crate::command::device;
 
-/// BMCs end sessions in which nothing happens for a minute (6.12.15).
+/// How often the BMC is asked who has the console. BMCs end sessions in which nothing happens for a minute
+/// (6.12.15), and not all tell a console that another has taken its place.
 const KEEP_ALIVE: Duration = Duration::from_secs(25);
 
 /// A machine's serial console.
 pub struct Console {
     connection: Connection,
     sol: Sol,
+    /// The session that has the console, by the BMC's number, where it tells it.
+    holder: Option<u32>,
+    ask_every: Duration,
     ask_at: Instant,
     closed: Option<Closed>,
 }
@@ -49,15 +52,30 @@ impl Console {
                 Err(error) => Err(error.into()),
             };
         }
-        match begun {
-            Ok(activation) => Ok(Self {
-                connection,
-                sol: Sol::new(activation.takes),
-                ask_at: Instant::now() + KEEP_ALIVE,
-                closed: None,
-            }),
-            Err(why) => Err((connection, why)),
-        }
+        let activation = match begun {
+            Ok(activation) => activation,
+            Err(why) => return Err((connection, why)),
+        };
+        let holder = match activation::holder(&mut connection).await {
+            Ok(holder) => holder,
+            Err(error) => return Err((connection, error.into())),
+        };
+        Ok(Self {
+            connection,
+            sol: Sol::new(activation.takes),
+            holder,
+            ask_every: KEEP_ALIVE,
+            ask_at: Instant::now() + KEEP_ALIVE,
+            closed: None,
+        })
+    }
+
+    /// Asks the BMC so often whether session and console are still there, rather than every 25 seconds.
+    #[must_use]
+    pub fn ask_every(mut self, period: Duration) -> Self {
+        self.ask_every = period;
+        self.ask_at = Instant::now() + period;
+        self
     }
 
     /// Waits for what comes, and sends meanwhile what was written. It has to be called all the time, or
@@ -75,10 +93,10 @@ impl Console {
                 Some(SolEvent::Closed(why)) => self.closed = Some(why),
                 None => {}
             }
-            if let Some(why) = self.closed {
-                return Ok(Received::Closed(why));
+            match self.closed {
+                Some(why) => return Ok(Received::Closed(why)),
+                None => self.wait().await?,
             }
-            self.wait().await?;
         }
     }
 
@@ -88,6 +106,9 @@ impl Console {
     /// # Errors
     /// There is no session any more.
     pub async fn write(&mut self, characters: &[u8]) -> Result<usize, Error> {
+        if self.closed.is_some() {
+            return Ok(0);
+        }
         let taken = self.sol.write(characters, Instant::now());
         self.send().await?;
         Ok(taken)
@@ -136,11 +157,14 @@ impl Console {
         match received {
             Ok(payload) => {
                 self.sol.receive(&payload?, now);
-                self.ask_at = now + KEEP_ALIVE;
+                self.ask_at = now + self.ask_every;
             }
             Err(_) if now >= self.ask_at => {
-                device::id(&mut self.connection).await?;
-                self.ask_at = Instant::now() + KEEP_ALIVE;
+                let holder = activation::holder(&mut self.connection).await?;
+                self.ask_at = Instant::now() + self.ask_every;
+                if holder != self.holder {
+                    self.closed = Some(Closed::Deactivated);
+                }
             }
             Err(_) => self.sol.expire(now),
         }

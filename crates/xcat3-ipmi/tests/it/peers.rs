@@ -1,7 +1,9 @@
 //! The console side against other people's BMCs: `ipmi_sim` of OpenIPMI (package openipmi) and pyghmi's
 //! (package python3-pyghmi), of which VirtualBMC is made. Both offer cipher suite 3 only.
 
+use std::fs::Permissions;
 use std::net::{SocketAddr, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -17,7 +19,8 @@ use crate::line::{STATUS, credentials, secret};
 const CONTROL: Command = Command::new(0x00, 0x02);
 const DEVICE_ID: Command = Command::new(0x06, 0x01);
 
-struct Peer {
+/// Another implementation's BMC, until it is dropped.
+pub(crate) struct Peer {
     address: SocketAddr,
     sockets: Sockets,
     program: Child,
@@ -51,17 +54,28 @@ impl Peer {
     }
 
     async fn simulator() -> Self {
+        Self::simulated("", "").await
+    }
+
+    /// `ipmi_sim` with more lines in the files of its machine and its LAN. There is `chassis.sh`, a
+    /// program for its line `chassis_control`.
+    pub(crate) async fn simulated(machine_lines: &str, lan_lines: &str) -> Self {
         Self::start(|port, directory| {
             let path = directory.path();
             let lan = format!(
                 "name \"bmc\"\nset_working_mc 0x20\nstartlan 1\naddr 127.0.0.1 {port}\n\
-                 priv_limit admin\nguid a123456789abcdefa123456789abcdef\nendlan\n\
+                 priv_limit admin\nguid a123456789abcdefa123456789abcdef\nendlan\n{lan_lines}\
                  user 2 true \"admin\" \"secret\" admin 10 none\n\
                  user 3 true \"reader\" \"reading\" user 10 none\n"
             );
-            let machine = "mc_setbmc 0x20\n\
+            let machine = format!(
+                "mc_setbmc 0x20\n\
                  mc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02\n\
-                 mc_enable 0x20\n";
+                 sel_enable 0x20 1000 0x0a\nmc_enable 0x20\n{machine_lines}"
+            );
+            let chassis = path.join("chassis.sh");
+            std::fs::write(&chassis, include_str!("chassis.sh")).unwrap();
+            std::fs::set_permissions(&chassis, Permissions::from_mode(0o755)).unwrap();
             std::fs::write(path.join("lan"), lan).unwrap();
             std::fs::write(path.join("machine"), machine).unwrap();
             let mut program = Program::new("ipmi_sim");
@@ -83,7 +97,7 @@ impl Peer {
         .await
     }
 
-    async fn connect(&self, credentials: Credentials) -> Result<Connection, Error> {
+    pub(crate) async fn connect(&self, credentials: Credentials) -> Result<Connection, Error> {
         let suites = &CipherSuite::ALL;
         self.sockets
             .connect(self.address, credentials, suites, Patience::default())
@@ -99,7 +113,7 @@ impl Peer {
     }
 
     /// What ipmitool says.
-    async fn ipmitool(&self, arguments: &[&str]) -> String {
+    pub(crate) async fn ipmitool(&self, arguments: &[&str]) -> String {
         let port = self.address.port().to_string();
         let output = Program::new("ipmitool")
             .args(["-I", "lanplus", "-H", "127.0.0.1", "-p", &port])

@@ -38,7 +38,7 @@ fn multi(kind: u8, last: bool, content: &[u8]) -> Vec<u8> {
 /// The inventory of a server, by the specification.
 pub(crate) fn image() -> Vec<u8> {
     let chassis = fields(&[23], &["CSE-829", "C829-1"]);
-    // 2019-07-01 12:00 UTC is 12,357,360 minutes after 1996.
+    // 2019-06-30 12:00 UTC is 12,357,360 minutes after 1996.
     let board = [&[25][..], &12_357_360_u32.to_le_bytes()[..3]].concat();
     let board = fields(
         &board,
