@@ -9,6 +9,8 @@ use crate::{dependencies, lab, packages, python};
 
 /// The Redfish client by which the simulated BMCs are tried.
 const SUSHY: &[&str] = &["sushy==5.14.0"];
+/// The simulated BMC by which the Redfish driver is tried.
+const EMULATOR: &[&str] = &["sushy-tools==2.2.0"];
 
 /// Dependencies, formatting and clippy.
 pub fn lint() -> Result<()> {
@@ -45,6 +47,15 @@ pub fn test(labs: bool) -> Result<()> {
             tests.env("XCAT3_SUSHY_PYTHON", environment.join("bin/python"));
         }
         Err(error) => eprintln!("SKIPPED: tests with sushy: {error:#}"),
+    }
+    match python::environment("sushy-tools", EMULATOR) {
+        Ok(environment) => {
+            tests.env(
+                "XCAT3_SUSHY_EMULATOR",
+                environment.join("bin/sushy-emulator"),
+            );
+        }
+        Err(error) => eprintln!("SKIPPED: tests with sushy-emulator: {error:#}"),
     }
     run(as_root_tests(&mut tests)?)?;
     run(&mut cargo(&[

@@ -8,3 +8,4 @@ mod openbmc;
 mod plant;
 mod program;
 mod sushy;
+mod sushy_emulator;
