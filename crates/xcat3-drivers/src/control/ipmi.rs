@@ -19,7 +19,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 use xcat3_core::{Node, NodeName, Outcome};
-use xcat3_ipmi::command::chassis;
 use xcat3_ipmi::{Connection, PORT, Patience, Sockets};
 
 use self::exchange::Exchange;
@@ -158,8 +157,7 @@ impl Protocol for Rmcp {
     }
 
     async fn keep_alive(&self, session: &mut Connection) -> Result<(), Failure> {
-        chassis::status(session).await.map_err(exchange::failure)?;
-        Ok(())
+        session.keep_alive().await.map_err(exchange::failure)
     }
 
     async fn close(&self, session: Connection) {

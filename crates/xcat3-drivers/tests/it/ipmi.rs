@@ -1,5 +1,7 @@
 //! The driver `ipmi` against `ipmi_sim`: what ipmitool says afterwards is what was set.
 
+mod faults;
+mod rack;
 mod sim;
 
 use std::time::Duration;

@@ -6,20 +6,14 @@ use xcat3_core::Outcome;
 use xcat3_core::hardware::{BmcFacts, Inventory};
 use xcat3_ipmi::command::device::{self, DeviceId};
 use xcat3_ipmi::command::sdr::{FruLocator, Kind};
-use xcat3_ipmi::command::{Malformed, fru};
-use xcat3_ipmi::{Command, Error, Requester};
+use xcat3_ipmi::command::{fru, lan};
+use xcat3_ipmi::{Error, Requester};
 
 use super::super::bmc::Failure;
 use super::board;
 use super::exchange::failure;
 use super::sensors::{records, told};
 
-/// Get LAN Configuration Parameters (23.2).
-const LAN: Command = Command::new(0x0c, 0x02);
-/// The channel that we came by.
-const THIS_CHANNEL: u8 = 0x0e;
-/// Parameter: the MAC address.
-const MAC: u8 = 5;
 /// The address of the BMC itself.
 const BMC: u8 = 0x20;
 /// The most units that are read.
@@ -34,7 +28,7 @@ pub async fn report(bmc: &mut impl Requester) -> Result<Outcome, Failure> {
     report.uuid = guid.flatten().map(|guid| guid.to_string());
     let mac = mac(bmc).await;
     let mac = noted(notes, "MAC address of the BMC", mac)?;
-    report.bmc = Some(facts(&id, mac));
+    report.bmc = Some(facts(&id, mac.flatten()));
     for unit in units(bmc, &id, notes).await? {
         let read = fru::read(bmc, unit.id).await;
         let name = format!("FRU {} ({})", unit.id, unit.name);
@@ -103,13 +97,14 @@ fn noted<T>(
     }
 }
 
-async fn mac(bmc: &mut impl Requester) -> Result<String, Error> {
-    let answer = bmc.request(LAN, &[THIS_CHANNEL, MAC, 0, 0]).await?;
-    let Some(address) = answer.get(1..7) else {
-        return Err(Malformed::new("the MAC address is cut off").into());
-    };
-    let bytes: Vec<String> = address.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(bytes.join(":"))
+/// The MAC address of the channel that we came by.
+async fn mac(bmc: &mut impl Requester) -> Result<Option<String>, Error> {
+    let channel = lan::channel(bmc).await?;
+    let config = lan::get(bmc, channel.number).await?;
+    Ok(config.mac.map(|mac| {
+        let bytes: Vec<String> = mac.iter().map(|byte| format!("{byte:02x}")).collect();
+        bytes.join(":")
+    }))
 }
 
 fn facts(id: &DeviceId, mac: Option<String>) -> BmcFacts {
