@@ -5,3 +5,4 @@ mod certificates;
 mod hostile;
 mod server;
 mod sessions;
+mod shapes;
