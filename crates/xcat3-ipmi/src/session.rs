@@ -11,54 +11,25 @@
 //!
 //! One request is under way at a time: BMCs are small, and many of them mix up answers otherwise.
 
+mod login;
+mod over;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::handshake::{Exchange, Secret, SessionKeys};
+use crate::handshake::{Exchange, SessionKeys};
 use crate::message::{Command, Completion, NUMBERS, Request, Response};
-use crate::packet::{Dropped, Packet, PayloadType, plain, sealed};
-use crate::rakp::{NAME_ONLY, OpenRequest, OpenResponse, Proof, Rakp1, Rakp2, Refusal, Status};
+use crate::packet::{Dropped, Packet, PayloadType, sealed};
+use crate::rakp::NAME_ONLY;
 use crate::suite::CipherSuite;
 use crate::window::Window;
+
+pub use over::{Credentials, Over, Privilege};
 
 /// Set Session Privilege Level (22.18).
 const SET_PRIVILEGE: Command = Command::new(0x06, 0x3b);
 /// Close Session (22.19).
 const CLOSE: Command = Command::new(0x06, 0x3c);
-
-/// What a user may do (6.8).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Privilege {
-    /// Look at sensors and state.
-    User,
-    /// Power and boot device too.
-    Operator,
-    /// Everything.
-    Administrator,
-}
-
-impl Privilege {
-    fn number(self) -> u8 {
-        match self {
-            Self::User => 2,
-            Self::Operator => 3,
-            Self::Administrator => 4,
-        }
-    }
-}
-
-/// Who logs in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credentials {
-    /// The user's name, at most 16 bytes.
-    pub user: Vec<u8>,
-    /// Its password.
-    pub password: Secret,
-    /// The BMC's own key (K_G), where it has one.
-    pub bmc_key: Option<Secret>,
-    /// What the session is to be allowed.
-    pub privilege: Privilege,
-}
 
 /// How often and how patiently a datagram is sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,65 +45,6 @@ impl Default for Patience {
         Self {
             first: Duration::from_millis(500),
             attempts: 5,
-        }
-    }
-}
-
-/// Why a session is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Over {
-    /// It was closed.
-    #[error("the session was closed")]
-    Closed,
-    /// Nothing came back, from the beginning.
-    #[error("the BMC does not answer")]
-    Silent,
-    /// The BMC began a handshake and then went silent.
-    #[error(
-        "the BMC answers but does not go on with the login: it may not know the user, or have no room"
-    )]
-    Ignored,
-    /// The BMC answers the beginning of a session within another one, which once came from the same
-    /// port.
-    #[error("the BMC takes the login for a part of an older session")]
-    Mistaken,
-    /// There was a session, and the BMC is silent to it: it restarted, forgot it, or is gone.
-    #[error("the BMC does not answer any more: the session is lost")]
-    Lost,
-    /// The BMC refused the handshake.
-    #[error("the BMC refused the session: {0}")]
-    Refused(Status),
-    /// The BMC proves that it knows another password.
-    #[error("the password is not the one that the BMC has")]
-    WrongPassword,
-    /// The password is right, but the session's keys differ.
-    #[error("the BMC key (K_G) is not the one that the BMC has")]
-    WrongKey,
-    /// The BMC does not allow the privilege level.
-    #[error("the BMC did not grant the privilege level: {0}")]
-    Privilege(Completion),
-}
-
-impl Over {
-    /// Whether the BMC knows who logs in, but denies the privilege level: a lower one may do.
-    #[must_use]
-    pub fn is_about_privilege(self) -> bool {
-        match self {
-            Self::Refused(status) => {
-                [Status::INVALID_ROLE, Status::UNAUTHORIZED_ROLE].contains(&status)
-            }
-            Self::Privilege(_) => true,
-            _ => false,
-        }
-    }
-
-    /// Whether the BMC rejects who logs in. Trying the same again is useless, and locks accounts.
-    #[must_use]
-    pub fn is_about_credentials(self) -> bool {
-        match self {
-            Self::Refused(status) => status.is_about_credentials(),
-            Self::WrongPassword | Self::WrongKey | Self::Privilege(_) => true,
-            Self::Closed | Self::Silent | Self::Ignored | Self::Mistaken | Self::Lost => false,
         }
     }
 }
@@ -199,10 +111,10 @@ enum Sent {
     Request(Request),
 }
 
-/// How often a BMC that is silent is asked for the same cipher suite before another is tried.
-const SAME_SUITE: u32 = 2;
 /// The longest wait for one answer, unless a longer one is asked for.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How often a BMC that is silent is asked for the same cipher suite before another is tried.
+const SAME_SUITE: u32 = 2;
 /// How often a handshake begins again whose last message got lost.
 const RESTARTS: u32 = 2;
 
@@ -373,134 +285,6 @@ impl Session {
         }
     }
 
-    fn open(&mut self, now: Instant) {
-        self.stage = Stage::Opening;
-        self.keys = None;
-        self.sequence = 0;
-        self.seen = Window::default();
-        self.tag = self.tag.wrapping_add(1);
-        self.first_tag = self.tag;
-        self.exchange.console_random = (self.random)();
-        let packet = self.open_request();
-        self.send(Sent::Handshake(packet), now);
-    }
-
-    fn open_request(&self) -> Vec<u8> {
-        let request = OpenRequest {
-            tag: self.tag,
-            privilege: self.credentials.privilege.number(),
-            console_session: self.exchange.console_session,
-            algorithms: self.exchange.suite.algorithms(),
-        };
-        plain(PayloadType::OpenRequest, &request.encode())
-    }
-
-    /// Takes the next suite for another attempt, where there is another: some BMCs say nothing to a
-    /// suite that they don't have.
-    fn turn_suites(&mut self) -> bool {
-        self.suites.rotate_left(1);
-        let next = self.suites.front().copied();
-        let is_other = next.is_some_and(|next| next != self.exchange.suite);
-        self.exchange.suite = next.unwrap_or(self.exchange.suite);
-        is_other
-    }
-
-    /// Whether a response is to one of the requests by which this opening was tried.
-    fn is_opened_by(&self, response: &OpenResponse) -> bool {
-        let sent = self.tag.wrapping_sub(self.first_tag);
-        let answered = response.tag.wrapping_sub(self.first_tag);
-        answered <= sent && response.console_session == self.exchange.console_session
-    }
-
-    fn opened(&mut self, payload: &[u8], now: Instant) {
-        if self.stage != Stage::Opening {
-            return;
-        }
-        let number = self.exchange.console_session;
-        match OpenResponse::decode(payload) {
-            Some(Ok(response)) if self.is_opened_by(&response) => {
-                if !self.suites.contains(&response.suite) {
-                    return self.refused(Status::NO_SUITE, now);
-                }
-                // Some BMCs (pyghmi's, for one) choose another than they were asked for.
-                self.heard(now);
-                self.exchange.suite = response.suite;
-                self.tag = response.tag;
-                self.exchange.bmc_session = response.bmc_session;
-                self.stage = Stage::Naming;
-                let request = Rakp1 {
-                    tag: self.tag,
-                    bmc_session: response.bmc_session,
-                    random: self.exchange.console_random,
-                    role: self.exchange.role,
-                    user: self.exchange.user.clone(),
-                };
-                self.shake(PayloadType::Rakp1, &request.encode(), now);
-            }
-            Some(Err(refusal)) if refusal.is_for(number, self.tag) => {
-                self.refused(refusal.status, now);
-            }
-            _ => {}
-        }
-    }
-
-    fn named(&mut self, payload: &[u8], now: Instant) {
-        if self.stage != Stage::Naming {
-            return;
-        }
-        let number = self.exchange.console_session;
-        match Rakp2::decode(payload) {
-            Some(Ok(answer)) if answer.tag == self.tag && answer.console_session == number => {
-                self.heard(now);
-                self.exchange.bmc_random = answer.random;
-                self.exchange.guid = answer.guid;
-                let password = &self.credentials.password;
-                if !self.exchange.bmc_code(password).is(&answer.code) {
-                    return self.end(Over::WrongPassword);
-                }
-                let key = self.credentials.bmc_key.as_ref().unwrap_or(password);
-                self.keys = Some(self.exchange.keys(key));
-                self.stage = Stage::Proving;
-                let code = self.exchange.console_code(password);
-                let proof = Proof {
-                    tag: self.tag,
-                    status: Status::OK,
-                    session: self.exchange.bmc_session,
-                    code: code.as_bytes().to_vec(),
-                };
-                self.shake(PayloadType::Rakp3, &proof.encode(), now);
-            }
-            Some(Err(refusal)) if refusal.is_for(number, self.tag) => {
-                self.refused(refusal.status, now);
-            }
-            _ => {}
-        }
-    }
-
-    fn proved(&mut self, payload: &[u8], now: Instant) {
-        let Some(keys) = self.keys.as_ref().filter(|_| self.stage == Stage::Proving) else {
-            return;
-        };
-        let number = self.exchange.console_session;
-        if let Some(refusal) = Refusal::read(payload) {
-            if refusal.is_for(number, self.tag) {
-                self.refused(refusal.status, now);
-            }
-            return;
-        }
-        let is_ours = |proof: &Proof| proof.tag == self.tag && proof.session == number;
-        let Some(proof) = Proof::decode(payload).filter(is_ours) else {
-            return;
-        };
-        if !self.exchange.final_code(keys).is(&proof.code) {
-            return self.end(Over::WrongKey);
-        }
-        self.heard(now);
-        self.stage = Stage::Raising;
-        let level = self.credentials.privilege.number();
-        self.send_request(SET_PRIVILEGE, vec![level], now);
-    }
-
     fn secured(&mut self, packet: &Packet<'_>, now: Instant) -> Result<(), Dropped> {
         let ours = packet.session == self.exchange.console_session;
         let keys = self.keys.as_ref().filter(|_| ours).ok_or(Dropped::Code)?;
@@ -540,33 +324,12 @@ impl Session {
         }
     }
 
-    /// The BMC refused a message of the handshake.
-    fn refused(&mut self, status: Status, now: Instant) {
-        if status.is_about_suite() && self.stage == Stage::Opening {
-            self.suites.pop_front();
-            if let Some(&suite) = self.suites.front() {
-                self.exchange.suite = suite;
-                return self.open(now);
-            }
-        } else if status == Status::UNKNOWN_SESSION && self.restarts > 0 {
-            // It forgot us in the middle of the handshake.
-            self.restarts -= 1;
-            return self.open(now);
-        }
-        self.end(Over::Refused(status));
-    }
-
     fn end(&mut self, why: Over) {
         self.waiting = None;
         if self.stage != Stage::Over {
             self.stage = Stage::Over;
             self.events.push_back(Event::Over(why));
         }
-    }
-
-    fn shake(&mut self, payload_type: PayloadType, payload: &[u8], now: Instant) {
-        let packet = plain(payload_type, payload);
-        self.send(Sent::Handshake(packet), now);
     }
 
     fn send_request(&mut self, command: Command, data: Vec<u8>, now: Instant) {

@@ -114,8 +114,10 @@ impl Socket {
             socket2::Type::DGRAM,
             None,
         )?;
-        // The system gives as much of this as it allows.
-        let _ = socket.set_recv_buffer_size(BUFFER);
+        // Answers of thousands of BMCs come at once. Root has all of it, others what the system allows.
+        if rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, BUFFER).is_err() {
+            let _ = socket.set_recv_buffer_size(BUFFER);
+        }
         let _ = socket.set_send_buffer_size(BUFFER);
         socket.set_nonblocking(true)?;
         socket.bind(&SocketAddr::from((any, 0)).into())?;
