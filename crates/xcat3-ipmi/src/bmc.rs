@@ -81,6 +81,8 @@ pub enum Incoming {
 pub struct Sessions {
     setup: Setup,
     open: HashMap<u32, Open>,
+    /// A session in which nothing happens for so long is closed.
+    idle: Duration,
     random: fn() -> [u8; 16],
 }
 
@@ -111,8 +113,23 @@ impl Sessions {
         Self {
             setup,
             open: HashMap::new(),
+            idle: IDLE,
             random,
         }
+    }
+
+    /// Has sessions end in which nothing happens for so long; 60 seconds otherwise.
+    #[must_use]
+    pub const fn with_idle(mut self, idle: Duration) -> Self {
+        self.idle = idle;
+        self
+    }
+
+    /// The user that a session is of, and its level; nothing where there is none of that number.
+    #[must_use]
+    pub fn holder(&self, session: u32) -> Option<(&[u8], u8)> {
+        let open = self.open.get(&session)?;
+        Some((&open.exchange.user, open.level))
     }
 
     /// How many there are, those under way included.
@@ -276,7 +293,8 @@ impl Sessions {
         if self.open.len() < self.setup.slots {
             return;
         }
-        self.open.retain(|_, open| open.is_alive(now));
+        let idle = self.idle;
+        self.open.retain(|_, open| open.is_alive(now, idle));
         if self.open.len() < self.setup.slots {
             return;
         }
@@ -361,6 +379,10 @@ impl Sessions {
     fn secured(&mut self, packet: &Packet<'_>, now: Instant) -> Result<Incoming, Dropped> {
         let session = packet.session;
         let open = self.open.get_mut(&session).ok_or(Dropped::Code)?;
+        if !open.is_alive(now, self.idle) {
+            self.open.remove(&session);
+            return Err(Dropped::Code);
+        }
         let payload = packet.open(open.keys.as_ref().ok_or(Dropped::Code)?)?;
         if !open.seen.takes(packet.sequence) {
             return Err(Dropped::Code);
@@ -427,9 +449,9 @@ impl Open {
         is_again.then(|| latest.response.clone())?
     }
 
-    fn is_alive(&self, now: Instant) -> bool {
+    fn is_alive(&self, now: Instant, idle: Duration) -> bool {
         let limit = match self.keys {
-            Some(_) => IDLE,
+            Some(_) => idle,
             None => UNFINISHED,
         };
         now.saturating_duration_since(self.last) < limit

@@ -4,14 +4,18 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
-use clap::Args;
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::ipmi::{self, Ipmi, serve_ipmi};
 use super::machine::Machines;
 use super::nodes::{Driven, nodes};
-use super::redfish::{self, serve_redfish};
+use super::redfish::{self, Interfaces, Redfish, serve_redfish};
 use crate::report::say;
+
+const IPMI_PORT: u16 = 623;
+const HTTPS_PORT: u16 = 443;
 
 /// What `xcat3-sim bmc` is told.
 #[derive(Args, Debug)]
@@ -31,8 +35,55 @@ pub struct Arguments {
     /// Write the body of a POST /v1/nodes that enrols the machines to this file.
     #[arg(long, value_name = "FILE")]
     nodes: Option<PathBuf>,
+    /// How the nodes of that file are driven; its protocol is spoken at its usual port (623, 443) where no
+    /// other is given. Redfish where that has a port, else IPMI.
+    #[arg(long, value_enum)]
+    mgt: Option<Mgt>,
+    #[command(flatten)]
+    ipmi: ipmi::Arguments,
     #[command(flatten)]
     redfish: redfish::Arguments,
+}
+
+/// A control driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Mgt {
+    Ipmi,
+    Redfish,
+    Openbmc,
+}
+
+impl Mgt {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Ipmi => "ipmi",
+            Self::Redfish => "redfish",
+            Self::Openbmc => "openbmc",
+        }
+    }
+}
+
+impl Arguments {
+    /// The driver of the nodes; its protocol is given a port.
+    fn choose(&mut self) -> Result<Mgt> {
+        let (ipmi, redfish) = (&mut self.ipmi.ipmi_port, &mut self.redfish.redfish_port);
+        let mgt = match (self.mgt, &ipmi, &redfish) {
+            (Some(mgt), ..) => mgt,
+            (None, _, Some(_)) => Mgt::Redfish,
+            (None, Some(_), None) => Mgt::Ipmi,
+            (None, None, None) => {
+                bail!("nothing to serve: give --ipmi-port, --redfish-port or --mgt")
+            }
+        };
+        match mgt {
+            Mgt::Ipmi => *ipmi = ipmi.or(Some(IPMI_PORT)),
+            Mgt::Redfish | Mgt::Openbmc => *redfish = redfish.or(Some(HTTPS_PORT)),
+        }
+        if mgt == Mgt::Openbmc && self.redfish.redfish_interfaces == Interfaces::Redfish {
+            self.redfish.redfish_interfaces = Interfaces::Both;
+        }
+        Ok(mgt)
+    }
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -46,39 +97,58 @@ pub fn run(arguments: Arguments) -> Result<()> {
         .block_on(serve(arguments))
 }
 
-async fn serve(arguments: Arguments) -> Result<()> {
+async fn serve(mut arguments: Arguments) -> Result<()> {
     let mut end = signal(SignalKind::terminate())?;
-    redfish::allow_many_connections();
+    let mgt = arguments.choose()?;
+    let (user, password) = (&arguments.user, &arguments.password);
     let machines = Arc::new(Machines::new(arguments.base, arguments.count));
+    let ipmi = arguments.ipmi.options(user, password);
+    let ipmi = ipmi.map(|options| serve_ipmi(Arc::clone(&machines), options));
+    let ipmi = ipmi.transpose()?;
     let authority = arguments.redfish.redfish_ca.clone();
-    let options = arguments
-        .redfish
-        .options(&arguments.user, &arguments.password)
-        .context("nothing to serve: give --redfish-port")?;
-    let redfish = serve_redfish(Arc::clone(&machines), options)?;
-    if let Some(file) = authority {
+    let redfish = match arguments.redfish.options(user, password) {
+        Some(options) => {
+            redfish::allow_many_connections();
+            Some(serve_redfish(Arc::clone(&machines), options)?)
+        }
+        None => None,
+    };
+    if let (Some(file), Some(redfish)) = (authority, &redfish) {
         write(&file, &redfish.authority_pem())?;
     }
+    let ports = (
+        ipmi.as_ref().map(Ipmi::port),
+        redfish.as_ref().map(Redfish::port),
+    );
     if let Some(file) = &arguments.nodes {
+        let port = if mgt == Mgt::Ipmi { ports.0 } else { ports.1 };
         let driven = Driven {
-            mgt: "redfish",
-            port: redfish.port(),
-            user: &arguments.user,
-            password: &arguments.password,
+            mgt: mgt.name(),
+            port: port.context("the driver's protocol has no port")?,
+            user,
+            password,
         };
         write(file, &nodes(&machines, &driven).to_string())?;
     }
+    let spoken = [("IPMI", ports.0), ("Redfish", ports.1)].into_iter();
+    let spoken = spoken.filter_map(|(name, port)| Some(format!("{name} on port {}", port?)));
     say(format_args!(
-        "ready: {} machines from {} on, Redfish on port {}",
+        "ready: {} machines from {} on, {}",
         arguments.count,
         arguments.base,
-        redfish.port()
+        spoken.collect::<Vec<_>>().join(", ")
     ));
     tokio::select! {
         _ = end.recv() => {}
         ended = tokio::signal::ctrl_c() => ended?,
     }
-    redfish.stop().await
+    if let Some(ipmi) = ipmi {
+        ipmi.stop()?;
+    }
+    match redfish {
+        Some(redfish) => redfish.stop().await,
+        None => Ok(()),
+    }
 }
 
 fn write(file: &Path, text: &str) -> Result<()> {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
@@ -112,8 +112,12 @@ pub struct Machine {
     pub boot: Option<BootOverride>,
     /// The URI of UEFI HTTP boot.
     pub http_boot: Option<String>,
+    /// What stops to be booted by itself, and when.
+    pub boot_until: Option<(Instant, BootOverride)>,
     /// Whether its LED blinks.
     pub beacon: bool,
+    /// Until when it blinks, where it does not do so for ever.
+    pub beacon_until: Option<Instant>,
     /// Who made it.
     pub manufacturer: String,
     /// Its model.
@@ -165,10 +169,36 @@ impl Machine {
     /// hold.
     pub fn restart(&mut self) {
         self.power = true;
+        self.boot_until = None;
         let pending = std::mem::take(&mut self.bios_pending);
         self.bios.extend(pending);
         if self.boot.is_some_and(|boot| !boot.persistent) {
             self.boot = None;
+        }
+    }
+
+    /// Lets the LED blink from now on: until then, or for ever.
+    pub const fn blink(&mut self, until: Option<Instant>) {
+        self.beacon = true;
+        self.beacon_until = until;
+    }
+
+    /// Ends what was to last until now.
+    fn pass_time(&mut self) {
+        if self.beacon_until.is_none() && self.boot_until.is_none() {
+            return;
+        }
+        let now = Instant::now();
+        if !self.beacon || self.beacon_until.is_some_and(|until| until <= now) {
+            self.beacon_until = None;
+            self.beacon = false;
+        }
+        if let Some((until, boot)) = self.boot_until
+            && until <= now
+        {
+            self.boot_until = None;
+            // Unless something else was set since.
+            self.boot = self.boot.filter(|now| *now != boot);
         }
     }
 
@@ -230,9 +260,10 @@ impl Machines {
 
     /// A machine.
     pub fn machine(&self, index: usize) -> MutexGuard<'_, Machine> {
-        self.all[index]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        let machine = self.all[index].lock();
+        let mut machine = machine.unwrap_or_else(PoisonError::into_inner);
+        machine.pass_time();
+        machine
     }
 }
 
@@ -254,7 +285,9 @@ fn machine(index: usize) -> Machine {
         power: false,
         boot: None,
         http_boot: None,
+        boot_until: None,
         beacon: false,
+        beacon_until: None,
         manufacturer: "Simulated Systems".to_owned(),
         model: "S1000".to_owned(),
         serial: format!("SIM{index:07}"),

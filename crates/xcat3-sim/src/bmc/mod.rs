@@ -1,10 +1,12 @@
 //! Simulated BMCs: machines that hold what a BMC tells and sets, and the faces by which it is asked.
 
 pub mod command;
+pub mod ipmi;
 pub mod machine;
 pub mod nodes;
 mod openbmc;
 pub mod redfish;
 
+pub use ipmi::serve_ipmi;
 pub use machine::Machines;
 pub use redfish::serve_redfish;

@@ -17,7 +17,7 @@ pub struct Arguments {
     pub redfish_port: Option<u16>,
     /// What the HTTP server offers: Redfish, the REST that OpenBMC had before it, or both.
     #[arg(long, value_enum, default_value = "redfish", value_name = "WHAT")]
-    redfish_interfaces: Interfaces,
+    pub redfish_interfaces: Interfaces,
     /// HTTP instead of HTTPS.
     #[arg(long)]
     redfish_plain: bool,

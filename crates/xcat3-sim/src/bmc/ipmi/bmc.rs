@@ -1,0 +1,147 @@
+//! One BMC: its sessions, and what it keeps that is not the machine's.
+
+use std::net::Ipv4Addr;
+use std::time::Instant;
+
+use xcat3_ipmi::bmc::{Incoming, Sessions, Setup, User};
+use xcat3_ipmi::{CipherSuite, Completion, Secret};
+
+use super::Options;
+use super::boot::BootOptions;
+use super::commands;
+use super::device::guid;
+use crate::bmc::machine::Machines;
+
+/// The BMC.
+pub(super) struct Bmc {
+    sessions: Sessions,
+    /// It restarts until then.
+    restarts_until: Option<Instant>,
+    datagrams: u64,
+    pub(super) keeps: Keeps,
+}
+
+/// What a BMC keeps between requests, beyond the machine's state.
+pub(super) struct Keeps {
+    /// The machine's number.
+    pub(super) index: usize,
+    /// Its user.
+    pub(super) user: String,
+    /// The user's highest level.
+    pub(super) level: u8,
+    /// Its slots for sessions.
+    pub(super) slots: usize,
+    pub(super) boot: BootOptions,
+    /// Reservation of the event log, 0: none was made or it was cancelled.
+    pub(super) log_reservation: u16,
+    /// Reservation of the sensor data records.
+    pub(super) record_reservation: u16,
+    /// When the event log was cleared last, as seconds since 1970.
+    pub(super) log_erased: u32,
+}
+
+/// Who asks.
+pub(super) struct Asker {
+    /// Address and port of the console.
+    pub(super) console: (Ipv4Addr, u16),
+    /// The privilege level of the session.
+    pub(super) level: u8,
+    /// Sessions that are open.
+    pub(super) sessions: usize,
+}
+
+impl Bmc {
+    pub(super) fn new(machines: &Machines, index: usize, options: &Options) -> Self {
+        let password = if options.faults.has_wrong_password(index) {
+            format!("other{index}")
+        } else {
+            options.password.clone()
+        };
+        let user = User {
+            name: options.user.as_bytes().to_vec(),
+            // That it fits was seen to before.
+            password: Secret::new(password.as_bytes())
+                .or_else(|| Secret::new(&[]))
+                .expect("the empty password fits"),
+            level: options.level.number(),
+        };
+        let setup = Setup {
+            users: vec![user],
+            bmc_key: None,
+            guid: guid(&machines.machine(index).uuid),
+            suites: CipherSuite::ALL.to_vec(),
+            slots: options.slots,
+        };
+        Self {
+            sessions: Sessions::new(setup, rand::random).with_idle(options.idle),
+            restarts_until: None,
+            datagrams: 0,
+            keeps: Keeps {
+                index,
+                user: options.user.clone(),
+                level: options.level.number(),
+                slots: options.slots,
+                boot: BootOptions::default(),
+                log_reservation: 0,
+                record_reservation: 0,
+                log_erased: 0,
+            },
+        }
+    }
+
+    /// The number of the datagram that has come.
+    pub(super) const fn count_datagram(&mut self) -> u64 {
+        self.datagrams += 1;
+        self.datagrams
+    }
+
+    pub(super) fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.sessions.forget();
+    }
+
+    /// Restarts: it is silent until then, and has no sessions any more.
+    pub(super) fn reboot(&mut self, until: Instant) {
+        self.sessions.forget();
+        self.restarts_until = Some(until);
+    }
+
+    /// The datagrams that answer one.
+    pub(super) fn receive(
+        &mut self,
+        datagram: &[u8],
+        machines: &Machines,
+        console: (Ipv4Addr, u16),
+        now: Instant,
+    ) -> Option<Vec<u8>> {
+        if self.restarts_until.is_some_and(|until| now < until) {
+            return None;
+        }
+        self.restarts_until = None;
+        match self.sessions.receive(datagram, now).ok()? {
+            Incoming::Answer(answer) => Some(answer),
+            Incoming::Request {
+                session,
+                level,
+                request,
+            } => {
+                let asker = Asker {
+                    console,
+                    level,
+                    sessions: self.sessions.len(),
+                };
+                let answer = commands::answer(&mut self.keeps, machines, &asker, &request);
+                let (completion, data) = match answer {
+                    Ok(data) => (Completion::OK, data),
+                    Err(completion) => (completion, Vec::new()),
+                };
+                let response = request.response(completion, data);
+                self.sessions.respond(session, &response)
+            }
+            Incoming::Sol { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! What can be wrong with a BMC that is asked by IPMI, and with the network before it. Drawn from a seed,
+//! the machine's number and the number of its datagram: another run with the same seed, in which a machine
+//! is told the same, goes the same way.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Nothing is ever answered.
+    BlackHole,
+    /// The machine's password is another one.
+    WrongPassword,
+    /// The answer comes late.
+    Delay(Duration),
+    /// The answer is lost.
+    Drop,
+    /// The answer comes twice.
+    Duplicate,
+    /// The answer comes so much later, behind those to later questions.
+    Reorder(Duration),
+    /// The BMC restarts: it forgets its sessions and is silent for so long.
+    Reboot(Duration),
+}
+
+/// Which machines and datagrams have which faults. Written `NAME=SHARE[/SHARE][:PARAMETER],…`: a share of
+/// the machines and one of the datagrams that such a machine gets. A single share is of the machines for
+/// `black-hole`, `wrong-password` and `delay`, and of the datagrams of all machines for `drop`, `duplicate`,
+/// `reorder` and `reboot`.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    shares: Vec<Share>,
+    seed: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Share {
+    fault: Fault,
+    machines: f64,
+    datagrams: f64,
+}
+
+impl Fault {
+    fn named(name: &str, parameter: Option<&str>) -> Result<Self, String> {
+        let pause = |default: u64| {
+            parameter.map_or(Ok(Duration::from_millis(default)), |text| {
+                pause(text).ok_or_else(|| format!("'{text}' is no pause: write 2s or 300ms"))
+            })
+        };
+        let fault = match name {
+            "black-hole" => Self::BlackHole,
+            "wrong-password" => Self::WrongPassword,
+            "delay" => return Ok(Self::Delay(pause(2000)?)),
+            "drop" => Self::Drop,
+            "duplicate" => Self::Duplicate,
+            "reorder" => return Ok(Self::Reorder(pause(50)?)),
+            "reboot" => return Ok(Self::Reboot(pause(5000)?)),
+            _ => return Err(format!("'{name}' is no fault of the IPMI face")),
+        };
+        match parameter {
+            Some(_) => Err(format!("'{name}' takes no parameter")),
+            None => Ok(fault),
+        }
+    }
+
+    /// Whether a single share is one of the machines.
+    const fn is_of_machines(self) -> bool {
+        matches!(self, Self::BlackHole | Self::WrongPassword | Self::Delay(_))
+    }
+}
+
+fn pause(text: &str) -> Option<Duration> {
+    let (digits, unit) = match text.strip_suffix("ms") {
+        Some(digits) => (digits, 1),
+        None => (text.strip_suffix('s')?, 1000),
+    };
+    let number: u64 = digits.parse().ok()?;
+    Some(Duration::from_millis(number.saturating_mul(unit)))
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number: Option<f64> = text.strip_suffix('%').and_then(|text| text.parse().ok());
+    match number {
+        Some(number) if (0.0..=100.0).contains(&number) => Ok(number / 100.0),
+        _ => Err(format!("'{text}' is no share: write it as 5%")),
+    }
+}
+
+fn share(part: &str) -> Result<Share, String> {
+    let (name, rest) = part.split_once('=').ok_or_else(|| {
+        format!("'{part}' is no fault: write NAME=SHARE%, for example delay=5%:2s")
+    })?;
+    let (shares, parameter) = match rest.split_once(':') {
+        Some((shares, parameter)) => (shares, Some(parameter)),
+        None => (rest, None),
+    };
+    let fault = Fault::named(name, parameter)?;
+    let (machines, datagrams) = match shares.split_once('/') {
+        Some((machines, datagrams)) => (percent(machines)?, percent(datagrams)?),
+        None if fault.is_of_machines() => (percent(shares)?, 1.0),
+        None => (1.0, percent(shares)?),
+    };
+    Ok(Share {
+        fault,
+        machines,
+        datagrams,
+    })
+}
+
+impl FromStr for Faults {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split(',').map(str::trim);
+        let shares = parts.filter(|part| !part.is_empty()).map(share);
+        Ok(Self {
+            shares: shares.collect::<Result<_, _>>()?,
+            seed: 1,
+        })
+    }
+}
+
+impl Faults {
+    /// The same shares, drawn by another seed.
+    #[must_use]
+    pub const fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Whether a machine never answers.
+    #[must_use]
+    pub fn is_black_hole(&self, index: usize) -> bool {
+        self.has(index, Fault::BlackHole)
+    }
+
+    /// Whether a machine has another password than was said.
+    #[must_use]
+    pub fn has_wrong_password(&self, index: usize) -> bool {
+        self.has(index, Fault::WrongPassword)
+    }
+
+    fn has(&self, index: usize, fault: Fault) -> bool {
+        let mut shares = self.shares.iter().enumerate();
+        shares.any(|(place, share)| share.fault == fault && self.is_of(share, place, index))
+    }
+
+    /// What strikes the datagram of this number that comes to a machine.
+    pub(super) fn strike(&self, index: usize, number: u64) -> impl Iterator<Item = Fault> + '_ {
+        let shares = self.shares.iter().enumerate();
+        let struck = shares.filter(move |(place, share)| {
+            self.is_of(share, *place, index)
+                && self.drawn([*place as u64, index as u64, number + 1]) < share.datagrams
+        });
+        struck.map(|(_, share)| share.fault)
+    }
+
+    fn is_of(&self, share: &Share, place: usize, index: usize) -> bool {
+        self.drawn([place as u64, index as u64, 0]) < share.machines
+    }
+
+    /// A number of 0 to 1 that follows from the seed and what it is for.
+    #[allow(clippy::cast_precision_loss)]
+    fn drawn(&self, what: [u64; 3]) -> f64 {
+        let mixed = what
+            .iter()
+            .fold(self.seed, |mixed, part| mix(mixed ^ *part));
+        // 53 bits are exact in an f64.
+        (mixed >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// The last steps of SplitMix64: neighbouring numbers become unlike ones.
+const fn mix(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_about_what_was_asked_for_and_the_same_for_a_seed() {
+        let faults: Faults = "black-hole=5%,wrong-password=10%,drop=20%".parse().unwrap();
+        let count = |had: &dyn Fn(usize) -> bool| (0..10_000).filter(|index| had(*index)).count();
+        let dead = count(&|index| faults.is_black_hole(index));
+        assert!((400..600).contains(&dead), "{dead}");
+        let wrong = count(&|index| faults.has_wrong_password(index));
+        assert!((850..1150).contains(&wrong), "{wrong}");
+        let both = |index| faults.is_black_hole(index) && faults.has_wrong_password(index);
+        let both = count(&both);
+        assert!((20..90).contains(&both), "{both}: faults are independent");
+        let lost = |faults: &Faults| -> Vec<bool> {
+            let drops = |number| faults.strike(7, number).any(|fault| fault == Fault::Drop);
+            (0..10_000).map(drops).collect()
+        };
+        let first = lost(&faults);
+        let number = first.iter().filter(|lost| **lost).count();
+        assert!((1800..2200).contains(&number), "{number}");
+        assert_eq!(first, lost(&faults.clone()));
+        assert_ne!(first, lost(&faults.with_seed(2)));
+    }
+
+    #[test]
+    fn a_single_share_is_of_machines_or_of_datagrams() {
+        let faults: Faults = "delay=0%:2s,drop=100%".parse().unwrap();
+        assert_eq!(faults.strike(0, 0).collect::<Vec<_>>(), [Fault::Drop]);
+        let faults: Faults = "delay=100%/100%:300ms,drop=0%/100%".parse().unwrap();
+        let delay = Fault::Delay(Duration::from_millis(300));
+        assert_eq!(faults.strike(0, 0).collect::<Vec<_>>(), [delay]);
+    }
+
+    #[test]
+    fn nonsense_is_named() {
+        for (text, says) in [
+            ("drop", "write NAME=SHARE%"),
+            ("drop=5", "write it as 5%"),
+            ("drop=101%", "write it as 5%"),
+            ("drop=5%:2s", "takes no parameter"),
+            ("delay=5%:2", "write 2s or 300ms"),
+            ("sleepy=5%", "'sleepy' is no fault"),
+        ] {
+            let error = text.parse::<Faults>().unwrap_err();
+            assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+}
