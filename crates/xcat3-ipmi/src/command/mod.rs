@@ -5,6 +5,15 @@
 //! checksum that is wrong is an [`Error`](crate::Error) that names it, and what would go on for ever
 //! ends.
 //!
+//! Habits of BMCs that the specification does not have and that are put up with, each where the word
+//! "quirk" stands: `boot` (no parameter but the flags; no valid bit), `chunk` (many ways to say "too
+//! much at once"), `device` (version of the firmware in binary; byte order of GUIDs; a machine without
+//! one), `fru` (wrong checksums; ASCII called another language; a unit that is not plugged in; numbers
+//! of units that are "out of range"), `sdr` (an empty repository; no reservations; names longer than
+//! their record; readings without states), `sel` (0 after the last entry; no reservations; no
+//! progress), `lan` (no announcement of changes), `sol` (sizes of payloads that make no sense; consoles
+//! that are not told that they lost their place).
+//!
 //! A command that has no function here can be sent as it is by
 //! [`Requester::request`](crate::Requester::request) or [`raw`].
 

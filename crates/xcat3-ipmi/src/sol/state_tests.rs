@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use super::super::flow::{ATTEMPTS, MOST_WAITING, RETRY};
+use super::super::port::Port;
 use super::*;
 
 fn sent(sol: &mut Sol) -> FromConsole {
@@ -191,6 +193,64 @@ fn echo(typed: &[u8], fates: &[u8]) -> Vec<u8> {
     received
 }
 
+/// Both sides over a line that loses; what each has received in the end.
+fn talk(typed: &[u8], said: &[u8], fates: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let mut now = Instant::now();
+    let (mut sol, mut port) = (Sol::new(20), Port::new(30));
+    let (mut arrived, mut heard) = (Vec::new(), Vec::new());
+    let mut fates = fates.iter().copied().chain(std::iter::repeat(0));
+    let mut is_lost = || fates.next().unwrap_or_default() % 4 == 1;
+    assert_eq!(sol.write(typed, now), typed.len());
+    assert_eq!(port.write(said, now), said.len());
+    for _ in 0..100_000 {
+        if let Some(payload) = sol.transmit() {
+            if !is_lost() {
+                arrived.extend(port.receive(&payload, now).data);
+            }
+        } else if let Some(payload) = port.transmit() {
+            if !is_lost() {
+                sol.receive(&payload, now);
+            }
+        } else if sol.is_flushed() && port.is_flushed() {
+            break;
+        } else {
+            now = sol
+                .deadline()
+                .into_iter()
+                .chain(port.deadline())
+                .min()
+                .unwrap();
+            sol.expire(now);
+            assert!(port.expire(now));
+        }
+        while let Some(SolEvent::Data(characters)) = sol.event() {
+            heard.extend(characters);
+        }
+    }
+    (arrived, heard)
+}
+
+#[test]
+fn a_port_takes_breaks_and_ends_consoles() {
+    let now = Instant::now();
+    let (mut sol, mut port) = (Sol::new(20), Port::new(20));
+    sol.send_break(now);
+    let typed = port.receive(&sol.transmit().unwrap(), now);
+    assert!(typed.is_break && typed.data.is_empty());
+    sol.receive(&port.transmit().unwrap(), now);
+    assert!(sol.is_flushed());
+    port.deactivate();
+    sol.receive(&port.transmit().unwrap(), now);
+    assert_eq!(sol.event(), Some(SolEvent::Closed(Closed::Deactivated)));
+    // A console that does not acknowledge is gone in the end.
+    let mut now = now;
+    assert_eq!(port.write(b"lost", now), 4);
+    while port.expire(now) {
+        now = port.deadline().unwrap();
+    }
+    assert!(port.is_flushed());
+}
+
 proptest! {
     #[test]
     fn all_that_is_typed_arrives_once(
@@ -198,6 +258,15 @@ proptest! {
         fates in prop::collection::vec(any::<u8>(), 0..40),
     ) {
         prop_assert_eq!(echo(&typed, &fates), typed);
+    }
+
+    #[test]
+    fn both_sides_bring_everything_over_once(
+        typed in prop::collection::vec(any::<u8>(), 0..600),
+        said in prop::collection::vec(any::<u8>(), 0..600),
+        fates in prop::collection::vec(any::<u8>(), 0..60),
+    ) {
+        prop_assert_eq!(talk(&typed, &said, &fates), (typed, said));
     }
 
     #[test]
@@ -209,7 +278,6 @@ proptest! {
             sol.receive(&payload, now);
             while sol.event().is_some() {}
             prop_assert!(sol.out.len() <= 2 * 60 + 2);
-            prop_assert!(sol.waiting.len() <= MOST_WAITING + LONGEST_DATA);
         }
     }
 }
