@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use xcat3_core::Outcome;
 use xcat3_core::hardware::{EventLog, Health, LogEvent};
-use xcat3_ipmi::command::sdr::{Key, Sensor};
+use xcat3_ipmi::command::sdr::{Key, Kind, Sensor};
 use xcat3_ipmi::command::{device, sel};
 use xcat3_ipmi::{Error, Requester};
 
@@ -47,11 +47,12 @@ async fn names(
     let id = device::id(bmc).await.map_err(failure)?;
     match records(bmc, &id).await {
         Ok((records, _)) => {
-            let sensors = each(&records);
-            Ok(sensors
-                .into_iter()
-                .map(|sensor| (sensor.key, sensor))
-                .collect())
+            let events = records.iter().filter_map(|record| match &record.kind {
+                Kind::EventOnly(sensor) => Some(sensor.as_sensor()),
+                _ => None,
+            });
+            let sensors = each(&records).into_iter().chain(events);
+            Ok(sensors.map(|sensor| (sensor.key, sensor)).collect())
         }
         Err(error @ (Error::Refused(_) | Error::Malformed(_))) => {
             notes.push(format!("names of sensors: {error}"));

@@ -306,6 +306,23 @@ impl Sharing {
 }
 
 impl EventOnly {
+    /// The same as a sensor that never reads, so that its events can be told by its name.
+    #[must_use]
+    pub fn as_sensor(&self) -> Sensor {
+        Sensor {
+            name: self.name.clone(),
+            key: self.key,
+            entity: (0, 0),
+            sensor_type: self.sensor_type,
+            event_type: self.event_type,
+            // No numbers.
+            units: Units::new([0xc0, 0, 0]),
+            conversion: None,
+            thresholds: None,
+            shared: None,
+        }
+    }
+
     fn parse(content: &[u8]) -> Result<Self, Short> {
         let mut reader = Reader::new(content);
         let key = Key::parse(&mut reader)?;

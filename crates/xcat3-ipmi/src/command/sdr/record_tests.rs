@@ -107,6 +107,11 @@ fn other_records_tell_what_they_locate() {
     };
     assert_eq!((event.name.as_str(), event.key.number), ("Intrusion", 0x51));
     assert_eq!((event.sensor_type.0, event.event_type), (0x23, 0x6f));
+    let named = event.as_sensor();
+    assert_eq!(
+        (named.name, named.key, named.units.format()),
+        (event.name, event.key, None)
+    );
 
     let mut content = vec![0x20, 0x03, 0x80, 0x00, 0x00, 0x10, 0x01, 0x0a, 0x02, 0x00];
     push_name(&mut content, "PSU 2");
