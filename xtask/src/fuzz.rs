@@ -50,8 +50,9 @@ pub fn fuzz(target: &str, minutes: u64) -> Result<()> {
 fn build(target: &str) -> Result<PathBuf> {
     let built = target_dir().join("fuzz");
     // Not `cargo +nightly`: a cargo that was started by another hands down its own toolchain.
+    // Nor `--locked`: the lock file follows the dependencies of the crates that are fuzzed.
     run(Command::new("rustup")
-        .args(["run", "nightly", "cargo", "build", "--release", "--locked"])
+        .args(["run", "nightly", "cargo", "build", "--release"])
         .args(["--target", MACHINE, "--bin", target])
         .arg("--target-dir")
         .arg(&built)

@@ -50,7 +50,7 @@ enum Chore {
         /// A file of `fuzz/fuzz_targets/`, without its ending.
         target: String,
         /// For how long.
-        #[arg(long, default_value_t = 30)]
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
         minutes: u64,
     },
     /// Look after the lab itself: make its ISO, enter one that was kept, stop it.
