@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use xcat3_core::{BootDevice, BootOrder, ControlOperation, Operation, PowerTarget};
+use xcat3_core::{BootDevice, BootOrder, ControlOperation, Operation, Passwd, PowerTarget};
 use xcat3_service::JobRequest;
 
 use crate::lab::{Lab, SOON};
@@ -53,6 +53,37 @@ async fn outcomes_are_told_as_they_happen() {
         "the first must not wait for the last"
     );
     conductor.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bmcs_without_credentials_of_their_own_have_those_of_the_passwd_entry() {
+    let lab = Lab::new().await;
+    let names = lab.enrol(1).await;
+    lab.change(&names[0], |node| node.mgt = Some("ipmi".into()))
+        .await;
+    let conductor = lab.conductor();
+    let status = Operation::Control(ControlOperation::PowerStatus);
+    lab.ask(status.clone(), &names).await;
+    assert_eq!(lab.rehearsal.credentials(), None, "there is no entry yet");
+    let entry = Passwd {
+        key: "bmc".into(),
+        username: Some("ADMIN".into()),
+        password: Some("s3cret".into()),
+        crypt_method: None,
+    };
+    lab.store.create_passwd(&entry).await.unwrap();
+    lab.ask(status.clone(), &names).await;
+    let given = lab.rehearsal.credentials().unwrap();
+    assert_eq!(given.username, "ADMIN");
+    assert_eq!(given.password.reveal(), "s3cret");
+    lab.change(&names[0], |node| {
+        node.control_info
+            .insert("bmc_password".into(), "own".into());
+    })
+    .await;
+    lab.ask(status, &names).await;
+    assert_eq!(lab.rehearsal.credentials(), None, "it has its own");
+    conductor.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use xcat3_conductor::{Conductor, FindControl, Settings};
 use xcat3_core::osimage::{BootFile, ImageContent};
 use xcat3_core::{MacAddr, Network, Nic, Node, NodeName, Operation, OsImage, Outcome, Passwd};
-use xcat3_drivers::control::{ControlDriver, ControlOperation, ControlOrder};
+use xcat3_drivers::control::{BmcCredentials, ControlDriver, ControlOperation, ControlOrder};
 use xcat3_service::bus::InProcess;
 use xcat3_service::{JobRequest, Jobs, Slot};
 use xcat3_store::Store;
@@ -33,6 +33,8 @@ pub(crate) struct Rehearsal {
     calls: AtomicUsize,
     /// Whether everybody waits before each node.
     held: AtomicBool,
+    /// The credentials of BMCs that it was given last.
+    credentials: Mutex<Option<BmcCredentials>>,
 }
 
 impl Rehearsal {
@@ -43,6 +45,11 @@ impl Rehearsal {
     /// Has it wait before each node, or go on.
     pub(crate) fn hold(&self, hold: bool) {
         self.held.store(hold, Ordering::SeqCst);
+    }
+
+    /// The credentials of BMCs that it was given last.
+    pub(crate) fn credentials(&self) -> Option<BmcCredentials> {
+        self.credentials.lock().unwrap().clone()
     }
 
     /// How often it was called.
@@ -87,6 +94,7 @@ struct InHand {
 impl ControlDriver for InHand {
     async fn run(&self, order: ControlOrder<'_>, outcomes: mpsc::Sender<(NodeName, Outcome)>) {
         self.rehearsal.calls.fetch_add(1, Ordering::SeqCst);
+        *self.rehearsal.credentials.lock().unwrap() = order.default_credentials.cloned();
         let word = match order.operation {
             ControlOperation::PowerStatus => "on",
             ControlOperation::BootDeviceStatus => "disk",
@@ -114,7 +122,7 @@ struct Drivers(InHand);
 
 impl FindControl for Drivers {
     fn driver(&self, mgt: &str) -> Option<&dyn ControlDriver> {
-        (mgt == "kvm").then_some(&self.0 as &dyn ControlDriver)
+        matches!(mgt, "kvm" | "ipmi").then_some(&self.0 as &dyn ControlDriver)
     }
 }
 
