@@ -173,6 +173,7 @@ impl From<JobRecord> for JobEnd {
 pub fn words(operation: &Operation) -> String {
     match operation {
         Operation::Control(operation) => operation.words(),
+        Operation::Discover(discovery) => discovery.words(),
         Operation::Deploy {
             osimage,
             subnet,

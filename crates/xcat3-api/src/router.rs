@@ -56,6 +56,7 @@ fn table() -> OpenApiRouter<Api> {
         .routes(routes!(passwds::list, passwds::create))
         .routes(routes!(passwds::show, passwds::update, passwds::delete))
         .routes(routes!(discovered::list, discovered::forget))
+        .routes(routes!(discovered::discover))
         .routes(routes!(services::list))
         .routes(routes!(services::by_hostname))
 }

@@ -206,6 +206,20 @@ impl<S: Sync, T: NamesNodes> FromRequest<S> for SubmissionWith<T> {
 }
 
 impl Submission {
+    /// A request on targets that are no nodes: what it says beside them.
+    ///
+    /// # Errors
+    /// It names nodes, or can't be understood.
+    pub fn on_targets(request: &Request, targets: Vec<NodeName>) -> Result<Self, ApiError> {
+        let (mut submission, range) = Self::without_nodes(request)?;
+        if range.is_some() {
+            let sentence = "it takes addresses, not nodes: the parameter 'nodes' means nothing";
+            return Err(ApiError::bad_request(sentence));
+        }
+        submission.asked.names = targets;
+        Ok(submission)
+    }
+
     /// All but the nodes, and the range in the query that names them, if one does.
     fn without_nodes(request: &Request) -> Result<(Self, Option<String>), ApiError> {
         let params: JobParams = shared(request.uri())?;

@@ -18,6 +18,7 @@ use xcat3_store::{Batch, LOCKED, NOT_FOUND, StoreError};
 
 use crate::Conductor;
 use crate::decide::Change;
+use crate::discover::targets;
 use crate::drive::Drive;
 use crate::outcomes::Recorder;
 use crate::tenure::{Tenure, Unfinished};
@@ -32,7 +33,7 @@ const AWAIT_PAUSE: Duration = Duration::from_millis(500);
 /// The passwd entry with the credentials of BMCs whose nodes have none of their own.
 const BMC_CREDENTIALS: &str = "bmc";
 /// Outcomes on their way from drivers to the store, at most.
-const ON_THEIR_WAY: usize = 1_024;
+pub(crate) const ON_THEIR_WAY: usize = 1_024;
 
 /// The nodes of a batch that it may work on.
 #[derive(Default)]
@@ -176,8 +177,12 @@ impl Conductor {
         lease: Lease,
         recorder: &Recorder<'_>,
     ) -> Result<(), StoreError> {
-        let Operation::Control(operation) = operation else {
-            return Ok(());
+        let operation = match operation {
+            Operation::Control(operation) => operation,
+            Operation::Discover(discovery) => {
+                return self.discover(discovery, &nodes, recorder).await;
+            }
+            _ => return Ok(()),
         };
         let credentials = self.credentials(&nodes).await?;
         let (sender, outcomes) = mpsc::channel(ON_THEIR_WAY);
@@ -193,7 +198,10 @@ impl Conductor {
     }
 
     /// The credentials of BMCs, from the passwd entry `bmc`, if any of `nodes` has none of its own.
-    async fn credentials(&self, nodes: &[Node]) -> Result<Option<BmcCredentials>, StoreError> {
+    pub(crate) async fn credentials(
+        &self,
+        nodes: &[Node],
+    ) -> Result<Option<BmcCredentials>, StoreError> {
         if !nodes.iter().any(wants_default_credentials) {
             return Ok(None);
         }
@@ -212,6 +220,12 @@ impl Conductor {
     /// Reserves the nodes of `batch`, or just reads them where the operation shares them.
     async fn hold(&self, batch: &Batch) -> Result<Hold, StoreError> {
         let names = &batch.names;
+        if let Operation::Discover(discovery) = &batch.operation {
+            return Ok(Hold::Held(Held {
+                nodes: targets(discovery, names),
+                ..Held::default()
+            }));
+        }
         if batch.operation.is_shared() {
             let read = || self.store.nodes(names);
             let nodes = self.patience.persist("nodes", read).await?;

@@ -47,7 +47,7 @@ impl<'a> Change<'a> {
             Operation::ServeDhcp => Some(Self::ServeDhcp),
             Operation::Undo => Some(Self::Undo),
             Operation::Callback => Some(Self::Callback),
-            Operation::Control(_) => None,
+            Operation::Control(_) | Operation::Discover(_) => None,
         }
     }
 

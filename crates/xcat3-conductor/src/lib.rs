@@ -7,6 +7,7 @@
 mod batch;
 mod clock;
 mod decide;
+mod discover;
 mod drive;
 mod outcomes;
 mod overdue;

@@ -289,6 +289,38 @@ pub struct Board {
     pub fields: Vec<(String, String)>,
 }
 
+/// A BMC that was found at an address.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FoundBmc {
+    /// Where.
+    pub address: String,
+    /// What it speaks: `IPMI 2.0`, `Redfish 1.15`, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    /// Who made the machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manufacturer: Option<String>,
+    /// Its model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Its serial number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    /// Its UUID, as the operating system sees it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<String>,
+    /// The BMC itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bmc: Option<BmcFacts>,
+    /// MAC addresses of the machine's network interfaces.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub macs: Vec<String>,
+    /// What could not be read, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
 /// The sensors of a machine.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

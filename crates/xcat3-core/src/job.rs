@@ -27,9 +27,33 @@ pub enum Operation {
     Undo,
     /// Note that the node said its install is done.
     Callback,
+    /// Look whether a BMC is there. The targets are no nodes but addresses
+    /// ([`crate::addresses::target`]).
+    Discover(Discovery),
     /// Have its control driver do this to its hardware.
     #[serde(untagged)]
     Control(ControlOperation),
+}
+
+/// How BMCs are looked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Discovery {
+    /// The control driver that asks, and that nodes with such BMCs have: `ipmi` or `redfish`.
+    pub mgt: String,
+    /// The port to ask; that of the protocol where absent.
+    #[serde(default)]
+    pub port: Option<u16>,
+}
+
+impl Discovery {
+    /// It in the words of the command line, without the addresses.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self.port {
+            Some(port) => format!("discover --mgt {} --port {port}", self.mgt),
+            None => format!("discover --mgt {}", self.mgt),
+        }
+    }
 }
 
 impl From<ControlOperation> for Operation {
@@ -42,14 +66,18 @@ impl Operation {
     /// Whether other operations may run on the same nodes meanwhile.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        matches!(self, Self::Control(operation) if operation.is_shared())
+        match self {
+            Self::Control(operation) => operation.is_shared(),
+            Self::Discover(_) => true,
+            Self::Deploy { .. } | Self::ServeDhcp | Self::Undo | Self::Callback => false,
+        }
     }
 
     /// Which queue its batches wait in.
     #[must_use]
     pub fn lane(&self) -> Lane {
         match self {
-            Self::Control(_) => Lane::Hardware,
+            Self::Control(_) | Self::Discover(_) => Lane::Hardware,
             Self::Deploy { .. } | Self::ServeDhcp | Self::Undo | Self::Callback => {
                 Lane::Provisioning
             }
@@ -95,6 +123,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Nobody answers at an address where a BMC was looked for.
+    pub const SILENT: Self = Self::Done("silent");
+
     /// The operation was done and has nothing more to say.
     pub const OK: Self = Self::Done("ok");
 
@@ -141,6 +172,13 @@ mod tests {
                 r#"{"power":"on"}"#,
             ),
             (Operation::Undo, r#""undo""#),
+            (
+                Operation::Discover(Discovery {
+                    mgt: "ipmi".to_owned(),
+                    port: None,
+                }),
+                r#"{"discover":{"mgt":"ipmi","port":null}}"#,
+            ),
         ] {
             assert_eq!(serde_json::to_string(&operation).unwrap(), json);
             assert_eq!(serde_json::from_str::<Operation>(json).unwrap(), operation);

@@ -4,6 +4,7 @@
 //! Nothing here does I/O, is asynchronous or reads a clock: every other crate builds on these types
 //! and any of them can be tested with plain values.
 
+pub mod addresses;
 pub mod boot;
 pub mod control;
 pub mod hardware;
@@ -24,7 +25,7 @@ pub mod stranger;
 
 pub use control::{BootDevice, BootOrder, ControlOperation, PowerState, PowerTarget};
 pub use hardware::Report;
-pub use job::{Lane, Operation, Outcome};
+pub use job::{Discovery, Lane, Operation, Outcome};
 pub use mac::MacAddr;
 pub use name::NodeName;
 pub use network::Network;

@@ -170,6 +170,16 @@ pub enum Command {
         xcat3 bios node[1-25] set BootMode=Uefi LogicalProc=Enabled\n\n\
         Names and values are the vendor's. They count from the next boot on.")]
     Bios(BiosArgs),
+    /// Look for BMCs by asking addresses, and enrol the machines that they belong to.
+    #[command(after_help = "Examples:\n  xcat3 discover 10.0.0.0/24 --mgt ipmi\n  \
+        xcat3 discover 10.0.[0-3].[1-254],-10.0.0.7 --mgt redfish\n  \
+        xcat3 discover 10.0.0.1-10.0.0.40 --mgt ipmi --create rack1-n[01-40]\n\n\
+        ADDRESSES are subnets, ranges and addresses with commas between them, those after a '-' left out; at most\n\
+        65,536. A conductor asks them, who logs in as the passwd entry 'bmc' says; without one only what a BMC tells\n\
+        anyone is shown. --create gives the names that no node has yet in their order to the BMCs in the order of\n\
+        their addresses, and leaves out those that a node has already. A machine that was discovered booting (see\n\
+        'discovered') and has the same UUID lends its MAC address.")]
+    Discover(DiscoverArgs),
     /// List machines that boot over the network without being known, enrol them or forget them.
     #[command(after_help = "Examples:\n  xcat3 discovered\n  \
         xcat3 discovered --create rack1-n[01-40] --ip 10.0.1.1 mgt=ipmi\n  \
@@ -366,6 +376,28 @@ pub struct CreateArgs {
     pub nic: Vec<String>,
 }
 
+/// Arguments of `discover`.
+#[derive(Debug, Args)]
+pub struct DiscoverArgs {
+    /// Where to look: 10.0.0.0/24, 10.0.0.1-10.0.0.99, 10.0.[0-3].[1-254].
+    pub addresses: String,
+    /// Attributes of the nodes to be enrolled: netboot, arch, type, control/KEY, console/KEY.
+    #[arg(value_name = "KEY=VALUE")]
+    pub attributes: Vec<String>,
+    /// What to ask them in, and the control driver of the nodes.
+    #[arg(long)]
+    pub mgt: SearchWord,
+    /// The port to ask, where it is not the usual one.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// Enrol what is found by these names: a range, or a name with %d or %03d in it, which counts from 1.
+    #[arg(long, value_name = "NAMES")]
+    pub create: Option<String>,
+    /// How.
+    #[command(flatten)]
+    pub operation: OperationArgs,
+}
+
 /// Arguments of `discovered`.
 #[derive(Debug, Args)]
 pub struct DiscoveredArgs {
@@ -517,6 +549,25 @@ pub struct ShowArgs {
 pub struct NameArg {
     /// Its name.
     pub name: String,
+}
+
+/// What `discover --mgt` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SearchWord {
+    /// IPMI v2.0 over LAN.
+    Ipmi,
+    /// Redfish over HTTPS.
+    Redfish,
+}
+
+impl SearchWord {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ipmi => "ipmi",
+            Self::Redfish => "redfish",
+        }
+    }
 }
 
 /// What `deploy --state` takes.

@@ -142,6 +142,8 @@ pub struct Nodes {
     /// The nodes.
     pub names: Vec<NodeName>,
     range: String,
+    /// Whether the request names them in its own way.
+    apart: bool,
 }
 
 impl Nodes {
@@ -153,18 +155,36 @@ impl Nodes {
         } else {
             noderange::fold(&names)
         };
-        Ok(Self { names, range })
+        Ok(Self {
+            names,
+            range,
+            apart: false,
+        })
     }
 
     /// The same for nodes that are known by name.
     pub fn of(names: Vec<NodeName>) -> Self {
         let range = noderange::fold(&names);
-        Self { names, range }
+        Self {
+            names,
+            range,
+            apart: false,
+        }
+    }
+
+    /// Targets that are no nodes: the request names them in its own way.
+    pub fn targets(names: Vec<NodeName>) -> Self {
+        Self {
+            names,
+            range: String::new(),
+            apart: true,
+        }
     }
 
     /// The parameter that names them, if one can.
     pub fn query(&self) -> Option<(&'static str, &str)> {
-        (self.range.len() <= LONGEST_RANGE).then_some(("nodes", self.range.as_str()))
+        let short = !self.apart && self.range.len() <= LONGEST_RANGE;
+        short.then_some(("nodes", self.range.as_str()))
     }
 
     /// The body that names them where no parameter does.
@@ -172,6 +192,7 @@ impl Nodes {
         let named = |name: &NodeName| json!({"name": name});
         match self.query() {
             Some(_) => None,
+            None if self.apart => None,
             None => Some(json!({"nodes": self.names.iter().map(named).collect::<Vec<_>>()})),
         }
     }

@@ -2,6 +2,7 @@
 //! all nodes that say the same. Texts of BMCs are made plain here.
 
 mod bios;
+mod found;
 mod groups;
 mod inventory;
 mod logs;
@@ -10,7 +11,7 @@ mod table;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use xcat3_core::natural;
+use xcat3_core::{Outcome, natural};
 
 use crate::plain::plain;
 use crate::tally::FEW;
@@ -30,9 +31,24 @@ pub enum Kind {
     Bios(Vec<String>),
     /// Virtual drives.
     Media,
+    /// BMCs at addresses.
+    Found,
 }
 
 impl Kind {
+    /// What a node is called in a table; a target of a search is its address.
+    fn shown(&self, node: &str) -> String {
+        match self {
+            Self::Found => node.replace('-', "."),
+            _ => node.to_owned(),
+        }
+    }
+
+    /// Whether a line says no more than that nobody is there, which is counted only.
+    pub fn is_counted_only(&self, result: &str) -> bool {
+        *self == Self::Found && result == Outcome::SILENT.as_str()
+    }
+
     /// The kind that an operation reports; none where it answers in a word.
     pub fn of(operation: &str) -> Option<Self> {
         match operation {
@@ -41,6 +57,7 @@ impl Kind {
             "eventlog" => Some(Self::EventLog),
             "bios get" => Some(Self::Bios(Vec::new())),
             "media status" => Some(Self::Media),
+            _ if operation.starts_with("discover ") => Some(Self::Found),
             _ => None,
         }
     }
@@ -82,7 +99,7 @@ impl Reports {
             && match kind {
                 Kind::Inventory | Kind::Media => total > FEW,
                 Kind::Bios(_) => total > 1,
-                Kind::Sensors(_) | Kind::EventLog => false,
+                Kind::Sensors(_) | Kind::EventLog | Kind::Found => false,
             };
         let layout = match (grouped, terminal) {
             (true, _) => Layout::Grouped(Groups::default()),
@@ -96,6 +113,7 @@ impl Reports {
             (Kind::EventLog, _) => &logs::HEADERS,
             (Kind::Bios(_), true) => &bios::HEADERS[1..],
             (Kind::Bios(_), false) => &bios::HEADERS,
+            (Kind::Found, _) => &found::HEADERS,
             (Kind::Media, true) => &logs::MEDIA_HEADERS[1..],
             (Kind::Media, false) => &logs::MEDIA_HEADERS,
         };
@@ -113,7 +131,7 @@ impl Reports {
     pub fn take(&mut self, node: &str, report: &Value) -> String {
         let told = self.told(node, report);
         for note in &told.notes {
-            self.notes.note(node, vec![note.clone()]);
+            self.notes.note(&self.kind.shown(node), vec![note.clone()]);
         }
         match &mut self.layout {
             Layout::AsTheyCome => self.table.print(&told.rows) + &told.text,
@@ -140,6 +158,7 @@ impl Reports {
             Kind::EventLog => read(report).map(|all| logs::events(&all)),
             Kind::Bios(names) => read(report).map(|all| bios::rows(&all, names)),
             Kind::Media => read(report).map(|all| logs::media(&all)),
+            Kind::Found => read(report).map(|all| found::row(&all)),
         };
         let mut told = told.unwrap_or_else(|| Told::nothing("its report can't be understood"));
         for row in &mut told.rows {
@@ -147,7 +166,7 @@ impl Reports {
                 *cell = plain(cell).into_owned();
             }
             if !grouped {
-                row.insert(0, node.to_owned());
+                row.insert(0, self.kind.shown(node));
             }
         }
         for note in &mut told.notes {

@@ -1,9 +1,13 @@
 //! What came of the nodes of an operation, gathered: counts, and who shares which result.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv4Addr;
 use std::process::ExitCode;
 
-use xcat3_core::{NodeName, natural, noderange};
+use serde::Deserialize;
+use serde_json::Value;
+use xcat3_core::hardware::FoundBmc;
+use xcat3_core::{NodeName, addresses, natural, noderange};
 
 use crate::plain::plain;
 use crate::stream::{Record, Verdict};
@@ -22,9 +26,41 @@ pub struct Tally {
     done: usize,
     failed: usize,
     left_alone: usize,
+    found: BTreeMap<Ipv4Addr, FoundBmc>,
 }
 
 impl Tally {
+    /// Notes what was found at the target `node` of a search.
+    pub fn find(&mut self, node: &str, report: &Value) {
+        let name: Option<NodeName> = node.parse().ok();
+        let address = name.as_ref().and_then(addresses::of_target);
+        if let (Some(address), Ok(found)) = (address, FoundBmc::deserialize(report)) {
+            self.found.insert(address, found);
+        }
+    }
+
+    /// What was found by a search.
+    pub fn found(&self) -> &BTreeMap<Ipv4Addr, FoundBmc> {
+        &self.found
+    }
+
+    /// The last line of a search of `asked` addresses.
+    pub fn counts_of_search(&self, asked: usize) -> String {
+        let found = self.found.len();
+        let silent = self.done.saturating_sub(found);
+        let mut text = format!(
+            "\nFound: {found}  Silent: {silent}  Total: {}",
+            asked.max(self.total())
+        );
+        for (count, word) in [(self.failed, "Failed"), (self.left_alone, "Left alone")] {
+            if count > 0 {
+                text.push_str(&format!("  {word}: {count}"));
+            }
+        }
+        text.push('\n');
+        text
+    }
+
     /// Notes what came of a node. Whether this is the first node with this result.
     pub fn note(&mut self, node: &str, verdict: Verdict, result: &str) -> bool {
         match verdict {

@@ -64,6 +64,7 @@ const CONTRACT: &[(&str, &str, &[u16])] = &[
     ("delete", "/v1/passwds/{key}", &[202]),
     ("get", "/v1/discovered", &[200]),
     ("delete", "/v1/discovered", &[202]),
+    ("get", "/v1/discover", &[200, 202, 422]),
     ("get", "/v1/services", &[200]),
     ("get", "/v1/services/hostname", &[200]),
 ];

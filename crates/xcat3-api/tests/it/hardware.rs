@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::sync::{Semaphore, mpsc};
 use xcat3_conductor::FindControl;
 use xcat3_core::{NodeName, Outcome, PowerTarget, Report};
-use xcat3_drivers::control::{ControlDriver, ControlOperation, ControlOrder};
+use xcat3_drivers::control::{ControlDriver, ControlOperation, ControlOrder, ProbeOrder};
 
 /// Whether each node is powered and what it boots from.
 #[derive(Clone)]
@@ -87,10 +87,25 @@ impl ControlDriver for Machines {
             }
         }
     }
+
+    /// A BMC is at every tenth address; who logs in is known by it.
+    async fn probe(&self, order: ProbeOrder<'_>, outcomes: mpsc::Sender<(NodeName, Outcome)>) {
+        for (name, address) in order.targets {
+            let user = order.credentials.map(|credentials| &credentials.username);
+            let found = json!({"address": address, "port": order.port, "serial": user});
+            let outcome = match address.octets()[3] % 10 {
+                0 => Outcome::Report(Report::of(&found).unwrap()),
+                _ => Outcome::SILENT,
+            };
+            if outcomes.send((name.clone(), outcome)).await.is_err() {
+                return;
+            }
+        }
+    }
 }
 
 impl FindControl for Machines {
     fn driver(&self, mgt: &str) -> Option<&dyn ControlDriver> {
-        (mgt == "kvm").then_some(self as &dyn ControlDriver)
+        matches!(mgt, "kvm" | "ipmi").then_some(self as &dyn ControlDriver)
     }
 }

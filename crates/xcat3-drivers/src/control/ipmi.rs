@@ -11,6 +11,7 @@ mod exchange;
 mod inventory;
 mod login;
 mod power;
+mod probe;
 mod sensors;
 
 use std::net::SocketAddr;
@@ -23,8 +24,9 @@ use xcat3_ipmi::{Connection, PORT, Patience, Sockets};
 
 use self::exchange::Exchange;
 use self::login::Options;
+use self::probe::Prober;
 use super::bmc::{Asked, Bmc, BmcConfig, Failure, Lanes, Pace, Protocol, Turn};
-use super::{ControlDriver, ControlOperation, ControlOrder, lacks};
+use super::{ControlDriver, ControlOperation, ControlOrder, ProbeOrder, lacks, probe as probing};
 
 /// How patiently BMCs are asked over IPMI.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +50,7 @@ impl Default for IpmiConfig {
 /// The driver `ipmi`. Made once: it keeps sessions.
 pub struct Ipmi {
     lanes: Lanes<Rmcp>,
+    prober: Prober,
 }
 
 impl Ipmi {
@@ -63,6 +66,7 @@ impl Ipmi {
         };
         Self {
             lanes: Lanes::new(rmcp, lanes),
+            prober: Prober::new(),
         }
     }
 
@@ -77,6 +81,11 @@ impl Ipmi {
 impl ControlDriver for Ipmi {
     async fn run(&self, order: ControlOrder<'_>, outcomes: mpsc::Sender<(NodeName, Outcome)>) {
         self.lanes.run(order, outcomes).await;
+    }
+
+    async fn probe(&self, order: ProbeOrder<'_>, outcomes: mpsc::Sender<(NodeName, Outcome)>) {
+        let ask = |address| self.prober.ask(address, order.credentials);
+        probing::each(order, PORT, &self.prober.pace, outcomes, ask).await;
     }
 }
 

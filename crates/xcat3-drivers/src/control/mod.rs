@@ -13,12 +13,14 @@ pub mod ipmi;
 pub mod kvm;
 mod lease;
 pub mod openbmc;
+mod probe;
 pub mod redfish;
 
 pub use bmc::{BmcConfig, BmcCredentials, Password, wants_default_credentials};
 pub use fake::Rate;
 pub use ipmi::IpmiConfig;
 pub use lease::{Lease, LeaseHolder};
+pub use probe::ProbeOrder;
 pub use redfish::RedfishConfig;
 
 use std::path::PathBuf;
@@ -55,6 +57,18 @@ pub trait ControlDriver: Send + Sync {
     /// Before each action it asks whether the lease holds. Where that is over it stops, and owes
     /// the nodes that it did not act on no outcome.
     async fn run(&self, order: ControlOrder<'_>, outcomes: mpsc::Sender<(NodeName, Outcome)>);
+
+    /// Looks whether there are BMCs at the addresses of `order`, and sends one outcome for each: a report
+    /// ([`xcat3_core::hardware::FoundBmc`]), [`Outcome::SILENT`], or why it can't be told.
+    async fn probe(&self, order: ProbeOrder<'_>, outcomes: mpsc::Sender<(NodeName, Outcome)>) {
+        for (name, _) in order.targets {
+            let outcome =
+                Outcome::failed("this control driver looks for no BMCs: use ipmi or redfish");
+            if outcomes.send((name.clone(), outcome)).await.is_err() {
+                return;
+            }
+        }
+    }
 }
 
 /// What the drivers must be told by configuration.

@@ -5,6 +5,7 @@
 
 mod act;
 mod options;
+mod probe;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,10 +20,11 @@ use xcat3_redfish::openbmc::Rest;
 use xcat3_redfish::{Address, Client, Connector, Login, Patience, Trust, Trusted};
 
 use super::bmc::{Asked, Bmc, BmcConfig, Failure, Host, Lanes, Pace, Protocol, Turn};
-use super::{ControlDriver, ControlOperation, ControlOrder};
+use super::{ControlDriver, ControlOperation, ControlOrder, ProbeOrder, probe as probing};
 
 pub(crate) use self::act::{act, failure, gate, is_repeatable, report, told};
 pub(crate) use self::options::Options;
+use self::probe::Prober;
 
 /// The port of HTTPS, and that of HTTP for BMCs without TLS.
 const PORTS: (u16, u16) = (443, 80);
@@ -62,6 +64,7 @@ impl RedfishConfig {
 /// The driver `redfish`. Made once: it keeps sessions.
 pub struct Redfish {
     lanes: Lanes<Https>,
+    prober: Prober,
 }
 
 impl Redfish {
@@ -70,6 +73,7 @@ impl Redfish {
     pub fn new(config: &RedfishConfig, lanes: &BmcConfig) -> Self {
         let https = Https::new(config);
         Self {
+            prober: Prober::new(https.connector()),
             lanes: Lanes::new(https, lanes),
         }
     }
@@ -85,6 +89,11 @@ impl Redfish {
 impl ControlDriver for Redfish {
     async fn run(&self, order: ControlOrder<'_>, outcomes: mpsc::Sender<(NodeName, Outcome)>) {
         self.lanes.run(order, outcomes).await;
+    }
+
+    async fn probe(&self, order: ProbeOrder<'_>, outcomes: mpsc::Sender<(NodeName, Outcome)>) {
+        let ask = |address| self.prober.ask(address, order.credentials);
+        probing::each(order, PORTS.0, &self.prober.pace, outcomes, ask).await;
     }
 }
 

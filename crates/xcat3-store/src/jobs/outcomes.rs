@@ -10,8 +10,9 @@ use crate::database::{Row, Tx, beside, chunks, chunks_of};
 use crate::{Store, StoreError, now_ms};
 
 /// Every word that an operation may answer with.
-const WORDS: [&str; 11] = [
+const WORDS: [&str; 12] = [
     "ok", "on", "off", "net", "disk", "cdrom", "setup", "http", "none", "updated", "deleted",
+    "silent",
 ];
 
 /// The kinds of outcome, as they stand in the database.

@@ -1,6 +1,7 @@
 //! What each command asks of the API.
 
 mod deploy;
+mod discover;
 mod discovered;
 mod documents;
 mod hardware;
@@ -83,6 +84,7 @@ pub async fn execute(cli: Cli) -> Result<ExitCode, Error> {
         Command::Beacon(args) => hardware::beacon(&context, &args).await,
         Command::Bios(args) => hardware::bios(&context, &args).await,
         Command::Media(args) => hardware::media(&context, &args).await,
+        Command::Discover(args) => discover::discover(&context, &args).await,
         Command::Discovered(args) => discovered::discovered(&context, &args).await,
         Command::Jobs { limit } => jobs::list(&context, limit).await.map(done),
         Command::Job(args) => jobs::job(&context, &args).await,

@@ -193,6 +193,7 @@ pub struct View {
     /// are printed in the end, in the order of names.
     at_once: bool,
     terminal: bool,
+    kind: Option<Kind>,
     reports: Option<Reports>,
 }
 
@@ -211,12 +212,14 @@ impl View {
             verbose: style.verbose,
             at_once: printed && !style.json && terminal && (total <= FEW || style.verbose),
             terminal,
+            kind: None,
             reports: None,
         }
     }
 
     /// The same where the nodes report something of this kind.
     pub fn reporting(mut self, kind: Option<Kind>) -> Self {
+        self.kind.clone_from(&kind);
         let kind = kind.filter(|_| self.printed && !self.json);
         self.reports = kind.map(|kind| Reports::new(kind, self.total, self.verbose, self.terminal));
         // What failed is told when the reports were.
@@ -243,7 +246,18 @@ impl View {
         if self.tally.take(record) && !self.at_once {
             self.progress.first(record);
         }
-        if self.printed && self.json {
+        let counted_only = self
+            .kind
+            .as_ref()
+            .is_some_and(|k| k.is_counted_only(&record.result));
+        if self.kind == Some(Kind::Found)
+            && let Some(report) = &record.report
+        {
+            self.tally.find(record.node.as_str(), report);
+        }
+        if counted_only {
+            // It stands in the counts.
+        } else if self.printed && self.json {
             output::text(&format!("{text}\n"));
         } else if let (Some(reports), Some(report)) = (&mut self.reports, &record.report) {
             let text = reports.take(record.node.as_str(), report);
@@ -286,7 +300,11 @@ impl View {
         }
         if let Some(mut reports) = self.reports.take() {
             let untold = self.tally.groups(&[Verdict::Failed, Verdict::LeftAlone]);
-            let text = reports.end() + &untold + &self.tally.counts(self.total);
+            let counts = match self.kind {
+                Some(Kind::Found) => self.tally.counts_of_search(self.total),
+                _ => self.tally.counts(self.total),
+            };
+            let text = reports.end() + &untold + &counts;
             output::text(&text);
         } else if self.at_once {
             let left_alone = self.tally.groups(&[Verdict::LeftAlone]);
