@@ -125,13 +125,6 @@ impl Sessions {
         self
     }
 
-    /// The user that a session is of, and its level; nothing where there is none of that number.
-    #[must_use]
-    pub fn holder(&self, session: u32) -> Option<(&[u8], u8)> {
-        let open = self.open.get(&session)?;
-        Some((&open.exchange.user, open.level))
-    }
-
     /// How many there are, those under way included.
     #[must_use]
     pub fn len(&self) -> usize {
