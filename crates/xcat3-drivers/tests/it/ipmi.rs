@@ -1,6 +1,7 @@
 //! The driver `ipmi` against `ipmi_sim`: what ipmitool says afterwards is what was set.
 
 mod faults;
+mod probe;
 mod rack;
 mod sim;
 
