@@ -2,6 +2,7 @@
 //! with the simulated ones, in `xcat3-sim`.
 
 mod certificates;
+mod fuzzed;
 mod hostile;
 mod server;
 mod sessions;
