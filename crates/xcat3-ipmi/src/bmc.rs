@@ -80,7 +80,8 @@ pub enum Incoming {
 /// The sessions of a BMC.
 pub struct Sessions {
     setup: Setup,
-    open: HashMap<u32, Open>,
+    /// Boxed: a table has several free places, and there may be thousands of BMCs.
+    open: HashMap<u32, Box<Open>>,
     /// A session in which nothing happens for so long is closed.
     idle: Duration,
     random: fn() -> [u8; 16],
@@ -265,7 +266,8 @@ impl Sessions {
             role: 0,
             user: Vec::new(),
         };
-        self.open.insert(number, Open::new(exchange, now));
+        let open = Box::new(Open::new(exchange, now));
+        self.open.insert(number, open);
         let response = OpenResponse {
             tag: request.tag,
             // 0 asks for the highest level that the suite allows.
