@@ -4,6 +4,7 @@
 //! its virtual machines) lives in `xcat3-sim`; this builds it and starts it as root.
 
 mod bench;
+mod bench_bmc;
 mod bench_bulk;
 mod bench_files;
 mod checks;
@@ -89,6 +90,8 @@ enum EndToEnd {
 enum Bench {
     /// A release build from nothing, and the size of the programs.
     Build,
+    /// One request on thousands of BMCs, beside ipmipower and ipmitool: a quarter of an hour.
+    Bmc(bench_bmc::Bmc),
     /// One request on many nodes: time, memory, and how both grow.
     Bulk(bench_bulk::Bulk),
     /// HTTP beside nginx and TFTP beside tftpd-hpa.
@@ -107,6 +110,7 @@ fn main() -> anyhow::Result<()> {
         Chore::E2e(EndToEnd::Boot { firmware }) => lab::boot(firmware.as_deref()),
         Chore::E2e(EndToEnd::Faults { only }) => lab::faults(only.as_deref()),
         Chore::Bench(Bench::Build) => bench::build(),
+        Chore::Bench(Bench::Bmc(bmc)) => bench_bmc::bmc(&bmc),
         Chore::Bench(Bench::Bulk(bulk)) => bench_bulk::bulk(&bulk),
         Chore::Bench(Bench::Files) => bench_files::files().map(drop),
         Chore::Bench(Bench::Import) => bench::import(),

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use xcat3_sim::bench_bmc;
 use xcat3_sim::bench_bulk;
 use xcat3_sim::bmc::command as bmc;
 use xcat3_sim::command::command;
@@ -41,6 +42,8 @@ enum Program {
 /// Benchmarks of the whole product.
 #[derive(Subcommand)]
 enum Bench {
+    /// One request on many BMCs, beside the tools of today.
+    Bmc(bench_bmc::Options),
     /// One request on many nodes.
     Bulk(bench_bulk::Options),
 }
@@ -124,6 +127,9 @@ fn run(program: Program) -> anyhow::Result<ExitCode> {
             );
             Ok(())
         }),
+        Program::Bench(Bench::Bmc(options)) => {
+            in_a_lab(&[], |directory, _| bench_bmc::run(directory, &options))
+        }
         Program::Bench(Bench::Bulk(options)) => {
             in_a_lab(&[], |directory, _| bench_bulk::run(directory, &options))
         }

@@ -1,5 +1,5 @@
 //! A small HTTP/1.1 client that costs little beside what it measures: one connection a request, the
-//! times of the first and the last byte of the answer's body.
+//! times of the first and the last byte of the answer's body, and of each piece between.
 //!
 //! No TLS, no redirects, no reuse: it talks to our own API on loopback and to nothing else.
 
@@ -26,6 +26,7 @@ pub struct Request<'a> {
 }
 
 /// What came back.
+#[derive(Default)]
 pub struct Answer {
     /// The status.
     pub status: u16,
@@ -37,6 +38,17 @@ pub struct Answer {
     pub first: Duration,
     /// From before connecting to the last byte of the body.
     pub whole: Duration,
+    /// How much of the body was there at which time, where it came in pieces.
+    pub pieces: Vec<(usize, Duration)>,
+}
+
+impl Answer {
+    /// When the byte of the body at `place` was there, from before connecting.
+    #[must_use]
+    pub fn arrival(&self, place: usize) -> Duration {
+        let after = self.pieces.partition_point(|(length, _)| *length <= place);
+        self.pieces.get(after).map_or(self.whole, |(_, time)| *time)
+    }
 }
 
 /// Sends a request to `address`, for example `127.0.0.1:3010`, and reads the whole answer.
@@ -67,8 +79,11 @@ pub fn send(address: &str, request: Request<'_>) -> Result<Answer> {
     let mut body = Vec::with_capacity(head.length.unwrap_or(1 << 16));
     reader.fill_buf()?;
     let first = started.elapsed();
+    let mut pieces = Vec::new();
     match head.length {
-        _ if head.chunked => chunks(&mut reader, &mut body)?,
+        _ if head.chunked => chunks(&mut reader, &mut body, |length| {
+            pieces.push((length, started.elapsed()));
+        })?,
         Some(length) => {
             body.resize(length, 0);
             reader.read_exact(&mut body)?;
@@ -83,6 +98,7 @@ pub fn send(address: &str, request: Request<'_>) -> Result<Answer> {
         body,
         first,
         whole: started.elapsed(),
+        pieces,
     })
 }
 
@@ -119,7 +135,12 @@ fn head(reader: &mut impl BufRead) -> Result<Head> {
     }
 }
 
-fn chunks(reader: &mut impl BufRead, body: &mut Vec<u8>) -> Result<()> {
+/// Reads chunks to their end; `piece` is told how long the body is with each.
+fn chunks(
+    reader: &mut impl BufRead,
+    body: &mut Vec<u8>,
+    mut piece: impl FnMut(usize),
+) -> Result<()> {
     loop {
         let size = line(reader)?;
         let size = usize::from_str_radix(size.split(';').next().unwrap_or_default().trim(), 16)
@@ -131,6 +152,7 @@ fn chunks(reader: &mut impl BufRead, body: &mut Vec<u8>) -> Result<()> {
         if size == 0 {
             return Ok(());
         }
+        piece(body.len());
     }
 }
 
@@ -147,19 +169,21 @@ mod tests {
 
     #[test]
     fn chunks_are_joined() {
-        let mut body = Vec::new();
+        let (mut body, mut pieces) = (Vec::new(), Vec::new());
         chunks(
             &mut &b"3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n"[..],
             &mut body,
+            |length| pieces.push(length),
         )
         .unwrap();
         assert_eq!(body, b"abc0123456789");
+        assert_eq!(pieces, [3, 13]);
     }
 
     #[test]
     fn an_answer_that_breaks_off_is_an_error() {
-        assert!(chunks(&mut &b"5\r\nabc"[..], &mut Vec::new()).is_err());
-        assert!(chunks(&mut &b"3\r\nabc\r\n"[..], &mut Vec::new()).is_err());
+        assert!(chunks(&mut &b"5\r\nabc"[..], &mut Vec::new(), |_| {}).is_err());
+        assert!(chunks(&mut &b"3\r\nabc\r\n"[..], &mut Vec::new(), |_| {}).is_err());
         assert!(head(&mut &b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"[..]).is_err());
     }
 

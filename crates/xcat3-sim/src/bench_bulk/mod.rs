@@ -5,9 +5,9 @@
 //! is `fake`, so what is measured is xcat3 and its database, not hardware.
 
 mod floor;
-mod http;
+pub(crate) mod http;
 mod ironic;
-mod memory;
+pub(crate) mod memory;
 mod plant;
 mod report;
 mod steps;
@@ -19,6 +19,7 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 pub use plant::Part;
+pub(crate) use report::machine;
 
 use crate::report::say;
 use plant::Plant;

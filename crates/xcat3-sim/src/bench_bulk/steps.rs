@@ -282,6 +282,7 @@ mod tests {
             body: body.as_bytes().to_vec(),
             first: Duration::ZERO,
             whole: Duration::ZERO,
+            ..Answer::default()
         }
     }
 
