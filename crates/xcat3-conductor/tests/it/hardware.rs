@@ -119,7 +119,7 @@ async fn nodes_that_cannot_be_driven_say_why_and_the_others_are() {
     let lab = Lab::new().await;
     let mut names = lab.enrol(3).await;
     lab.change(&names[0], |node| node.mgt = None).await;
-    lab.change(&names[1], |node| node.mgt = Some("ipmi".into()))
+    lab.change(&names[1], |node| node.mgt = Some("redfish".into()))
         .await;
     names.push("nobody".parse().unwrap());
     let conductor = lab.conductor();
@@ -131,7 +131,7 @@ async fn nodes_that_cannot_be_driven_say_why_and_the_others_are() {
     );
     assert_eq!(
         outcomes[1],
-        "there is no control driver 'ipmi' in this build"
+        "there is no control driver 'redfish' in this build"
     );
     assert_eq!(outcomes[2..], ["ok", "Could not be found."]);
     conductor.stop().await;
