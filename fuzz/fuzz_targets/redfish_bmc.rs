@@ -1,0 +1,12 @@
+//! Operations on a BMC of which any part is spoilt, by Redfish and by OpenBMC's REST.
+
+#![no_main]
+
+#[path = "../../crates/xcat3-redfish/tests/it/fuzzed/bmc.rs"]
+mod bmc;
+#[path = "../../crates/xcat3-redfish/tests/it/fuzzed/documents.rs"]
+mod documents;
+#[path = "../../crates/xcat3-redfish/tests/it/fuzzed/spoil.rs"]
+mod spoil;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bmc::run(bytes));
