@@ -128,26 +128,23 @@ impl fmt::Display for Said {
 /// `text` of a BMC's on one line, without control characters, at most `longest` characters of it.
 #[must_use]
 pub fn tame(text: &str, longest: usize) -> String {
-    let mut tamed = String::new();
-    let mut count = 0;
-    for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
-        if word.is_empty() {
-            continue;
-        }
-        if count > 0 {
-            tamed.push(' ');
-            count += 1;
-        }
-        for character in word.chars() {
-            if count >= longest {
-                tamed.push('…');
-                return tamed;
-            }
-            tamed.push(character);
-            count += 1;
-        }
+    let between = |c: char| c.is_whitespace() || c.is_control() || turns(c);
+    let words = text.split(between).filter(|word| !word.is_empty());
+    let mut characters = words.enumerate().flat_map(|(number, word)| {
+        let space = (number > 0).then_some(' ');
+        space.into_iter().chain(word.chars())
+    });
+    let mut tamed: String = characters.by_ref().take(longest).collect();
+    if characters.next().is_some() {
+        tamed.push('…');
     }
     tamed
+}
+
+/// Whether a terminal that knows bidirectional text (Unicode Annex 9) would show what follows in
+/// another order than it stands there.
+fn turns(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -157,7 +154,11 @@ mod tests {
     #[test]
     fn what_a_bmc_says_is_one_short_line() {
         assert_eq!(tame("  a\r\n\tb\u{1b}[31mc ", 99), "a b [31mc");
+        assert_eq!(tame("gnp\u{202e}.exe", 99), "gnp .exe");
         assert_eq!(tame(&"x".repeat(400), 300).chars().count(), 301);
+        // The space before the second word is the last that there is room for.
+        assert_eq!(tame("xxx yyy", 4), "xxx …");
+        assert_eq!(tame("xxx yyy", 7), "xxx yyy");
         let refused = Error::Refused {
             what: "PATCH /redfish/v1/Systems/1".to_owned(),
             status: 400,
