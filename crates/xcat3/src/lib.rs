@@ -10,6 +10,7 @@
     reason = "printing is what a command line is for"
 )]
 
+mod alike;
 pub mod args;
 mod attributes;
 mod client;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use xcat3_core::hardware::FoundBmc;
 use xcat3_core::{NodeName, addresses, natural, noderange};
 
+use crate::alike;
 use crate::plain::plain;
 use crate::stream::{Record, Verdict};
 
@@ -152,28 +153,41 @@ impl Tally {
         text
     }
 
-    /// A line for each result, with the range of its nodes: the most frequent results first.
+    /// A line for each result, with the range of its nodes: the most frequent results first. Results that
+    /// differ in numbers and addresses only share a line.
     pub fn groups(&self, verdicts: &[Verdict]) -> String {
         let mut text = String::new();
         for verdict in verdicts {
-            let of = |((v, _), _): &(&(Verdict, String), &Vec<String>)| v == verdict;
-            let mut results: Vec<_> = self.results.iter().filter(of).collect();
-            results.sort_by(|a, b| b.1.len().cmp(&a.1.len()).then(a.0.cmp(b.0)));
-            for ((_, result), nodes) in results.iter().take(MOST_SENTENCES) {
-                let range = folded(nodes.iter().map(String::as_str));
+            let results = self.alike(*verdict);
+            for (result, nodes) in results.iter().take(MOST_SENTENCES) {
+                let range = folded(nodes.iter().copied());
                 text.push_str(&format!("{range}: {result}\n"));
             }
-            let rest = results.iter().skip(MOST_SENTENCES);
-            let nodes: usize = rest.clone().map(|(_, nodes)| nodes.len()).sum();
-            if nodes > 0 {
-                let range = folded(rest.flat_map(|(_, nodes)| nodes.iter().map(String::as_str)));
-                let sentences = results.len() - MOST_SENTENCES;
+            let (sentences, rest) = (results.len(), results.iter().skip(MOST_SENTENCES));
+            let rest: Vec<&str> = rest.flat_map(|(_, nodes)| nodes.iter().copied()).collect();
+            if !rest.is_empty() {
                 text.push_str(&format!(
-                    "{range}: {sentences} other results on {nodes} nodes, see them with --verbose\n"
+                    "{}: {} other results on {} nodes, see them with --verbose\n",
+                    folded(rest.iter().copied()),
+                    sentences - MOST_SENTENCES,
+                    rest.len()
                 ));
             }
         }
         text
+    }
+
+    /// What is said of nodes with this verdict, and of which: the most frequent first.
+    fn alike(&self, verdict: Verdict) -> Vec<(String, Vec<&str>)> {
+        let of = self.results.iter().filter(|((v, _), _)| *v == verdict);
+        let groups = alike::grouped(of.map(|((_, result), nodes)| (result.as_str(), nodes)));
+        let mut results: Vec<(String, Vec<&str>)> = Vec::new();
+        for (result, nodes) in groups {
+            let nodes = nodes.into_iter().flatten().map(String::as_str);
+            results.push((result, nodes.collect()));
+        }
+        results.sort_by(|a, b| b.1.len().cmp(&a.1.len()).then(a.0.cmp(&b.0)));
+        results
     }
 
     /// The last line.
@@ -256,10 +270,33 @@ mod tests {
     }
 
     #[test]
+    fn sentences_about_other_addresses_share_lines() {
+        let mut tally = tally(100);
+        for number in 101..=150 {
+            let sentence = format!("BMC 10.0.0.{number}: it does not answer");
+            tally.note(&format!("node{number}"), Verdict::Failed, &sentence);
+        }
+        let text = tally.summary(false, 150);
+        assert!(
+            text.contains("\nnode[101-150]: BMC …: it does not answer\n"),
+            "{text}"
+        );
+        let text = tally.summary(true, 150);
+        assert!(
+            text.contains("\nnode101: BMC 10.0.0.101: it does not answer\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn sentences_without_number_stay_few_lines() {
         let mut tally = Tally::default();
         for number in 1..=10_000 {
-            let sentence = format!("{number}: {}", "x".repeat(5_000));
+            let letters: String = format!("{number}")
+                .bytes()
+                .map(|b| char::from(b + 49))
+                .collect();
+            let sentence = format!("{letters}: {}", "x".repeat(5_000));
             tally.note(&format!("n{number}"), Verdict::Failed, &sentence);
         }
         let text = tally.summary(false, 0);
