@@ -35,7 +35,8 @@ pub struct User {
     pub name: Vec<u8>,
     /// Its password.
     pub password: Secret,
-    /// The highest privilege level that it gets: 2 user, 3 operator, 4 administrator.
+    /// The highest privilege level that it gets: 2 user, 3 operator, 4 administrator; any other number:
+    /// it may not log in.
     pub level: u8,
 }
 
@@ -330,6 +331,11 @@ impl Sessions {
             let payload = refusal(request.tag, Status::UNKNOWN_USER, console);
             return Some(plain(PayloadType::Rakp2, &payload));
         };
+        if !LEVELS.contains(&user.level) {
+            self.open.remove(&request.bmc_session);
+            let payload = refusal(request.tag, Status::UNAUTHORIZED_ROLE, console);
+            return Some(plain(PayloadType::Rakp2, &payload));
+        }
         open.last = now;
         open.highest = user.level.min(request.role & LEVEL);
         open.exchange.console_random = request.random;

@@ -54,9 +54,10 @@ pub struct Arguments {
     #[arg(long, value_name = "N")]
     ipmi_threads: Option<usize>,
     /// What is wrong by IPMI: NAME=SHARE[/SHARE][:PARAMETER],…: a share of the machines and one of their
-    /// datagrams. Names: black-hole, wrong-password, delay (2s), drop, duplicate, reorder (50ms),
-    /// reboot (5s). A single share is of the machines for the first three, of the datagrams of all
-    /// machines for the others.
+    /// datagrams. Names: drop, duplicate, reorder (50ms) and reboot (5s), whose single share is of the
+    /// datagrams of all machines; black-hole, delay (2s), wrong-password, no-privilege (user), slots-full,
+    /// cipher (3 or 17; else none), other-session, lying-fru, lying-sdr, whose single share is of the
+    /// machines.
     #[arg(long, value_name = "FAULTS", default_value = "")]
     faults: Faults,
     /// Another number draws other machines and datagrams for the faults.

@@ -6,11 +6,16 @@ use std::time::Instant;
 use xcat3_ipmi::bmc::{Incoming, Sessions, Setup, User};
 use xcat3_ipmi::{CipherSuite, Completion, Secret};
 
-use super::Options;
 use super::boot::BootOptions;
 use super::commands;
 use super::device::guid;
+use super::faults::Fault;
+use super::lies::Lies;
+use super::{Level, Options};
 use crate::bmc::machine::Machines;
+
+/// The privilege level of an account that may not log in (22.27).
+const NO_ACCESS: u8 = 0x0f;
 
 /// The BMC.
 pub(super) struct Bmc {
@@ -19,6 +24,36 @@ pub(super) struct Bmc {
     restarts_until: Option<Instant>,
     datagrams: u64,
     pub(super) keeps: Keeps,
+}
+
+/// How a BMC is that has the faults of its machine.
+struct Flawed {
+    level: Option<Level>,
+    suites: Vec<CipherSuite>,
+    slots: usize,
+    lies: Lies,
+}
+
+impl Flawed {
+    fn new(options: &Options, index: usize) -> Self {
+        let mut flawed = Self {
+            level: Some(options.level),
+            suites: CipherSuite::ALL.to_vec(),
+            slots: options.slots,
+            lies: Lies::default(),
+        };
+        for fault in options.faults.of(index) {
+            match fault {
+                Fault::Cipher(suite) => flawed.suites = suite.into_iter().collect(),
+                Fault::NoPrivilege(level) => flawed.level = flawed.level.min(level),
+                Fault::SlotsFull => flawed.slots = 0,
+                Fault::LyingFru => flawed.lies.fru = true,
+                Fault::LyingSdr => flawed.lies.sdr = true,
+                _ => {}
+            }
+        }
+        flawed
+    }
 }
 
 /// What a BMC keeps between requests, beyond the machine's state.
@@ -31,6 +66,8 @@ pub(super) struct Keeps {
     pub(super) level: u8,
     /// Its slots for sessions.
     pub(super) slots: usize,
+    /// What it lies about.
+    pub(super) lies: Lies,
     pub(super) boot: BootOptions,
     /// Reservation of the event log, 0: none was made or it was cancelled.
     pub(super) log_reservation: u16,
@@ -57,20 +94,22 @@ impl Bmc {
         } else {
             options.password.clone()
         };
+        let flawed = Flawed::new(options, index);
+        let level = flawed.level.map_or(NO_ACCESS, Level::number);
         let user = User {
             name: options.user.as_bytes().to_vec(),
             // That it fits was seen to before.
             password: Secret::new(password.as_bytes())
                 .or_else(|| Secret::new(&[]))
                 .expect("the empty password fits"),
-            level: options.level.number(),
+            level,
         };
         let setup = Setup {
             users: vec![user],
             bmc_key: None,
             guid: guid(&machines.machine(index).uuid),
-            suites: CipherSuite::ALL.to_vec(),
-            slots: options.slots,
+            suites: flawed.suites,
+            slots: flawed.slots,
         };
         Self {
             sessions: Sessions::new(setup, rand::random).with_idle(options.idle),
@@ -79,8 +118,9 @@ impl Bmc {
             keeps: Keeps {
                 index,
                 user: options.user.clone(),
-                level: options.level.number(),
+                level,
                 slots: options.slots,
+                lies: flawed.lies,
                 boot: BootOptions::default(),
                 log_reservation: 0,
                 record_reservation: 0,

@@ -76,12 +76,15 @@ pub(super) fn answer(
     if asker.level < level {
         return Err(Completion::PRIVILEGE);
     }
-    handler(&mut Ask {
+    let lies = keeps.lies;
+    let index = keeps.index;
+    let data = handler(&mut Ask {
         keeps,
         machines,
         asker,
         data: &request.data,
-    })
+    })?;
+    Ok(lies.told(index, request, data))
 }
 
 impl Ask<'_> {

@@ -5,6 +5,10 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use xcat3_ipmi::CipherSuite;
+
+use super::Level;
+
 /// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -22,12 +26,23 @@ pub(super) enum Fault {
     Reorder(Duration),
     /// The BMC restarts: it forgets its sessions and is silent for so long.
     Reboot(Duration),
+    /// The answer is for another session than it was asked in.
+    OtherSession,
+    /// The BMC offers this cipher suite only, or none.
+    Cipher(Option<CipherSuite>),
+    /// Its accounts have no more than this privilege level; nothing: they may not log in.
+    NoPrivilege(Option<Level>),
+    /// All slots for sessions are taken.
+    SlotsFull,
+    /// The inventory has lengths that are not so.
+    LyingFru,
+    /// The sensor data records have lengths that are not so.
+    LyingSdr,
 }
 
 /// Which machines and datagrams have which faults. Written `NAME=SHARE[/SHARE][:PARAMETER],…`: a share of
-/// the machines and one of the datagrams that such a machine gets. A single share is of the machines for
-/// `black-hole`, `wrong-password` and `delay`, and of the datagrams of all machines for `drop`, `duplicate`,
-/// `reorder` and `reboot`.
+/// the machines and one of the datagrams that such a machine gets. A single share is of the datagrams of all
+/// machines for `drop`, `duplicate`, `reorder` and `reboot`, and of the machines for the others.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     shares: Vec<Share>,
@@ -56,6 +71,15 @@ impl Fault {
             "duplicate" => Self::Duplicate,
             "reorder" => return Ok(Self::Reorder(pause(50)?)),
             "reboot" => return Ok(Self::Reboot(pause(5000)?)),
+            "other-session" => Self::OtherSession,
+            "cipher" => return Ok(Self::Cipher(parameter.map(suite).transpose()?)),
+            "no-privilege" => {
+                let level = parameter.map_or(Ok(Some(Level::User)), level);
+                return Ok(Self::NoPrivilege(level?));
+            }
+            "slots-full" => Self::SlotsFull,
+            "lying-fru" => Self::LyingFru,
+            "lying-sdr" => Self::LyingSdr,
             _ => return Err(format!("'{name}' is no fault of the IPMI face")),
         };
         match parameter {
@@ -66,7 +90,26 @@ impl Fault {
 
     /// Whether a single share is one of the machines.
     const fn is_of_machines(self) -> bool {
-        matches!(self, Self::BlackHole | Self::WrongPassword | Self::Delay(_))
+        !matches!(
+            self,
+            Self::Drop | Self::Duplicate | Self::Reorder(_) | Self::Reboot(_)
+        )
+    }
+}
+
+fn suite(text: &str) -> Result<CipherSuite, String> {
+    let number = text.parse().ok().and_then(CipherSuite::from_id);
+    number.ok_or_else(|| format!("'{text}' is no cipher suite: write 3 or 17"))
+}
+
+fn level(text: &str) -> Result<Option<Level>, String> {
+    match text {
+        "none" => Ok(None),
+        "user" => Ok(Some(Level::User)),
+        "operator" => Ok(Some(Level::Operator)),
+        _ => Err(format!(
+            "'{text}' is no level below administrator: write user, operator or none"
+        )),
     }
 }
 
@@ -142,8 +185,14 @@ impl Faults {
     }
 
     fn has(&self, index: usize, fault: Fault) -> bool {
-        let mut shares = self.shares.iter().enumerate();
-        shares.any(|(place, share)| share.fault == fault && self.is_of(share, place, index))
+        self.of(index).any(|had| had == fault)
+    }
+
+    /// The faults that a machine has, those of some of its datagrams included.
+    pub(super) fn of(&self, index: usize) -> impl Iterator<Item = Fault> + '_ {
+        let shares = self.shares.iter().enumerate();
+        let had = shares.filter(move |(place, share)| self.is_of(share, *place, index));
+        had.map(|(_, share)| share.fault)
     }
 
     /// What strikes the datagram of this number that comes to a machine.
@@ -223,6 +272,9 @@ mod tests {
             ("drop=5%:2s", "takes no parameter"),
             ("delay=5%:2", "write 2s or 300ms"),
             ("sleepy=5%", "'sleepy' is no fault"),
+            ("cipher=5%:4", "write 3 or 17"),
+            ("no-privilege=5%:king", "write user, operator or none"),
+            ("slots-full=5%:3", "takes no parameter"),
         ] {
             let error = text.parse::<Faults>().unwrap_err();
             assert!(error.contains(says), "{text}: {error}");

@@ -13,6 +13,7 @@ mod device;
 mod faults;
 mod fru;
 mod lan;
+mod lies;
 mod sdr;
 mod sel;
 mod serve;

@@ -14,6 +14,7 @@ use xcat3_ipmi::Secret;
 use super::Options;
 use super::bmc::Bmc;
 use super::faults::Fault;
+use super::lies;
 use super::socket::{Datagrams, Room, Route};
 use crate::bmc::machine::Machines;
 
@@ -152,21 +153,26 @@ impl Face {
         let mut bmc = self.bmc(index);
         let now = Instant::now();
         let struck = self.options.faults.strike(index, bmc.count_datagram());
-        let (mut pause, mut copies) = (Duration::ZERO, 1);
+        let (mut pause, mut copies, mut misled) = (Duration::ZERO, 1, false);
         for fault in struck {
             match fault {
                 Fault::Delay(time) | Fault::Reorder(time) => pause += time,
                 Fault::Drop => copies = 0,
                 Fault::Duplicate => copies *= 2,
                 Fault::Reboot(time) => bmc.reboot(now + time),
-                Fault::BlackHole | Fault::WrongPassword => {}
+                Fault::OtherSession => misled = true,
+                // Those of the whole BMC: it was made with them.
+                _ => {}
             }
         }
         let from = (*route.from.ip(), route.from.port());
-        let Some(answer) = bmc.receive(datagram, &self.machines, from, now) else {
+        let Some(mut answer) = bmc.receive(datagram, &self.machines, from, now) else {
             return;
         };
         drop(bmc);
+        if misled {
+            lies::other_session(&mut answer);
+        }
         for _ in 0..copies {
             if pause.is_zero() {
                 // A network that takes no more loses it.
