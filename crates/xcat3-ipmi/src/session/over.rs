@@ -45,22 +45,22 @@ pub enum Over {
     #[error("the session was closed")]
     Closed,
     /// Nothing came back, from the beginning.
-    #[error("the BMC does not answer")]
+    #[error("it does not answer")]
     Silent,
     /// The BMC began a handshake and then went silent.
     #[error(
-        "the BMC answers but does not go on with the login: it may not know the user, or have no room"
+        "it answers but does not go on with the login: it may not know the user, or have no room"
     )]
     Ignored,
     /// The BMC answers the beginning of a session within another one, which once came from the same
     /// port.
-    #[error("the BMC takes the login for a part of an older session")]
+    #[error("it takes the login for a part of an older session")]
     Mistaken,
     /// There was a session, and the BMC is silent to it: it restarted, forgot it, or is gone.
-    #[error("the BMC does not answer any more: the session is lost")]
+    #[error("it does not answer any more: the session is lost")]
     Lost,
     /// The BMC refused the handshake.
-    #[error("the BMC refused the session: {0}")]
+    #[error("it refused the session: {0}")]
     Refused(Status),
     /// The BMC proves that it knows another password.
     #[error("the password is not the one that the BMC has")]
@@ -69,7 +69,7 @@ pub enum Over {
     #[error("the BMC key (K_G) is not the one that the BMC has")]
     WrongKey,
     /// The BMC does not allow the privilege level.
-    #[error("the BMC did not grant the privilege level: {0}")]
+    #[error("it did not grant the privilege level: {0}")]
     Privilege(Completion),
 }
 

@@ -155,12 +155,38 @@ fn no_more_waits_than_may() {
     assert_eq!(sol.write(b"x", now), 0);
 }
 
+/// What becomes of each packet on a line that loses some: never so many that a side has to give the
+/// other up.
+struct Line<'a> {
+    fates: std::slice::Iter<'a, u8>,
+    losses: u32,
+}
+
+impl<'a> Line<'a> {
+    fn new(fates: &'a [u8]) -> Self {
+        Self {
+            fates: fates.iter(),
+            losses: ATTEMPTS - 1,
+        }
+    }
+
+    /// The next packet's fate; none where it is lost.
+    fn next(&mut self) -> Option<u8> {
+        let fate = self.fates.next().copied().unwrap_or_default();
+        if fate % 4 == 1 && self.losses > 0 {
+            self.losses -= 1;
+            return None;
+        }
+        Some(fate)
+    }
+}
+
 /// A line that loses and repeats, between a console and a BMC that takes some characters at a time.
 fn echo(typed: &[u8], fates: &[u8]) -> Vec<u8> {
     let mut now = Instant::now();
     let mut sol = Sol::new(20);
     let (mut received, mut last) = (Vec::new(), 0);
-    let mut fates = fates.iter().copied().chain(std::iter::repeat(0));
+    let mut line = Line::new(fates);
     let mut rest = typed;
     for _ in 0..100_000 {
         rest = &rest[sol.write(rest, now)..];
@@ -173,11 +199,10 @@ fn echo(typed: &[u8], fates: &[u8]) -> Vec<u8> {
             continue;
         };
         let packet = FromConsole::decode(&payload).unwrap();
-        let fate = fates.next().unwrap_or_default();
         // Lost on its way there.
-        if fate % 4 == 1 {
+        let Some(fate) = line.next() else {
             continue;
-        }
+        };
         let taken = packet.data.len().min(usize::from(fate / 16) + 1);
         if packet.number != last {
             received.extend_from_slice(&packet.data[..taken]);
@@ -198,17 +223,16 @@ fn talk(typed: &[u8], said: &[u8], fates: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let mut now = Instant::now();
     let (mut sol, mut port) = (Sol::new(20), Port::new(30));
     let (mut arrived, mut heard) = (Vec::new(), Vec::new());
-    let mut fates = fates.iter().copied().chain(std::iter::repeat(0));
-    let mut is_lost = || fates.next().unwrap_or_default() % 4 == 1;
+    let mut line = Line::new(fates);
     assert_eq!(sol.write(typed, now), typed.len());
     assert_eq!(port.write(said, now), said.len());
     for _ in 0..100_000 {
         if let Some(payload) = sol.transmit() {
-            if !is_lost() {
+            if line.next().is_some() {
                 arrived.extend(port.receive(&payload, now).data);
             }
         } else if let Some(payload) = port.transmit() {
-            if !is_lost() {
+            if line.next().is_some() {
                 sol.receive(&payload, now);
             }
         } else if sol.is_flushed() && port.is_flushed() {

@@ -287,7 +287,7 @@ impl<P: Protocol> Shared<P> {
         let acted = tokio::select! {
             biased;
             acted = turn.during(self.protocol.act(&mut kept.session, asked, turn)) => acted,
-            () = stale => Err(Failure::silent("the BMC does not answer in the session any more")),
+            () = stale => Err(Failure::silent("it does not answer in the session any more")),
         };
         kept.is_busy = false;
         kept.used = Instant::now();

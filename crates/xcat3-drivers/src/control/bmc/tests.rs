@@ -61,7 +61,7 @@ impl Fake {
         match self.note(bmc, |seen| seen.manner) {
             Manner::Dead => {
                 sleep(PATIENCE).await;
-                return Err(Failure::silent("the BMC does not answer"));
+                return Err(Failure::silent("it does not answer"));
             }
             Manner::Slow => sleep(SLOW).await,
             _ => sleep(QUICK).await,
@@ -338,7 +338,7 @@ async fn who_does_not_answer_is_left_alone_for_a_while_and_tried_again() {
     let rack = Rack::one(Manner::Dead);
     for _ in 0..2 {
         let (outcome, elapsed) = rack.first().await;
-        assert_eq!(outcome.to_string(), "BMC 10.0.0.0: the BMC does not answer");
+        assert_eq!(outcome.to_string(), "BMC 10.0.0.0: it does not answer");
         assert!(elapsed >= PATIENCE);
     }
     let (outcome, elapsed) = rack.first().await;
