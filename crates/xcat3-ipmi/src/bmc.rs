@@ -1,29 +1,21 @@
 //! Sessions as a BMC sees them, without any I/O: what a simulated BMC is made of. What its commands
 //! do is its owner's.
 
+mod login;
+mod open;
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::handshake::{Exchange, Secret, SessionKeys};
+use self::open::{Answered, Open};
+use crate::handshake::Secret;
 use crate::message::{Command, Completion, Request, Response};
 use crate::packet::{Dropped, Packet, PayloadType, plain, sealed};
 use crate::presession::{self, Capabilities};
-use crate::rakp::{OpenRequest, OpenResponse, Proof, Rakp1, Rakp2, Status, refusal};
 use crate::suite::CipherSuite;
-use crate::window::Window;
 
 /// A session in which nothing happens is closed after this long (6.12.15).
 const IDLE: Duration = Duration::from_secs(60);
-/// A request that comes again within this time is a repetition of the one before.
-const REPETITION: Duration = Duration::from_secs(20);
-/// A handshake that is not finished by then never will be.
-const UNFINISHED: Duration = Duration::from_secs(15);
-/// A handshake that has stood still this long makes room for another where slots are short.
-const STALLED: Duration = Duration::from_secs(3);
-/// Of the role: the privilege level without the bit for a look-up by name.
-const LEVEL: u8 = 0x0f;
-/// User, operator and administrator.
-const LEVELS: std::ops::RangeInclusive<u8> = 2..=4;
 
 const SET_PRIVILEGE: Command = Command::new(0x06, 0x3b);
 const CLOSE: Command = Command::new(0x06, 0x3c);
@@ -88,26 +80,6 @@ pub struct Sessions {
     random: fn() -> [u8; 16],
 }
 
-/// A request and what it was answered: one that comes again is not carried out again (6.12.13).
-struct Answered {
-    request: Vec<u8>,
-    number: u8,
-    response: Option<Vec<u8>>,
-    at: Instant,
-}
-
-struct Open {
-    exchange: Exchange,
-    latest: Option<Answered>,
-    /// There once both have proven themselves.
-    keys: Option<SessionKeys>,
-    highest: u8,
-    level: u8,
-    sequence: u32,
-    seen: Window,
-    last: Instant,
-}
-
 impl Sessions {
     /// None yet.
     #[must_use]
@@ -137,6 +109,32 @@ impl Sessions {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.open.is_empty()
+    }
+
+    /// Whether there is one of this number that both have proven themselves for, and that is not idle for
+    /// too long.
+    #[must_use]
+    pub fn is_open(&self, session: u32, now: Instant) -> bool {
+        let open = self.open.get(&session);
+        open.is_some_and(|open| open.keys.is_some() && open.is_alive(now, self.idle))
+    }
+
+    /// The numbers of those that [`Sessions::is_open`] says yes to, and their users' names and levels, by
+    /// number.
+    #[must_use]
+    pub fn list(&self, now: Instant) -> Vec<(u32, &[u8], u8)> {
+        let open = self.open.iter();
+        let open = open.filter(|(session, _)| self.is_open(**session, now));
+        let mut list: Vec<_> = open
+            .map(|(session, open)| (*session, &*open.exchange.user, open.level))
+            .collect();
+        list.sort_unstable();
+        list
+    }
+
+    /// Ends one, as its console or another one can wish; whether it was there.
+    pub fn end(&mut self, session: u32) -> bool {
+        self.open.remove(&session).is_some()
     }
 
     /// Forgets all of them, as a BMC that restarts does.
@@ -242,141 +240,6 @@ impl Sessions {
         Some(sealed(keys, numbers, kind, payload, (self.random)()))
     }
 
-    fn opening(&mut self, payload: &[u8], now: Instant) -> Option<Vec<u8>> {
-        let request = OpenRequest::decode(payload)?;
-        let refused = |status| {
-            let payload = refusal(request.tag, status, request.console_session);
-            Some(plain(PayloadType::OpenResponse, &payload))
-        };
-        let suite = CipherSuite::from_algorithms(request.algorithms);
-        let Some(suite) = suite.filter(|suite| self.setup.suites.contains(suite)) else {
-            return refused(Status::NO_SUITE);
-        };
-        self.make_room(now);
-        if self.open.len() >= self.setup.slots {
-            return refused(Status::NO_RESOURCES);
-        }
-        let number = self.free_number();
-        let exchange = Exchange {
-            suite,
-            console_session: request.console_session,
-            bmc_session: number,
-            console_random: [0; 16],
-            bmc_random: (self.random)(),
-            guid: self.setup.guid,
-            role: 0,
-            user: Vec::new(),
-        };
-        let open = Box::new(Open::new(exchange, now));
-        self.open.insert(number, open);
-        let response = OpenResponse {
-            tag: request.tag,
-            // 0 asks for the highest level that the suite allows.
-            privilege: match request.privilege & LEVEL {
-                0 => *LEVELS.end(),
-                level => level,
-            },
-            console_session: request.console_session,
-            bmc_session: number,
-            suite,
-        };
-        Some(plain(PayloadType::OpenResponse, &response.encode()))
-    }
-
-    /// Where all slots are taken: forgets what is idle or else the oldest handshake that stands
-    /// still. Whoever begins many must not keep the others out.
-    fn make_room(&mut self, now: Instant) {
-        if self.open.len() < self.setup.slots {
-            return;
-        }
-        let idle = self.idle;
-        self.open.retain(|_, open| open.is_alive(now, idle));
-        if self.open.len() < self.setup.slots {
-            return;
-        }
-        let stalled = self.open.iter().filter(|(_, open)| {
-            open.keys.is_none() && now.saturating_duration_since(open.last) >= STALLED
-        });
-        let oldest = stalled.min_by_key(|(_, open)| open.last);
-        if let Some(number) = oldest.map(|(number, _)| *number) {
-            self.open.remove(&number);
-        }
-    }
-
-    fn free_number(&self) -> u32 {
-        loop {
-            let [a, b, c, d, ..] = (self.random)();
-            let number = u32::from_le_bytes([a, b, c, d]);
-            if number != 0 && !self.open.contains_key(&number) {
-                return number;
-            }
-        }
-    }
-
-    fn naming(&mut self, payload: &[u8], now: Instant) -> Option<Vec<u8>> {
-        let request = Rakp1::decode(payload)?;
-        let open = self.open.get_mut(&request.bmc_session)?;
-        if open.keys.is_some() {
-            // A late repetition: the handshake is over, and what it agreed on stays.
-            return None;
-        }
-        let console = open.exchange.console_session;
-        let user = self
-            .setup
-            .users
-            .iter()
-            .find(|user| user.name == request.user);
-        let Some(user) = user else {
-            self.open.remove(&request.bmc_session);
-            let payload = refusal(request.tag, Status::UNKNOWN_USER, console);
-            return Some(plain(PayloadType::Rakp2, &payload));
-        };
-        if !LEVELS.contains(&user.level) {
-            self.open.remove(&request.bmc_session);
-            let payload = refusal(request.tag, Status::UNAUTHORIZED_ROLE, console);
-            return Some(plain(PayloadType::Rakp2, &payload));
-        }
-        open.last = now;
-        open.highest = user.level.min(request.role & LEVEL);
-        open.exchange.console_random = request.random;
-        open.exchange.role = request.role;
-        open.exchange.user = request.user;
-        let answer = Rakp2 {
-            tag: request.tag,
-            console_session: console,
-            random: open.exchange.bmc_random,
-            guid: open.exchange.guid,
-            code: open.exchange.bmc_code(&user.password).as_bytes().to_vec(),
-        };
-        Some(plain(PayloadType::Rakp2, &answer.encode()))
-    }
-
-    fn proving(&mut self, payload: &[u8], now: Instant) -> Option<Vec<u8>> {
-        let proof = Proof::decode(payload)?;
-        let open = self.open.get_mut(&proof.session)?;
-        let exchange = &open.exchange;
-        let user = self
-            .setup
-            .users
-            .iter()
-            .find(|user| user.name == exchange.user)?;
-        if !exchange.console_code(&user.password).is(&proof.code) {
-            let payload = refusal(proof.tag, Status::WRONG_CODE, exchange.console_session);
-            self.open.remove(&proof.session);
-            return Some(plain(PayloadType::Rakp4, &payload));
-        }
-        let keys = exchange.keys(self.setup.bmc_key.as_ref().unwrap_or(&user.password));
-        let answer = Proof {
-            tag: proof.tag,
-            status: Status::OK,
-            session: exchange.console_session,
-            code: exchange.final_code(&keys).as_bytes().to_vec(),
-        };
-        open.keys = Some(keys);
-        open.last = now;
-        Some(plain(PayloadType::Rakp4, &answer.encode()))
-    }
-
     fn secured(&mut self, packet: &Packet<'_>, now: Instant) -> Result<Incoming, Dropped> {
         let session = packet.session;
         let open = self.open.get_mut(&session).ok_or(Dropped::Code)?;
@@ -390,6 +253,9 @@ impl Sessions {
         }
         open.last = now;
         if packet.payload_type == PayloadType::Sol {
+            if !open.sol.is_latest(packet.sequence) {
+                return Err(Dropped::Overtaken);
+            }
             return Ok(Incoming::Sol { session, payload });
         }
         let request = Request::decode(&payload).ok_or(Dropped::Payload)?;
@@ -424,50 +290,5 @@ impl Sessions {
             self.open.remove(&session);
         }
         Ok(Incoming::Answer(datagram))
-    }
-}
-
-impl Open {
-    fn new(exchange: Exchange, now: Instant) -> Self {
-        Self {
-            exchange,
-            latest: None,
-            keys: None,
-            highest: 0,
-            // A session begins as a user's (22.18).
-            level: *LEVELS.start(),
-            sequence: 0,
-            seen: Window::default(),
-            last: now,
-        }
-    }
-
-    /// What the request was answered that comes again.
-    fn repeated(&self, request: &[u8], now: Instant) -> Option<Vec<u8>> {
-        let latest = self.latest.as_ref()?;
-        let is_again =
-            latest.request == request && now.saturating_duration_since(latest.at) < REPETITION;
-        is_again.then(|| latest.response.clone())?
-    }
-
-    fn is_alive(&self, now: Instant, idle: Duration) -> bool {
-        let limit = match self.keys {
-            Some(_) => idle,
-            None => UNFINISHED,
-        };
-        now.saturating_duration_since(self.last) < limit
-    }
-
-    /// Set Session Privilege Level: 0 asks for the present one.
-    fn set_level(&mut self, data: &[u8]) -> (Completion, Vec<u8>) {
-        match data.first().map(|level| level & LEVEL) {
-            Some(0) => (Completion::OK, vec![self.level]),
-            Some(level) if LEVELS.contains(&level) && level <= self.highest => {
-                self.level = level;
-                (Completion::OK, vec![level])
-            }
-            Some(_) => (Completion(0x81), Vec::new()),
-            None => (Completion::WRONG_LENGTH, Vec::new()),
-        }
     }
 }

@@ -75,6 +75,9 @@ pub enum Dropped {
     /// It lacks the protection of its session, or the protection is wrong.
     #[error("a packet that its session's keys don't vouch for")]
     Code,
+    /// It came behind a later one of serial over LAN.
+    #[error("a packet of serial over LAN that a later one overtook")]
+    Overtaken,
 }
 
 impl From<Short> for Dropped {

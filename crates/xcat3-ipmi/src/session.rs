@@ -22,7 +22,7 @@ use crate::message::{Command, Completion, NUMBERS, Request, Response};
 use crate::packet::{Dropped, Packet, PayloadType, sealed};
 use crate::rakp::NAME_ONLY;
 use crate::suite::CipherSuite;
-use crate::window::Window;
+use crate::window::{Latest, Window};
 
 pub use over::{Credentials, Over, Privilege};
 
@@ -77,6 +77,8 @@ pub struct Session {
     request: u8,
     sequence: u32,
     seen: Window,
+    /// Payloads of serial over LAN that were overtaken are dropped: what counts is repeated.
+    sol: Latest,
     waiting: Option<Waiting>,
     /// How long the last answer took: a slow BMC is not to be asked twice for everything.
     took: Duration,
@@ -155,6 +157,7 @@ impl Session {
             request: 0,
             sequence: 0,
             seen: Window::default(),
+            sol: Latest::default(),
             waiting: None,
             took: Duration::ZERO,
             out: VecDeque::new(),
@@ -293,6 +296,9 @@ impl Session {
             return Err(Dropped::Code);
         }
         if packet.payload_type == PayloadType::Sol {
+            if !self.sol.is_latest(packet.sequence) {
+                return Err(Dropped::Overtaken);
+            }
             self.events.push_back(Event::Sol(payload));
         } else if let Some(response) = Response::decode(&payload) {
             self.answered(response, now);

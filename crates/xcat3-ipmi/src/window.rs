@@ -37,6 +37,22 @@ impl Window {
     }
 }
 
+/// The newest number of payloads that must not overtake one another.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Latest(u32);
+
+impl Latest {
+    /// Whether a packet of this number is newer than all before.
+    pub(crate) fn is_latest(&mut self, number: u32) -> bool {
+        let ahead = number.wrapping_sub(self.0);
+        let is_latest = self.0 == 0 || (1..=AHEAD).contains(&ahead);
+        if is_latest {
+            self.0 = number;
+        }
+        is_latest
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +65,16 @@ mod tests {
             assert!(!window.takes(number), "{number} again");
         }
         assert!(!window.takes(0) && !window.takes(67) && !window.takes(6));
+    }
+
+    #[test]
+    fn what_was_overtaken_is_not_the_latest() {
+        let mut latest = Latest::default();
+        for (number, is_latest) in [(5, true), (5, false), (7, true), (6, false), (8, true)] {
+            assert_eq!(latest.is_latest(number), is_latest, "{number}");
+        }
+        let mut latest = Latest(u32::MAX);
+        assert!(latest.is_latest(1) && !latest.is_latest(u32::MAX));
     }
 
     #[test]

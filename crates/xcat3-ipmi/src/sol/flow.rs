@@ -66,10 +66,14 @@ impl Sender {
         }
     }
 
+    /// How many characters there is room for.
+    pub(super) fn room(&self) -> usize {
+        MOST_WAITING.saturating_sub(self.waiting.len())
+    }
+
     /// Takes characters, as many as there is room for, and gives how many.
     pub(super) fn write(&mut self, characters: &[u8]) -> usize {
-        let room = MOST_WAITING.saturating_sub(self.waiting.len());
-        let taken = &characters[..characters.len().min(room)];
+        let taken = &characters[..characters.len().min(self.room())];
         self.waiting.extend(taken);
         taken.len()
     }
@@ -163,6 +167,13 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
+    /// How many characters of a packet are new.
+    pub(super) fn count_fresh(&self, number: u8, data: &[u8]) -> usize {
+        let (last, known) = self.last;
+        let known = if number == last { known } else { 0 };
+        data.len().saturating_sub(known)
+    }
+
     /// What is new of a packet. One that comes again may have grown.
     pub(super) fn fresh<'a>(&mut self, number: u8, data: &'a [u8]) -> &'a [u8] {
         let (last, known) = self.last;

@@ -45,6 +45,12 @@ impl Port {
         taken
     }
 
+    /// How many characters of the machine there is room for.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.sender.room()
+    }
+
     /// Whether everything that the machine said has reached the console.
     #[must_use]
     pub fn is_flushed(&self) -> bool {
@@ -64,10 +70,16 @@ impl Port {
 
     /// Takes a payload that came from the console; what is no packet is dropped.
     pub fn receive(&mut self, payload: &[u8], now: Instant) -> Typed {
+        self.receive_up_to(usize::MAX, payload, now)
+    }
+
+    /// The same where the machine takes only so many characters: a packet of more is refused, and the
+    /// console sends it again.
+    pub fn receive_up_to(&mut self, room: usize, payload: &[u8], now: Instant) -> Typed {
         let Ok(packet) = FromConsole::decode(payload) else {
             return Typed::default();
         };
-        let typed = self.take(&packet);
+        let typed = self.take(&packet, room);
         let answer = Acknowledged {
             number: packet.acknowledged,
             accepted: packet.accepted,
@@ -101,8 +113,18 @@ impl Port {
         self.out.push_back(last.encode());
     }
 
-    fn take(&mut self, packet: &FromConsole) -> Typed {
+    fn take(&mut self, packet: &FromConsole, room: usize) -> Typed {
         if packet.number == 0 {
+            return Typed::default();
+        }
+        if self.receiver.count_fresh(packet.number, &packet.data) > room {
+            let refused = FromBmc {
+                acknowledged: packet.number,
+                nack: true,
+                unavailable: true,
+                ..FromBmc::default()
+            };
+            self.out.push_back(refused.encode());
             return Typed::default();
         }
         let is_break = packet.is_break && packet.number != self.last_break;

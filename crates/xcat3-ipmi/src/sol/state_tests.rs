@@ -1,7 +1,9 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::super::flow::{ATTEMPTS, MOST_WAITING, RETRY};
-use super::super::port::Port;
+use super::super::port::{Port, Typed};
 use super::*;
 
 fn sent(sol: &mut Sol) -> FromConsole {
@@ -304,4 +306,22 @@ proptest! {
             prop_assert!(sol.out.len() <= 2 * 60 + 2);
         }
     }
+}
+
+#[test]
+fn a_machine_that_takes_no_more_gets_it_later() {
+    let now = Instant::now();
+    let (mut sol, mut port) = (Sol::new(20), Port::new(30));
+    sol.write(b"reboot", now);
+    let typed = sol.transmit().unwrap();
+    assert_eq!(port.receive_up_to(5, &typed, now), Typed::default());
+    sol.receive(&port.transmit().unwrap(), now);
+    assert!(!sol.is_flushed(), "nothing was taken");
+    let later = now + Duration::from_secs(1);
+    sol.expire(later);
+    let again = sol.transmit().unwrap();
+    assert_eq!(port.receive_up_to(6, &again, later).data, b"reboot");
+    assert!(port.receive_up_to(0, &again, later).data.is_empty());
+    sol.receive(&port.transmit().unwrap(), later);
+    assert!(sol.is_flushed());
 }

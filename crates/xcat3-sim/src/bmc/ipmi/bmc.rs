@@ -4,13 +4,14 @@ use std::net::Ipv4Addr;
 use std::time::Instant;
 
 use xcat3_ipmi::bmc::{Incoming, Sessions, Setup, User};
-use xcat3_ipmi::{CipherSuite, Completion, Secret};
+use xcat3_ipmi::{CipherSuite, Completion, Request, Secret};
 
 use super::boot::BootOptions;
 use super::commands;
 use super::device::guid;
 use super::faults::Fault;
 use super::lies::Lies;
+use super::sol::SerialOverLan;
 use super::{Level, Options};
 use crate::bmc::machine::Machines;
 
@@ -23,8 +24,15 @@ pub(super) struct Bmc {
     /// It restarts until then.
     restarts_until: Option<Instant>,
     datagrams: u64,
+    /// [`Bmc::wake`] will be called.
+    has_alarm: bool,
     pub(super) keeps: Keeps,
 }
+
+/// Address and port of a console.
+pub(super) type Console = (Ipv4Addr, u16);
+/// A datagram and the console that it goes to.
+pub(super) type Datagram = (Console, Vec<u8>);
 
 /// How a BMC is that has the faults of its machine.
 struct Flawed {
@@ -66,6 +74,9 @@ pub(super) struct Keeps {
     pub(super) level: u8,
     /// Its slots for sessions.
     pub(super) slots: usize,
+    /// The port that it is asked on.
+    pub(super) port: u16,
+    pub(super) sol: SerialOverLan,
     /// What it lies about.
     pub(super) lies: Lies,
     pub(super) boot: BootOptions,
@@ -80,15 +91,20 @@ pub(super) struct Keeps {
 /// Who asks.
 pub(super) struct Asker {
     /// Address and port of the console.
-    pub(super) console: (Ipv4Addr, u16),
-    /// The privilege level of the session.
+    pub(super) console: Console,
+    /// The number of the session.
+    pub(super) session: u32,
+    /// Its privilege level.
     pub(super) level: u8,
+    /// When.
+    pub(super) now: Instant,
     /// Sessions that are open.
     pub(super) sessions: usize,
 }
 
 impl Bmc {
-    pub(super) fn new(machines: &Machines, index: usize, options: &Options) -> Self {
+    /// `port`: the one that it answers on.
+    pub(super) fn new(machines: &Machines, index: usize, port: u16, options: &Options) -> Self {
         let password = if options.faults.has_wrong_password(index) {
             format!("other{index}")
         } else {
@@ -115,11 +131,14 @@ impl Bmc {
             sessions: Sessions::new(setup, rand::random).with_idle(options.idle),
             restarts_until: None,
             datagrams: 0,
+            has_alarm: false,
             keeps: Keeps {
                 index,
                 user: options.user.clone(),
                 level,
                 slots: options.slots,
+                port,
+                sol: SerialOverLan::default(),
                 lies: flawed.lies,
                 boot: BootOptions::default(),
                 log_reservation: 0,
@@ -141,27 +160,56 @@ impl Bmc {
 
     pub(super) fn forget(&mut self) {
         self.sessions.forget();
+        self.keeps.sol.forget();
     }
 
     /// Restarts: it is silent until then, and has no sessions any more.
     pub(super) fn reboot(&mut self, until: Instant) {
-        self.sessions.forget();
+        self.forget();
         self.restarts_until = Some(until);
     }
 
-    /// The datagrams that answer one.
+    /// When [`Bmc::wake`] is to be called; told once.
+    pub(super) fn take_alarm(&mut self) -> Option<Instant> {
+        if self.has_alarm {
+            return None;
+        }
+        let alarm = self.keeps.sol.deadline();
+        self.has_alarm = alarm.is_some();
+        alarm
+    }
+
+    /// The time that [`Bmc::take_alarm`] told has come.
+    pub(super) fn wake(&mut self, now: Instant) -> Vec<Datagram> {
+        self.has_alarm = false;
+        let session = self.keeps.sol.session();
+        if session.is_some_and(|session| !self.sessions.is_open(session, now)) {
+            self.keeps.sol.forget();
+        }
+        self.keeps.sol.expire(now);
+        self.characters().collect()
+    }
+
+    /// The datagrams that follow from one.
     pub(super) fn receive(
         &mut self,
         datagram: &[u8],
         machines: &Machines,
-        console: (Ipv4Addr, u16),
+        console: Console,
         now: Instant,
-    ) -> Option<Vec<u8>> {
+    ) -> Vec<Datagram> {
         if self.restarts_until.is_some_and(|until| now < until) {
-            return None;
+            return Vec::new();
         }
         self.restarts_until = None;
-        match self.sessions.receive(datagram, now).ok()? {
+        let Ok(incoming) = self.sessions.receive(datagram, now) else {
+            return Vec::new();
+        };
+        let session = self.keeps.sol.session();
+        if session.is_some_and(|session| !self.sessions.is_open(session, now)) {
+            self.keeps.sol.forget();
+        }
+        let answer = match incoming {
             Incoming::Answer(answer) => Some(answer),
             Incoming::Request {
                 session,
@@ -170,18 +218,42 @@ impl Bmc {
             } => {
                 let asker = Asker {
                     console,
+                    session,
                     level,
+                    now,
                     sessions: self.sessions.len(),
                 };
-                let answer = commands::answer(&mut self.keeps, machines, &asker, &request);
-                let (completion, data) = match answer {
-                    Ok(data) => (Completion::OK, data),
-                    Err(completion) => (completion, Vec::new()),
-                };
-                let response = request.response(completion, data);
-                self.sessions.respond(session, &response)
+                self.carry_out(machines, &asker, &request)
             }
-            Incoming::Sol { .. } => None,
-        }
+            Incoming::Sol { session, payload } => {
+                self.keeps.sol.receive(session, console, &payload, now);
+                None
+            }
+        };
+        let answer = answer.map(|answer| (console, answer));
+        answer.into_iter().chain(self.characters()).collect()
+    }
+
+    fn carry_out(
+        &mut self,
+        machines: &Machines,
+        asker: &Asker,
+        request: &Request,
+    ) -> Option<Vec<u8>> {
+        let answer = commands::answer(&mut self.keeps, machines, asker, request);
+        let (completion, data) = match answer {
+            Ok(data) => (Completion::OK, data),
+            Err(completion) => (completion, Vec::new()),
+        };
+        let response = request.response(completion, data);
+        self.sessions.respond(asker.session, &response)
+    }
+
+    /// Datagrams of serial over LAN that are due.
+    fn characters(&mut self) -> impl Iterator<Item = Datagram> + '_ {
+        let due = std::iter::from_fn(|| self.keeps.sol.transmit());
+        due.filter_map(|(session, console, payload)| {
+            Some((console, self.sessions.sol(session, &payload)?))
+        })
     }
 }

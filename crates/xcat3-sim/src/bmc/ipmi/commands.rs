@@ -3,7 +3,7 @@
 use xcat3_ipmi::{Completion, Request};
 
 use super::bmc::{Asker, Keeps};
-use super::{boot, chassis, device, fru, lan, sdr, sel};
+use super::{boot, chassis, device, fru, lan, sdr, sel, sol};
 use crate::bmc::machine::Machines;
 
 /// The data of a response, or why there is none.
@@ -15,7 +15,7 @@ pub(super) const OUT_OF_RANGE: Completion = Completion(0xc9);
 pub(super) const PRESENT_STATE: Completion = Completion(0xd5);
 
 const USER: u8 = 2;
-const OPERATOR: u8 = 3;
+pub(super) const OPERATOR: u8 = 3;
 const ADMINISTRATOR: u8 = 4;
 
 /// What a command is given.
@@ -43,6 +43,13 @@ fn command(function: u8, number: u8) -> Option<(u8, Handler)> {
         (0x06, 0x04) => (USER, device::self_test),
         (0x06, 0x08) => (USER, device::own_guid),
         (0x06, 0x3d) => (USER, device::session),
+        (0x06, 0x48) => (USER, sol::activate),
+        (0x06, 0x49) => (OPERATOR, sol::deactivate),
+        (0x06, 0x4a) => (USER, sol::status),
+        (0x06, 0x4b) => (USER, sol::instance),
+        (0x06, 0x4d) => (OPERATOR, sol::user_access),
+        (0x06, 0x4e) => (USER, sol::support),
+        (0x06, 0x4f) => (USER, sol::version),
         (0x06, 0x41) => (USER, device::channel_access),
         (0x06, 0x42) => (USER, device::channel),
         (0x06, 0x44) => (OPERATOR, device::user_access),
@@ -58,6 +65,8 @@ fn command(function: u8, number: u8) -> Option<(u8, Handler)> {
         (0x0a, 0x47) => (OPERATOR, sel::clear),
         (0x0a, 0x48) => (USER, sel::time),
         (0x0c, 0x02) => (OPERATOR, lan::get),
+        (0x0c, 0x21) => (ADMINISTRATOR, sol::set),
+        (0x0c, 0x22) => (USER, sol::get),
         // Known, but nothing here is set by them.
         (0x06, 0x02 | 0x03) => (ADMINISTRATOR, |_| Err(PRESENT_STATE)),
         _ => return None,

@@ -18,6 +18,7 @@ mod sdr;
 mod sel;
 mod serve;
 mod socket;
+mod sol;
 
 use std::time::Duration;
 

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::net::SocketAddrV4;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -33,16 +34,45 @@ pub struct Ipmi {
 /// What the threads share.
 struct Face {
     machines: Arc<Machines>,
+    /// The port that it answers on.
+    port: u16,
     options: Options,
     bmcs: Vec<OnceLock<Box<Mutex<Bmc>>>>,
     ends: AtomicBool,
 }
 
-/// An answer that is sent later.
+/// Something that is done later.
 struct Late {
     at: Instant,
-    route: Route,
-    datagram: Vec<u8>,
+    what: Due,
+}
+
+enum Due {
+    /// An answer is sent.
+    Datagram(Route, Vec<u8>),
+    /// The BMC of this machine sends again what was not acknowledged. There is one a machine.
+    Alarm(usize),
+}
+
+/// What becomes of a datagram on its way.
+#[derive(Clone, Copy)]
+struct Fate {
+    pause: Duration,
+    copies: u8,
+    misled: bool,
+    /// The BMC restarts, and takes so long.
+    reboots: Option<Duration>,
+}
+
+impl Default for Fate {
+    fn default() -> Self {
+        Self {
+            pause: Duration::ZERO,
+            copies: 1,
+            misled: false,
+            reboots: None,
+        }
+    }
 }
 
 /// Serves the machines by IPMI, each at its own address.
@@ -70,11 +100,13 @@ pub fn serve_ipmi(machines: Arc<Machines>, options: Options) -> Result<Ipmi> {
     let face = Arc::new(Face {
         bmcs: (0..machines.len()).map(|_| OnceLock::new()).collect(),
         machines,
+        port,
         options,
         ends: AtomicBool::new(false),
     });
     let (sender, receiver) = channel();
-    let mut threads = vec![spawn(move || send_late(&late, &receiver))];
+    let face_of_late = Arc::clone(&face);
+    let mut threads = vec![spawn(move || face_of_late.do_late(&late, &receiver))];
     for socket in sockets {
         let (face, sender) = (Arc::clone(&face), sender.clone());
         threads.push(spawn(move || face.serve(&socket, &sender)));
@@ -125,7 +157,10 @@ impl Ipmi {
 
 impl Face {
     fn bmc(&self, index: usize) -> MutexGuard<'_, Bmc> {
-        let made = || Box::new(Mutex::new(Bmc::new(&self.machines, index, &self.options)));
+        let made = || {
+            let bmc = Bmc::new(&self.machines, index, self.port, &self.options);
+            Box::new(Mutex::new(bmc))
+        };
         let bmc = self.bmcs[index].get_or_init(made);
         bmc.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -152,63 +187,114 @@ impl Face {
         }
         let mut bmc = self.bmc(index);
         let now = Instant::now();
-        let struck = self.options.faults.strike(index, bmc.count_datagram());
-        let (mut pause, mut copies, mut misled) = (Duration::ZERO, 1, false);
-        for fault in struck {
+        let mut fate = self.draw(index, &mut bmc);
+        if let Some(time) = fate.reboots {
+            bmc.reboot(now + time);
+        }
+        let from = (*route.from.ip(), route.from.port());
+        let answers = bmc.receive(datagram, &self.machines, from, now);
+        for (place, (console, datagram)) in answers.into_iter().enumerate() {
+            if place > 0 {
+                // What came strikes its answer; what goes besides has a fate of its own.
+                fate = self.draw(index, &mut bmc);
+            }
+            self.send(
+                fate,
+                route.between(console),
+                datagram,
+                socket,
+                &mut |at, what| {
+                    let _ = late.send(Late { at, what });
+                },
+            );
+        }
+        if let Some(at) = bmc.take_alarm() {
+            let what = Due::Alarm(index);
+            let _ = late.send(Late { at, what });
+        }
+    }
+
+    /// Wakes a BMC whose time has come.
+    fn wake(&self, index: usize, socket: &Datagrams, late: &mut dyn FnMut(Instant, Due)) {
+        let mut bmc = self.bmc(index);
+        for ((address, port), datagram) in bmc.wake(Instant::now()) {
+            let fate = self.draw(index, &mut bmc);
+            let route = Route {
+                from: SocketAddrV4::new(address, port),
+                to: self.machines.address(index),
+            };
+            self.send(fate, route, datagram, socket, late);
+        }
+        if let Some(at) = bmc.take_alarm() {
+            late(at, Due::Alarm(index));
+        }
+    }
+
+    fn draw(&self, index: usize, bmc: &mut Bmc) -> Fate {
+        let mut fate = Fate::default();
+        for fault in self.options.faults.strike(index, bmc.count_datagram()) {
             match fault {
-                Fault::Delay(time) | Fault::Reorder(time) => pause += time,
-                Fault::Drop => copies = 0,
-                Fault::Duplicate => copies *= 2,
-                Fault::Reboot(time) => bmc.reboot(now + time),
-                Fault::OtherSession => misled = true,
+                Fault::Delay(time) | Fault::Reorder(time) => fate.pause += time,
+                Fault::Drop => fate.copies = 0,
+                Fault::Duplicate => fate.copies *= 2,
+                Fault::Reboot(time) => fate.reboots = Some(time),
+                Fault::OtherSession => fate.misled = true,
                 // Those of the whole BMC: it was made with them.
                 _ => {}
             }
         }
-        let from = (*route.from.ip(), route.from.port());
-        let Some(mut answer) = bmc.receive(datagram, &self.machines, from, now) else {
-            return;
-        };
-        drop(bmc);
-        if misled {
-            lies::other_session(&mut answer);
+        fate
+    }
+
+    fn send(
+        &self,
+        fate: Fate,
+        route: Route,
+        mut datagram: Vec<u8>,
+        socket: &Datagrams,
+        late: &mut dyn FnMut(Instant, Due),
+    ) {
+        if fate.misled {
+            lies::other_session(&mut datagram);
         }
-        for _ in 0..copies {
-            if pause.is_zero() {
+        for _ in 0..fate.copies {
+            if fate.pause.is_zero() {
                 // A network that takes no more loses it.
-                let _ = socket.answer(&answer, route);
+                let _ = socket.answer(&datagram, route);
             } else {
-                let _ = late.send(Late {
-                    at: now + pause,
-                    route,
-                    datagram: answer.clone(),
-                });
+                let at = Instant::now() + fate.pause;
+                late(at, Due::Datagram(route, datagram.clone()));
             }
         }
     }
-}
 
-/// Sends answers when their time has come, until all who have some are gone.
-fn send_late(socket: &Datagrams, incoming: &Receiver<Late>) {
-    let mut waiting: BinaryHeap<Reverse<Late>> = BinaryHeap::new();
-    loop {
-        let now = Instant::now();
-        while let Some(Reverse(late)) = waiting.peek() {
-            if late.at > now {
-                break;
+    /// Does what is due when its time has come, until nobody can bring more.
+    fn do_late(&self, socket: &Datagrams, incoming: &Receiver<Late>) {
+        let mut waiting: BinaryHeap<Reverse<Late>> = BinaryHeap::new();
+        loop {
+            let now = Instant::now();
+            while waiting.peek().is_some_and(|Reverse(late)| late.at <= now) {
+                let Some(Reverse(Late { what, .. })) = waiting.pop() else {
+                    break;
+                };
+                match what {
+                    Due::Datagram(route, datagram) => drop(socket.answer(&datagram, route)),
+                    Due::Alarm(index) => self.wake(index, socket, &mut |at, what| {
+                        waiting.push(Reverse(Late { at, what }));
+                    }),
+                }
             }
-            if let Some(Reverse(late)) = waiting.pop() {
-                let _ = socket.answer(&late.datagram, late.route);
+            let next = waiting.peek().map(|Reverse(late)| late.at);
+            let pause = next.map_or(Duration::from_secs(3600), |at| {
+                at.saturating_duration_since(now)
+            });
+            match incoming.recv_timeout(pause) {
+                Ok(late) if waiting.len() < LATE || matches!(late.what, Due::Alarm(_)) => {
+                    waiting.push(Reverse(late));
+                }
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
             }
-        }
-        let next = waiting.peek().map(|Reverse(late)| late.at);
-        let pause = next.map_or(Duration::from_secs(3600), |at| {
-            at.saturating_duration_since(now)
-        });
-        match incoming.recv_timeout(pause) {
-            Ok(late) if waiting.len() < LATE => waiting.push(Reverse(late)),
-            Ok(_) | Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
         }
     }
 }

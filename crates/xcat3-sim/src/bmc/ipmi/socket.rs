@@ -29,6 +29,16 @@ pub(super) struct Route {
     pub(super) to: Ipv4Addr,
 }
 
+impl Route {
+    /// The way to another console from the same BMC.
+    pub(super) const fn between(self, (address, port): (Ipv4Addr, u16)) -> Self {
+        Self {
+            from: SocketAddrV4::new(address, port),
+            to: self.to,
+        }
+    }
+}
+
 /// Room for what the kernel says of a datagram.
 pub(super) struct Room(Vec<u8>);
 

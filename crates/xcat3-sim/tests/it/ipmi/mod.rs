@@ -2,6 +2,7 @@
 
 mod faults;
 mod program;
+mod sol;
 mod tools;
 
 use std::net::Ipv4Addr;
