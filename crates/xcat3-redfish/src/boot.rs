@@ -13,7 +13,7 @@ impl Client {
     /// # Errors
     /// It doesn't say, or something for which there is no word.
     pub async fn boot_device(&mut self, wanted: Option<&str>) -> Result<Option<BootDevice>, Error> {
-        let system = self.system(wanted).await?;
+        let system = self.glance(wanted).await?;
         if system.at("Boot").is_none() {
             return Err(Error::Missing(
                 "it does not tell what it boots from".to_owned(),

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::connector::{Address, Connector};
 use crate::error::{Error, Said};
+use crate::glance::Places;
 use crate::link::{Ask, Link, Patience, Reply};
 use crate::path::{self, Elsewhere};
 use crate::resource::{self, Resource};
@@ -73,6 +74,8 @@ pub struct Client {
     root: Option<Arc<Resource>>,
     gate: Option<Gate>,
     has_acted: bool,
+    /// Whether anything was asked yet.
+    is_fresh: bool,
     pub(crate) found: crate::systems::Found,
 }
 
@@ -115,6 +118,7 @@ impl Client {
             root: None,
             gate: None,
             has_acted: false,
+            is_fresh: true,
             found: crate::systems::Found::default(),
         }
     }
@@ -123,6 +127,16 @@ impl Client {
     #[must_use]
     pub fn address(&self) -> &Address {
         self.link.address()
+    }
+
+    /// Whether there is a login and nothing was asked yet.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.is_fresh && self.login.is_some()
+    }
+
+    /// Where the systems of BMCs are.
+    pub(crate) fn places(&self) -> &Places {
+        self.link.places()
     }
 
     pub(crate) fn patience(&self) -> Patience {
@@ -192,6 +206,9 @@ impl Client {
     pub async fn root(&mut self) -> Result<Arc<Resource>, Error> {
         if let Some(root) = &self.root {
             return Ok(Arc::clone(root));
+        }
+        if let Some(rejected) = &self.rejected {
+            return Err(rejected.clone());
         }
         let ask = ask(Method::GET, ROOT, None);
         let reply = self.follow(ask).await?;
@@ -263,6 +280,15 @@ impl Client {
         answer(&format!("GET {}", crate::error::tame(path, 200)), reply)
     }
 
+    /// Asks for `path` with name and password in the request itself, whatever the BMC has for sessions.
+    pub(crate) async fn ask_once(&mut self, path: &str) -> Result<Reply, Error> {
+        let mut ask = ask(Method::GET, path, None);
+        if let Some(Proof::Basic(basic)) = self.login.as_ref().map(basic) {
+            ask.headers.insert(AUTHORIZATION, basic);
+        }
+        self.follow(ask).await
+    }
+
     /// Asks with proof of who asks. Where the session has ended a new one is made, once.
     async fn request(
         &mut self,
@@ -314,6 +340,7 @@ impl Client {
 
     /// Asks, and asks again where the answer leads, as long as that is the same BMC.
     async fn follow(&mut self, mut ask: Ask) -> Result<Reply, Error> {
+        self.is_fresh = false;
         for _ in 0..=MOST_REDIRECTS {
             let reply = self.link.exchange(&ask).await?;
             let keeps_method = matches!(reply.status.as_u16(), 307 | 308);
@@ -411,7 +438,7 @@ impl Client {
         Ok(Some(Proof::Session { token, path }))
     }
 
-    fn reject(&mut self, reply: &Reply) -> Error {
+    pub(crate) fn reject(&mut self, reply: &Reply) -> Error {
         let said = Said::new(&resource::saying(&reply.body));
         let sentence = match &self.login {
             None => format!("it wants a login, and there is none{said}"),

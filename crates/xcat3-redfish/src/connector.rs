@@ -25,6 +25,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 use crate::error::Error;
+use crate::glance::Places;
 use crate::known::{KnownCertificates, Verdict};
 use crate::lax::Lax;
 use crate::trust::{Fingerprint, Trust};
@@ -85,6 +86,7 @@ pub struct Connector {
     verifying: OnceLock<Result<Arc<ClientConfig>, String>>,
     checked: OnceLock<Arc<ClientConfig>>,
     unchecked: OnceLock<Arc<ClientConfig>>,
+    places: Places,
 }
 
 impl Default for Connector {
@@ -116,7 +118,13 @@ impl Connector {
             verifying: OnceLock::new(),
             checked: OnceLock::new(),
             unchecked: OnceLock::new(),
+            places: Places::default(),
         }
+    }
+
+    /// Where the systems of the BMCs are that it connected to.
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
     }
 
     /// A connection to `address`, whose certificate is the right one.

@@ -16,6 +16,7 @@ mod client;
 mod collection;
 mod connector;
 mod error;
+mod glance;
 mod inventory;
 mod known;
 mod lax;

@@ -22,6 +22,7 @@ use tokio::time::timeout;
 
 use crate::connector::{Address, Connector, Stream};
 use crate::error::Error;
+use crate::glance::Places;
 
 /// The longest body that is read, in bytes.
 pub const LONGEST_BODY: usize = 8 << 20;
@@ -108,6 +109,11 @@ enum Failed {
 }
 
 impl Link {
+    /// Where the systems of BMCs are.
+    pub fn places(&self) -> &Places {
+        self.connector.places()
+    }
+
     pub fn new(connector: Arc<Connector>, address: Address, patience: Patience) -> Self {
         Self {
             connector,

@@ -31,7 +31,7 @@ impl Client {
     /// # Errors
     /// It does not say.
     pub async fn power_state(&mut self, wanted: Option<&str>) -> Result<PowerState, Error> {
-        state(&self.system(wanted).await?)
+        state(&self.glance(wanted).await?)
     }
 
     /// Changes the power of the system `wanted`, and waits until it has changed; not so for

@@ -140,13 +140,21 @@ impl Server {
 
     /// A client of it, that trusts by `trust`, with a login.
     pub fn client(&self, trust: Trust, trusted: Trusted) -> Client {
+        self.by(&Arc::new(Connector::new(trusted)), trust)
+    }
+
+    /// Another client by a connector that has others, too; without TLS.
+    pub fn client_of(&self, connector: &Arc<Connector>) -> Client {
+        self.by(connector, Trust::Plain)
+    }
+
+    fn by(&self, connector: &Arc<Connector>, trust: Trust) -> Client {
         let address = Address::new("127.0.0.1", self.address.port(), trust);
         let login = Login {
             user: "admin".to_owned(),
             password: "s3cret".to_owned(),
         };
-        let connector = Arc::new(Connector::new(trusted));
-        Client::new(connector, address, Some(login), PATIENCE)
+        Client::new(Arc::clone(connector), address, Some(login), PATIENCE)
     }
 
     /// A client of a server without TLS.

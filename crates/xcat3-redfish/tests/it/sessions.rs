@@ -2,11 +2,12 @@
 //! were rejected; Basic where there are none. And conditional changes and tasks.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json as j;
 use xcat3_core::control::{PowerState, PowerTarget};
-use xcat3_redfish::Error;
+use xcat3_redfish::{Connector, Error, Trusted};
 
 use crate::server::{Asked, Say, Server, json, with};
 
@@ -49,13 +50,68 @@ async fn a_session_and_its_connection_are_used_again_and_ended() {
     }
     client.close().await;
     let asked = server.asked();
+    // The first look has name and password in the request, which this BMC does not take.
+    assert_eq!(asked[0], "GET /redfish/v1/Systems");
     let expected = ["GET /redfish/v1/", SESSIONS, "GET /redfish/v1/Systems"];
-    assert_eq!(asked[..3], expected);
-    assert_eq!(asked[3..8], ["GET /redfish/v1/Systems/1"; 5]);
-    assert_eq!(asked[8..], ["DELETE /redfish/v1/SessionService/Sessions/1"]);
+    assert_eq!(asked[1..4], expected);
+    assert_eq!(asked[4..9], ["GET /redfish/v1/Systems/1"; 5]);
+    assert_eq!(asked[9..], ["DELETE /redfish/v1/SessionService/Sessions/1"]);
     assert_eq!(server.connections(), 1);
     let login = j!({"UserName": "admin", "Password": "s3cret"}).to_string();
-    assert_eq!(server.asked.lock().unwrap()[1].body, login);
+    assert_eq!(server.asked.lock().unwrap()[2].body, login);
+}
+
+/// `Basic` of the tests' login, in small letters as heads are here.
+const BASIC: &str = "authorization: basic ywrtaw46cznjcmv0\r\n";
+
+#[tokio::test]
+async fn a_first_look_takes_no_session_and_the_next_one_a_single_request() {
+    let made = AtomicUsize::new(0);
+    let server = Server::plain(move |asked| match asked.what.as_str() {
+        "GET /redfish/v1/Systems" if asked.head.contains(BASIC) => json(
+            "200 OK",
+            &j!({"Members": [{"@odata.id": "/redfish/v1/Systems/1"}]}),
+        ),
+        "GET /redfish/v1/Systems/1" if asked.head.contains(BASIC) => {
+            json("200 OK", &j!({"PowerState": "Off"}))
+        }
+        _ => bmc(asked, &made, 0),
+    })
+    .await;
+    let connector = Arc::new(Connector::new(Trusted::default()));
+    let fresh = || server.client_of(&connector);
+    let mut client = fresh();
+    assert_eq!(client.power_state(None).await, Ok(PowerState::Off));
+    let first = ["GET /redfish/v1/Systems", "GET /redfish/v1/Systems/1"];
+    assert_eq!(server.asked(), first);
+    // What is asked again is worth a session, whose BMC says otherwise here.
+    assert_eq!(client.power_state(None).await, Ok(PowerState::On));
+    assert_eq!(server.count(SESSIONS), 1);
+    let before = server.asked().len();
+    assert_eq!(fresh().power_state(None).await, Ok(PowerState::Off));
+    assert_eq!(server.asked()[before..], ["GET /redfish/v1/Systems/1"]);
+}
+
+#[tokio::test]
+async fn a_system_that_has_moved_is_found_again() {
+    let moved = Arc::new(AtomicUsize::new(1));
+    let number = Arc::clone(&moved);
+    let server = Server::plain(move |asked| {
+        let path = format!("/redfish/v1/Systems/{}", number.load(Ordering::SeqCst));
+        match asked.what.strip_prefix("GET ") {
+            Some("/redfish/v1/Systems") => json("200 OK", &j!({"Members": [{"@odata.id": path}]})),
+            Some(asked) if asked == path => json("200 OK", &j!({"PowerState": "On"})),
+            _ => json("404 Not Found", &j!({})),
+        }
+    })
+    .await;
+    let connector = Arc::new(Connector::new(Trusted::default()));
+    for place in [1, 2] {
+        moved.store(place, Ordering::SeqCst);
+        let told = server.client_of(&connector).power_state(None).await;
+        assert_eq!(told, Ok(PowerState::On));
+    }
+    assert_eq!(server.count("GET /redfish/v1/Systems"), 2);
 }
 
 #[tokio::test]
@@ -89,16 +145,35 @@ async fn rejected_credentials_are_not_tried_again() {
         let sentence = "it does not take the user or the password: No: ********";
         assert_eq!(told, Error::Rejected(sentence.to_owned()));
     }
-    assert_eq!(server.asked(), ["GET /redfish/v1/", "POST /s"]);
+    // Without sessions, where it may not take name and password, and in one.
+    let asked = ["GET /redfish/v1/Systems", "GET /redfish/v1/", "POST /s"];
+    assert_eq!(server.asked(), asked);
     assert!(!format!("{client:?}").contains("s3cret"));
+}
+
+#[tokio::test]
+async fn name_and_password_are_tried_once_where_the_bmc_takes_them() {
+    let server = Server::plain(|_| {
+        let offer = "www-authenticate: Basic realm=\"BMC\"\r\n";
+        with(
+            "401 Unauthorized",
+            offer,
+            &j!({"error": {"message": "No."}}),
+        )
+    })
+    .await;
+    let mut client = server.plain_client();
+    for _ in 0..3 {
+        let told = client.power_state(None).await.unwrap_err();
+        assert!(matches!(told, Error::Rejected(_)), "{told}");
+    }
+    assert_eq!(server.asked(), ["GET /redfish/v1/Systems"]);
 }
 
 #[tokio::test]
 async fn without_sessions_every_request_has_name_and_password() {
     let server = Server::plain(|asked| {
-        let basic = asked
-            .head
-            .contains("authorization: basic ywrtaw46cznjcmv0\r\n");
+        let basic = asked.head.contains(BASIC);
         match asked.what.as_str() {
             "GET /redfish/v1/" => json("200 OK", &j!({})),
             _ if !basic => json("401 Unauthorized", &j!({})),
