@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::account::Account;
 use super::ipmi::{self, Ipmi, serve_ipmi};
 use super::machine::Machines;
 use super::nodes::{Driven, nodes};
@@ -32,6 +33,10 @@ pub struct Arguments {
     /// The user's password.
     #[arg(long, default_value = "password")]
     password: String,
+    /// Further accounts: NAME:PASSWORD:LEVEL,…; LEVEL is user (may read), operator or administrator. The
+    /// first account is an administrator's.
+    #[arg(long, value_name = "ACCOUNTS", value_delimiter = ',')]
+    users: Vec<Account>,
     /// Write the body of a POST /v1/nodes that enrols the machines to this file.
     #[arg(long, value_name = "FILE")]
     nodes: Option<PathBuf>,
@@ -102,11 +107,11 @@ async fn serve(mut arguments: Arguments) -> Result<()> {
     let mgt = arguments.choose()?;
     let (user, password) = (&arguments.user, &arguments.password);
     let machines = Arc::new(Machines::new(arguments.base, arguments.count));
-    let ipmi = arguments.ipmi.options(user, password);
+    let ipmi = arguments.ipmi.options(user, password, &arguments.users);
     let ipmi = ipmi.map(|options| serve_ipmi(Arc::clone(&machines), options));
     let ipmi = ipmi.transpose()?;
     let authority = arguments.redfish.redfish_ca.clone();
-    let redfish = match arguments.redfish.options(user, password) {
+    let redfish = match arguments.redfish.options(user, password, &arguments.users) {
         Some(options) => {
             redfish::allow_many_connections();
             Some(serve_redfish(Arc::clone(&machines), options)?)

@@ -1,5 +1,6 @@
 //! Simulated BMCs: machines that hold what a BMC tells and sets, and the faces by which it is asked.
 
+mod account;
 pub mod command;
 pub mod ipmi;
 pub mod machine;

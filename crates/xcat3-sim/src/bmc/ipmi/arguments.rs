@@ -2,31 +2,10 @@
 
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::{Faults, Options};
-
-/// A privilege level of a user (6.8).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum Level {
-    /// May read.
-    User,
-    /// May set power and boot device too.
-    Operator,
-    /// May do everything.
-    Administrator,
-}
-
-impl Level {
-    /// Its number in the protocol.
-    pub(super) const fn number(self) -> u8 {
-        match self {
-            Self::User => 2,
-            Self::Operator => 3,
-            Self::Administrator => 4,
-        }
-    }
-}
+use crate::bmc::account::{Account, Level};
 
 /// How the simulated BMCs speak IPMI.
 #[derive(Args, Debug)]
@@ -66,15 +45,16 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// The options for machines with this account; nothing where IPMI is not wanted.
+    /// The options for machines with this account and others; nothing where IPMI is not wanted.
     #[must_use]
-    pub fn options(self, user: &str, password: &str) -> Option<Options> {
+    pub fn options(self, user: &str, password: &str, others: &[Account]) -> Option<Options> {
         let defaults = Options::default();
         Some(Options {
             port: self.ipmi_port?,
             user: user.to_owned(),
             password: password.to_owned(),
             level: self.ipmi_level,
+            users: others.to_vec(),
             slots: self.ipmi_sessions,
             idle: Duration::from_secs(self.ipmi_session_timeout),
             threads: self.ipmi_threads.unwrap_or(defaults.threads),

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Instant;
 
 use xcat3_ipmi::bmc::{Incoming, Sessions, Setup, User};
-use xcat3_ipmi::{CipherSuite, Completion, Request, Secret};
+use xcat3_ipmi::{CipherSuite, Command, Completion, Request, Secret};
 
 use super::boot::BootOptions;
 use super::commands;
@@ -15,8 +15,10 @@ use super::sol::SerialOverLan;
 use super::{Level, Options};
 use crate::bmc::machine::Machines;
 
+/// Get Session Info.
+const SESSION_INFO: Command = Command::new(0x06, 0x3d);
 /// The privilege level of an account that may not log in (22.27).
-const NO_ACCESS: u8 = 0x0f;
+pub(super) const NO_ACCESS: u8 = 0x0f;
 
 /// The BMC.
 pub(super) struct Bmc {
@@ -68,10 +70,10 @@ impl Flawed {
 pub(super) struct Keeps {
     /// The machine's number.
     pub(super) index: usize,
-    /// Its user.
-    pub(super) user: String,
-    /// The user's highest level.
-    pub(super) level: u8,
+    /// Names and highest levels of its users.
+    pub(super) accounts: Vec<(Vec<u8>, u8)>,
+    /// The cipher suites that it offers.
+    pub(super) suites: Vec<CipherSuite>,
     /// Its slots for sessions.
     pub(super) slots: usize,
     /// The port that it is asked on.
@@ -98,8 +100,19 @@ pub(super) struct Asker {
     pub(super) level: u8,
     /// When.
     pub(super) now: Instant,
-    /// Sessions that are open.
-    pub(super) sessions: usize,
+    /// Number, user and level of the sessions that are open, for who asks for them.
+    pub(super) open: Vec<(u32, Vec<u8>, u8)>,
+}
+
+fn user(name: &str, password: &str, level: u8) -> User {
+    User {
+        name: name.as_bytes().to_vec(),
+        // That it fits was seen to before.
+        password: Secret::new(password.as_bytes())
+            .or_else(|| Secret::new(&[]))
+            .expect("the empty password fits"),
+        level,
+    }
 }
 
 impl Bmc {
@@ -111,20 +124,21 @@ impl Bmc {
             options.password.clone()
         };
         let flawed = Flawed::new(options, index);
-        let level = flawed.level.map_or(NO_ACCESS, Level::number);
-        let user = User {
-            name: options.user.as_bytes().to_vec(),
-            // That it fits was seen to before.
-            password: Secret::new(password.as_bytes())
-                .or_else(|| Secret::new(&[]))
-                .expect("the empty password fits"),
-            level,
+        let level = |level| {
+            flawed
+                .level
+                .map_or(NO_ACCESS, |most| most.min(level).number())
         };
+        let mut users = vec![user(&options.user, &password, level(options.level))];
+        let others = options.users.iter();
+        users.extend(others.map(|other| user(&other.name, &other.password, level(other.level))));
+        let accounts = users.iter().map(|user| (user.name.clone(), user.level));
+        let accounts = accounts.collect();
         let setup = Setup {
-            users: vec![user],
+            users,
             bmc_key: None,
             guid: guid(&machines.machine(index).uuid),
-            suites: flawed.suites,
+            suites: flawed.suites.clone(),
             slots: flawed.slots,
         };
         Self {
@@ -134,8 +148,8 @@ impl Bmc {
             has_alarm: false,
             keeps: Keeps {
                 index,
-                user: options.user.clone(),
-                level,
+                accounts,
+                suites: flawed.suites,
                 slots: options.slots,
                 port,
                 sol: SerialOverLan::default(),
@@ -221,7 +235,7 @@ impl Bmc {
                     session,
                     level,
                     now,
-                    sessions: self.sessions.len(),
+                    open: self.open_for(&request, now),
                 };
                 self.carry_out(machines, &asker, &request)
             }
@@ -232,6 +246,16 @@ impl Bmc {
         };
         let answer = answer.map(|answer| (console, answer));
         answer.into_iter().chain(self.characters()).collect()
+    }
+
+    /// The open sessions, where the request is about them.
+    fn open_for(&self, request: &Request, now: Instant) -> Vec<(u32, Vec<u8>, u8)> {
+        if request.command != SESSION_INFO {
+            return Vec::new();
+        }
+        let open = self.sessions.list(now).into_iter();
+        open.map(|(number, user, level)| (number, user.to_vec(), level))
+            .collect()
     }
 
     fn carry_out(

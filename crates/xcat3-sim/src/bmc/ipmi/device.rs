@@ -2,6 +2,7 @@
 
 use xcat3_ipmi::Completion;
 
+use super::bmc::NO_ACCESS;
 use super::commands::{Answer, Ask, OUT_OF_RANGE};
 
 /// The channel of the network.
@@ -10,8 +11,8 @@ pub(super) const CHANNEL: u8 = 1;
 const PRESENT: u8 = 0x0e;
 /// The enterprise number that the specification's channels name.
 const FORUM: [u8; 3] = [0xf2, 0x1b, 0x00];
-/// Users that a BMC has: the first has no name and is off, the second is the one of the options.
-const USERS: u8 = 2;
+/// The number of the first account: the user of number 1 has no name.
+const FIRST_USER: u8 = 2;
 
 /// The bytes of a UUID as SMBIOS lays them out: its first three fields the other way round.
 pub(super) fn guid(uuid: &str) -> [u8; 16] {
@@ -50,30 +51,52 @@ pub(super) fn own_guid(ask: &mut Ask<'_>) -> Answer {
     Ok(guid(&ask.machine().bmc_uuid).to_vec())
 }
 
-/// Get Session Info: of the one that asks.
+/// Get Session Info: of the one that asks (0), or of one of those that are open, by their order.
 pub(super) fn session(ask: &mut Ask<'_>) -> Answer {
     let [which] = ask.bytes()?;
-    let slots = u8::try_from(ask.keeps.slots).unwrap_or(63).min(63);
-    let open = u8::try_from(ask.asker.sessions).unwrap_or(63).min(63);
-    if which != 0 {
-        // The others are not told: none by this number.
-        return Ok(vec![0, slots, open]);
+    let open = &ask.asker.open;
+    let most = |count: usize| u8::try_from(count).unwrap_or(63).min(63);
+    let slots = [most(ask.keeps.slots), most(open.len())];
+    let found = match which {
+        0 => open.iter().position(|one| one.0 == ask.asker.session),
+        0xfe | 0xff => return Err(OUT_OF_RANGE),
+        which => Some(usize::from(which) - 1),
+    };
+    let Some((place, (number, user, level))) = found.and_then(|at| Some((at, open.get(at)?)))
+    else {
+        // None by this number.
+        return Ok(vec![0, slots[0], slots[1]]);
+    };
+    let mut accounts = ask.keeps.accounts.iter();
+    let user = accounts.position(|(name, _)| name == user);
+    let user = user.map_or(0, |user| most(user) + FIRST_USER);
+    let mut data = vec![
+        most(place + 1),
+        slots[0],
+        slots[1],
+        user,
+        *level,
+        0x10 | CHANNEL,
+    ];
+    // Where the others' consoles are is not told.
+    if *number == ask.asker.session {
+        let (address, port) = ask.asker.console;
+        data.extend_from_slice(&address.octets());
+        data.extend_from_slice(&[0; 6]);
+        data.extend_from_slice(&port.to_le_bytes());
+    } else {
+        data.extend_from_slice(&[0; 12]);
     }
-    let (address, port) = ask.asker.console;
-    let mut data = vec![1, slots, open, USERS, ask.asker.level, 0x10 | CHANNEL];
-    data.extend_from_slice(&address.octets());
-    data.extend_from_slice(&[0; 6]);
-    data.extend_from_slice(&port.to_le_bytes());
     Ok(data)
 }
 
-/// Get Channel Access: always available.
+/// Get Channel Access: always available, with alerts and users' levels.
 pub(super) fn channel_access(ask: &mut Ask<'_>) -> Answer {
     let [channel, _] = ask.bytes()?;
     if !is_here(channel) {
         return Err(OUT_OF_RANGE);
     }
-    Ok(vec![0x02, ask.keeps.level])
+    Ok(vec![0x02, super::Level::Administrator.number()])
 }
 
 /// Get Channel Info: a network, with several sessions at a time.
@@ -88,33 +111,45 @@ pub(super) fn channel(ask: &mut Ask<'_>) -> Answer {
     Ok(data)
 }
 
-/// Get User Access.
+/// Get User Access: the first user has no name and is off, the accounts follow.
 pub(super) fn user_access(ask: &mut Ask<'_>) -> Answer {
     let [channel, user] = ask.bytes()?;
     if !is_here(channel) {
         return Err(OUT_OF_RANGE);
     }
+    let accounts = &ask.keeps.accounts;
     let access = match user & 0x3f {
-        1 => 0x0f,
-        USERS => 0x30 | ask.keeps.level,
-        _ => return Err(OUT_OF_RANGE),
+        1 => NO_ACCESS,
+        user => match account(ask, user)?.1 {
+            NO_ACCESS => NO_ACCESS,
+            // By link authentication and by messages.
+            level => 0x30 | level,
+        },
     };
-    // Users, of these enabled (with that said by the top bits of a user), with fixed names.
-    Ok(vec![USERS, 0x40 | 1, 1, access])
+    // The top bits say whether the user is on.
+    let on = if access == NO_ACCESS { 0x80 } else { 0x40 };
+    let enabled = accounts.iter().filter(|(_, level)| *level != NO_ACCESS);
+    let enabled = u8::try_from(enabled.count()).unwrap_or(0x3f);
+    let all = u8::try_from(accounts.len()).unwrap_or(0x3e) + 1;
+    // All users, those that are on, fixed names: of all.
+    Ok(vec![all, on | enabled, all, access])
 }
 
 /// Get User Name.
 pub(super) fn user_name(ask: &mut Ask<'_>) -> Answer {
     let [user] = ask.bytes()?;
-    let mut name = vec![0; 16];
-    match user & 0x3f {
-        1 => {}
-        USERS => {
-            let user = ask.keeps.user.as_bytes();
-            let length = user.len().min(name.len());
-            name[..length].copy_from_slice(&user[..length]);
-        }
-        _ => return Err(OUT_OF_RANGE),
+    let mut bytes = vec![0; 16];
+    if user & 0x3f != 1 {
+        let (name, _) = account(ask, user & 0x3f)?;
+        let length = name.len().min(bytes.len());
+        bytes[..length].copy_from_slice(&name[..length]);
     }
-    Ok(name)
+    Ok(bytes)
+}
+
+/// The account of a user's number.
+fn account<'a>(ask: &'a Ask<'_>, user: u8) -> Result<&'a (Vec<u8>, u8), Completion> {
+    let place = user.checked_sub(FIRST_USER);
+    let account = place.and_then(|place| ask.keeps.accounts.get(usize::from(place)));
+    account.ok_or(OUT_OF_RANGE)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use xcat3_ipmi::CipherSuite;
 
-use super::Level;
+use crate::bmc::account::Level;
 
 /// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Get LAN Configuration Parameters (23.2).
 
-use xcat3_ipmi::{CipherSuite, Completion};
+use xcat3_ipmi::Completion;
 
 use super::commands::{Answer, Ask, OUT_OF_RANGE};
 use super::device::is_here;
@@ -19,7 +19,7 @@ pub(super) fn get(ask: &mut Ask<'_>) -> Answer {
     if channel & 0x80 != 0 {
         return Ok(vec![REVISION]);
     }
-    let suites = CipherSuite::ALL;
+    let suites = &ask.keeps.suites;
     let data = match parameter {
         // Set in progress: no. Support and enables of authentication by IPMI v1.5: none.
         0 | 1 => vec![0],
@@ -41,7 +41,10 @@ pub(super) fn get(ask: &mut Ask<'_>) -> Answer {
         20 => vec![0, 0],
         21 => vec![0],
         22 => vec![u8::try_from(suites.len()).unwrap_or(0)],
-        23 => [0].into_iter().chain(suites.map(CipherSuite::id)).collect(),
+        23 => {
+            let ids = suites.iter().map(|suite| suite.id());
+            [0].into_iter().chain(ids).collect()
+        }
         // All of them up to administrator.
         24 => vec![0, 0x44, 0x44, 0x44, 0x44, 0x44, 0x44, 0x44, 0x44],
         _ => return Err(Completion::UNKNOWN_PARAMETER),

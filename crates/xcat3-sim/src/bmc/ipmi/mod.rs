@@ -22,7 +22,8 @@ mod sol;
 
 use std::time::Duration;
 
-pub use arguments::{Arguments, Level};
+pub use super::account::{Account, Level};
+pub use arguments::Arguments;
 pub use faults::Faults;
 pub use serve::{Ipmi, serve_ipmi};
 
@@ -37,6 +38,8 @@ pub struct Options {
     pub password: String,
     /// The highest privilege level that the user gets.
     pub level: Level,
+    /// Further accounts of every machine; passwords of at most 20 bytes.
+    pub users: Vec<Account>,
     /// How many sessions a BMC has room for.
     pub slots: usize,
     /// A session in which nothing happens for so long is closed.
@@ -54,6 +57,7 @@ impl Default for Options {
             user: "admin".to_owned(),
             password: "password".to_owned(),
             level: Level::Administrator,
+            users: Vec::new(),
             slots: 16,
             idle: Duration::from_secs(60),
             threads: std::thread::available_parallelism().map_or(1, usize::from),

@@ -21,6 +21,8 @@ use crate::bmc::machine::Machines;
 
 /// The longest datagram that is read, bytes.
 const LONGEST: usize = 2048;
+/// Accounts beside the first: users have numbers of six bits, and the first of these has no name.
+const MOST_OTHERS: usize = 61;
 /// Answers that wait for their time; what is beyond is lost, as in a network.
 const LATE: usize = 100_000;
 
@@ -80,11 +82,19 @@ impl Default for Fate {
 /// # Errors
 /// The port is taken, or user or password are too long for IPMI.
 pub fn serve_ipmi(machines: Arc<Machines>, options: Options) -> Result<Ipmi> {
-    let fits = Secret::new(options.password.as_bytes());
-    fits.context("a password of IPMI has at most 20 bytes")?;
+    let others = options.users.iter();
+    let others = others.map(|other| (&other.name, &other.password));
+    for (user, password) in others.chain([(&options.user, &options.password)]) {
+        let fits = Secret::new(password.as_bytes());
+        fits.with_context(|| format!("the password of '{user}': IPMI takes at most 20 bytes"))?;
+        anyhow::ensure!(
+            user.len() <= xcat3_ipmi::LONGEST_USER,
+            "the user '{user}': IPMI takes names of at most 16 bytes"
+        );
+    }
     anyhow::ensure!(
-        options.user.len() <= xcat3_ipmi::LONGEST_USER,
-        "a user of IPMI has at most 16 bytes"
+        options.users.len() <= MOST_OTHERS,
+        "a BMC has at most {MOST_OTHERS} accounts beside the first"
     );
     let bind = |port| {
         let socket = Datagrams::bind(port);

@@ -6,7 +6,6 @@
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
-use super::redfish::Fault;
 use super::redfish::answer::Answer;
 use super::redfish::face::{Ask, Face};
 use super::redfish::sessions::Refusal;
@@ -25,10 +24,11 @@ pub(crate) fn answer(face: &Face, index: usize, ask: &Ask<'_>) -> Answer {
         }
         _ => {}
     }
-    if let Err(refusal) = face.admit(index, ask) {
-        return refused(&refusal);
-    }
-    if !ask.reads() && face.options.faults.has(index, &Fault::ReadOnly) {
+    let level = match face.admit(index, ask) {
+        Ok(level) => level,
+        Err(refusal) => return refused(&refusal),
+    };
+    if !face.may(level, index, ask) {
         return failed(403, "403 Forbidden", "The user may not do this");
     }
     match (ask.method, ask.parts.as_slice()) {
@@ -64,7 +64,7 @@ fn login(face: &Face, index: usize, body: &Value) -> Answer {
     let access = &face.options.access;
     let opened = side
         .sessions
-        .open((user, password), face.credentials(index), access);
+        .open((user, password), &face.credentials(index), access);
     match opened {
         Ok((token, _)) => done(&Value::from(format!("User '{user}' logged in")))
             .with("set-cookie", format!("SESSION={token}; Secure; HttpOnly")),
@@ -77,7 +77,7 @@ fn logout(face: &Face, index: usize, ask: &Ask<'_>) -> Answer {
     if let Some(token) = ask.cookie("SESSION") {
         face.side(index).sessions.close_token(token);
     }
-    let user = face.credentials(index).0;
+    let user = &face.options.user;
     done(&Value::from(format!("User '{user}' logged out")))
 }
 

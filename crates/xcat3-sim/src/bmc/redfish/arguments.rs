@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{Access, Faults, Flavours, Interfaces, Options, Signed};
+use crate::bmc::account::Account;
 
 /// How the simulated BMCs speak Redfish.
 #[derive(Args, Debug)]
@@ -67,9 +68,9 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// The options for machines with this account; nothing where Redfish is not wanted.
+    /// The options for machines with this account and others; nothing where Redfish is not wanted.
     #[must_use]
-    pub fn options(self, user: &str, password: &str) -> Option<Options> {
+    pub fn options(self, user: &str, password: &str, others: &[Account]) -> Option<Options> {
         let defaults = Options::default();
         let lockout = Duration::from_secs(self.redfish_lockout_time);
         Some(Options {
@@ -83,6 +84,7 @@ impl Arguments {
             resumption: self.redfish_resumption,
             user: user.to_owned(),
             password: password.to_owned(),
+            users: others.to_vec(),
             access: Access {
                 slots: self.redfish_sessions,
                 timeout: Duration::from_secs(self.redfish_session_timeout),

@@ -18,6 +18,7 @@ use super::sessions::{Proof, Refusal, Sessions};
 use super::tasks::Tasks;
 use super::{Interfaces, Options};
 use super::{resources, root};
+use crate::bmc::account::Level;
 use crate::bmc::machine::{Machine, Machines};
 use crate::bmc::openbmc;
 
@@ -160,10 +161,11 @@ impl Face {
         if let Some(answer) = root::open(self, index, ask) {
             return answer;
         }
-        if let Err(refusal) = self.admit(index, ask) {
-            return refused(&refusal);
-        }
-        if !ask.reads() && self.options.faults.has(index, &Fault::ReadOnly) {
+        let level = match self.admit(index, ask) {
+            Ok(level) => level,
+            Err(refusal) => return refused(&refusal),
+        };
+        if !self.may(level, index, ask) {
             let message = "There are insufficient privileges for the account.";
             return Answer::error(403, "InsufficientPrivilege", message);
         }
@@ -180,8 +182,24 @@ impl Face {
         answer
     }
 
-    /// Lets a request in by its token or its Basic credentials.
-    pub(crate) fn admit(&self, index: usize, ask: &Ask<'_>) -> Result<(), Refusal> {
+    /// Whether an account of this level may ask for it. An operator sets systems and media; managers, their
+    /// logs included, are an administrator's.
+    pub(crate) fn may(&self, level: Level, index: usize, ask: &Ask<'_>) -> bool {
+        if ask.reads() {
+            return true;
+        }
+        let is_managers = ask.parts.contains(&"Managers") && !ask.parts.contains(&"VirtualMedia");
+        let is_own_session = ask.parts.contains(&"Sessions") || ask.parts == ["logout"];
+        let least = match (is_own_session, is_managers) {
+            (true, _) => Level::User,
+            (_, true) => Level::Administrator,
+            _ => Level::Operator,
+        };
+        level >= least && !self.options.faults.has(index, &Fault::ReadOnly)
+    }
+
+    /// Lets a request in by its token or its Basic credentials, and tells what its account may do.
+    pub(crate) fn admit(&self, index: usize, ask: &Ask<'_>) -> Result<Level, Refusal> {
         let token = ask.header("x-auth-token").or_else(|| ask.cookie("SESSION"));
         let proof = match token {
             Some(token) => Proof::Token(token),
@@ -191,21 +209,27 @@ impl Face {
             },
         };
         let access = &self.options.access;
-        let (user, password) = self.credentials(index);
-        self.side(index)
-            .sessions
-            .admit(&proof, (user, password), access)
+        let right = self.credentials(index);
+        let user = self.side(index).sessions.admit(&proof, &right, access)?;
+        let mut others = self.options.users.iter();
+        let other = others.find(|other| other.name == user && user != self.options.user);
+        Ok(other.map_or(Level::Administrator, |other| other.level))
     }
 
-    /// The account of a machine.
-    pub(crate) fn credentials(&self, index: usize) -> (&str, &str) {
+    /// Name and password of the accounts of a machine.
+    pub(crate) fn credentials(&self, index: usize) -> Vec<(&str, &str)> {
         let other = self.options.faults.has(index, &Fault::WrongPassword);
         let password = if other {
             OTHER_PASSWORD
         } else {
             &self.options.password
         };
-        (&self.options.user, password)
+        let others = self.options.users.iter();
+        let others = others.map(|other| (&*other.name, &*other.password));
+        [(&*self.options.user, password)]
+            .into_iter()
+            .chain(others)
+            .collect()
     }
 
     /// Refuses a change whose `If-Match` is missing where it is demanded, or is of an old document.

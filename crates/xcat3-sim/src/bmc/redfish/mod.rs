@@ -41,6 +41,7 @@ pub use flavour::{Flavour, Flavours, Habits};
 pub use listener::allow_many_connections;
 pub use sessions::Access;
 
+use crate::bmc::account::Account;
 use crate::bmc::machine::Machines;
 use face::Face;
 
@@ -70,6 +71,8 @@ pub struct Options {
     pub user: String,
     /// The user's password.
     pub password: String,
+    /// Further accounts of every machine.
+    pub users: Vec<Account>,
     /// Sessions and lock-out.
     pub access: Access,
     /// What is offered.
@@ -103,6 +106,7 @@ impl Default for Options {
             resumption: false,
             user: "admin".to_owned(),
             password: "password".to_owned(),
+            users: Vec::new(),
             access: Access::default(),
             interfaces: Interfaces::default(),
             flavours: Flavours::default(),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::face::{Ask, Face, refused};
 use super::resources::{collection, link, text};
+use crate::bmc::account::Level;
 
 const SESSIONS: &str = "/redfish/v1/SessionService/Sessions";
 
@@ -93,7 +94,7 @@ fn login(face: &Face, index: usize, ask: &Ask<'_>) -> Answer {
     let right = face.credentials(index);
     let opened = side
         .sessions
-        .open((user, password), right, &face.options.access);
+        .open((user, password), &right, &face.options.access);
     match opened {
         Ok((token, id)) => {
             let mut answer = Answer::document(session(&id, user));
@@ -167,7 +168,7 @@ pub(super) fn sessions(face: &Face, index: usize, ask: &Ask<'_>, parts: &[&str])
     }
 }
 
-/// The account service: one account, which can't be changed.
+/// The account service: accounts can't be changed.
 pub(super) fn accounts(face: &Face, index: usize, ask: &Ask<'_>, parts: &[&str]) -> Answer {
     if !ask.reads() {
         return Answer::not_allowed("GET");
@@ -188,17 +189,34 @@ pub(super) fn accounts(face: &Face, index: usize, ask: &Ask<'_>, parts: &[&str])
             }
             Answer::document(service)
         }
-        ["Accounts"] => collection(ask, "ManagerAccount", "Accounts", &["1".to_owned()]),
-        ["Accounts", "1"] => Answer::document(json!({
-            "@odata.id": "/redfish/v1/AccountService/Accounts/1",
-            "@odata.type": "#ManagerAccount.v1_6_3.ManagerAccount",
-            "Id": "1",
-            "Name": "User Account",
-            "UserName": face.credentials(index).0,
-            "RoleId": "Administrator",
-            "Enabled": true,
-            "Locked": face.side(index).sessions.locked(),
-        })),
+        ["Accounts"] => {
+            let count = 1 + face.options.users.len();
+            let ids: Vec<String> = (1..=count).map(|id| id.to_string()).collect();
+            collection(ask, "ManagerAccount", "Accounts", &ids)
+        }
+        ["Accounts", id] => match account(face, id) {
+            Some((user, role)) => Answer::document(json!({
+                "@odata.id": format!("/redfish/v1/AccountService/Accounts/{id}"),
+                "@odata.type": "#ManagerAccount.v1_6_3.ManagerAccount",
+                "Id": id,
+                "Name": "User Account",
+                "UserName": user,
+                "RoleId": role,
+                "Enabled": true,
+                "Locked": face.side(index).sessions.locked(),
+            })),
+            None => Answer::not_found(ask.path),
+        },
         _ => Answer::not_found(ask.path),
     }
+}
+
+/// Name and role of the account of this id: the first is the one of all machines' administrator.
+fn account<'a>(face: &'a Face, id: &str) -> Option<(&'a str, &'static str)> {
+    let place = id.parse::<usize>().ok()?.checked_sub(1)?;
+    let Some(place) = place.checked_sub(1) else {
+        return Some((&face.options.user, Level::Administrator.role()));
+    };
+    let other = face.options.users.get(place)?;
+    Some((&other.name, other.level.role()))
 }

@@ -1,5 +1,6 @@
 //! Who may ask a BMC: its sessions, Basic authentication, and the lock-out of an account after wrong
-//! passwords. One account a machine, as the simulator has it.
+//! passwords. Which accounts there are is the
+//! face's.
 
 use std::time::{Duration, Instant};
 
@@ -78,7 +79,7 @@ impl Sessions {
     pub fn open(
         &mut self,
         given: (&str, &str),
-        right: (&str, &str),
+        right: &[(&str, &str)],
         access: &Access,
     ) -> Result<(String, String), Refusal> {
         self.check(given, right, access)?;
@@ -98,27 +99,29 @@ impl Sessions {
         Ok(answer)
     }
 
-    /// Lets a request in.
+    /// Lets a request in, and tells whose it is.
     ///
     /// # Errors
     /// What it proves itself with is not valid.
     pub fn admit(
         &mut self,
         proof: &Proof<'_>,
-        right: (&str, &str),
+        right: &[(&str, &str)],
         access: &Access,
-    ) -> Result<(), Refusal> {
+    ) -> Result<String, Refusal> {
         match proof {
             Proof::Nothing => Err(Refusal::Wrong),
             Proof::Token(token) => {
                 self.forget_old(access);
                 let session = self.open.iter_mut().find(|one| one.token == *token);
-                session.ok_or(Refusal::Wrong)?.used = Instant::now();
-                Ok(())
+                let session = session.ok_or(Refusal::Wrong)?;
+                session.used = Instant::now();
+                Ok(session.user.clone())
             }
             Proof::Authorization(value) => {
                 let (user, password) = basic(value).ok_or(Refusal::Wrong)?;
-                self.check((&user, &password), right, access)
+                self.check((&user, &password), right, access)?;
+                Ok(user)
             }
         }
     }
@@ -126,14 +129,14 @@ impl Sessions {
     fn check(
         &mut self,
         given: (&str, &str),
-        right: (&str, &str),
+        right: &[(&str, &str)],
         access: &Access,
     ) -> Result<(), Refusal> {
         let now = Instant::now();
         if self.locked_until.is_some_and(|until| now < until) {
             return Err(Refusal::Locked);
         }
-        if given == right {
+        if right.contains(&given) {
             self.failures = 0;
             return Ok(());
         }
@@ -211,7 +214,8 @@ fn basic(value: &str) -> Option<(String, String)> {
 mod tests {
     use super::*;
 
-    const RIGHT: (&str, &str) = ("admin", "secret");
+    const ADMIN: (&str, &str) = ("admin", "secret");
+    const RIGHT: &[(&str, &str)] = &[("other", "x"), ADMIN];
 
     #[test]
     fn slots_are_full_until_one_is_given_back() {
@@ -220,18 +224,18 @@ mod tests {
             ..Access::default()
         };
         let mut sessions = Sessions::default();
-        let (token, id) = sessions.open(RIGHT, RIGHT, &access).unwrap();
-        sessions.open(RIGHT, RIGHT, &access).unwrap();
-        let full = sessions.open(RIGHT, RIGHT, &access);
+        let (token, id) = sessions.open(ADMIN, RIGHT, &access).unwrap();
+        sessions.open(ADMIN, RIGHT, &access).unwrap();
+        let full = sessions.open(ADMIN, RIGHT, &access);
         assert_eq!(full, Err(Refusal::Full));
         assert_eq!(
             sessions.admit(&Proof::Token(&token), RIGHT, &access),
-            Ok(())
+            Ok("admin".to_owned())
         );
         assert!(sessions.close(&id));
         let over = sessions.admit(&Proof::Token(&token), RIGHT, &access);
         assert_eq!(over, Err(Refusal::Wrong));
-        assert!(sessions.open(RIGHT, RIGHT, &access).is_ok());
+        assert!(sessions.open(ADMIN, RIGHT, &access).is_ok());
     }
 
     #[test]
@@ -241,7 +245,7 @@ mod tests {
             ..Access::default()
         };
         let mut sessions = Sessions::default();
-        let (token, _) = sessions.open(RIGHT, RIGHT, &access).unwrap();
+        let (token, _) = sessions.open(ADMIN, RIGHT, &access).unwrap();
         std::thread::sleep(Duration::from_millis(2));
         let over = sessions.admit(&Proof::Token(&token), RIGHT, &access);
         assert_eq!(over, Err(Refusal::Wrong));
@@ -258,7 +262,7 @@ mod tests {
             let wrong = sessions.open(("admin", "x"), RIGHT, &access);
             assert_eq!(wrong, Err(Refusal::Wrong));
         }
-        let locked = sessions.open(RIGHT, RIGHT, &access);
+        let locked = sessions.open(ADMIN, RIGHT, &access);
         assert_eq!(locked, Err(Refusal::Locked));
         // "admin:secret"
         let header = Proof::Authorization("Basic YWRtaW46c2VjcmV0");
@@ -266,6 +270,9 @@ mod tests {
             sessions.admit(&header, RIGHT, &access),
             Err(Refusal::Locked)
         );
-        assert_eq!(Sessions::default().admit(&header, RIGHT, &access), Ok(()));
+        assert_eq!(
+            Sessions::default().admit(&header, RIGHT, &access),
+            Ok("admin".to_owned())
+        );
     }
 }

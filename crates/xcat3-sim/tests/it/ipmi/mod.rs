@@ -1,5 +1,6 @@
 //! The IPMI face, as other people's tools see it.
 
+mod accounts;
 mod faults;
 mod program;
 mod sol;
