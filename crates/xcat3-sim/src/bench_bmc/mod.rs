@@ -139,7 +139,7 @@ fn redfish(directory: &Path, options: &Options) -> Result<Value> {
         .map(|_| fleet.restarted_status()?.complete())
         .collect::<Result<_>>()?;
     let times: Vec<_> = cold.iter().map(|answer| answer.whole).collect();
-    table.add("xcat3, sessions opened", options.redfish, &times);
+    table.add("xcat3, first look", options.redfish, &times);
     let warm: Vec<_> = (0..options.rounds)
         .map(|_| fleet.power_status()?.complete())
         .collect::<Result<_>>()?;
