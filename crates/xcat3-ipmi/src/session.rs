@@ -82,6 +82,8 @@ pub struct Session {
     waiting: Option<Waiting>,
     /// How long the last answer took: a slow BMC is not to be asked twice for everything.
     took: Duration,
+    /// Whether the BMC answered a handshake that is not this session's.
+    is_astray: bool,
     out: VecDeque<Vec<u8>>,
     events: VecDeque<Event>,
     random: fn() -> [u8; 16],
@@ -160,6 +162,7 @@ impl Session {
             sol: Latest::default(),
             waiting: None,
             took: Duration::ZERO,
+            is_astray: false,
             out: VecDeque::new(),
             events: VecDeque::new(),
             random,
@@ -281,6 +284,7 @@ impl Session {
         } else {
             self.end(match self.stage {
                 Stage::Closing | Stage::Over => Over::Closed,
+                Stage::Opening if self.is_astray => Over::Astray,
                 Stage::Opening => Over::Silent,
                 Stage::Naming | Stage::Proving | Stage::Raising => Over::Ignored,
                 Stage::Ready => Over::Lost,

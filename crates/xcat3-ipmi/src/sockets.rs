@@ -195,7 +195,7 @@ impl Socket {
     }
 
     /// Gives a datagram to its session. One that is of none, or comes from another address than its
-    /// BMC's, is dropped.
+    /// BMC's, is dropped; but who waits for a BMC is told that it answered somebody else.
     fn route(&self, datagram: &[u8], from: SocketAddr) {
         if presession::is_version_1(datagram) {
             return self.route_answer(datagram, from);
@@ -207,12 +207,16 @@ impl Socket {
             return;
         };
         let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = match addressee {
-            Addressee::Session(number) => Some(number),
-            Addressee::Newest => sessions.newest.get(&endpoint(from)).copied(),
+        let of = |number: &u32| {
+            let entry = sessions.by_number.get(number);
+            entry.filter(|entry| endpoint(entry.address) == endpoint(from))
         };
-        let entry = number.and_then(|number| sessions.by_number.get(&number));
-        let entry = entry.filter(|entry| endpoint(entry.address) == endpoint(from));
+        let newest = || sessions.newest.get(&endpoint(from)).and_then(of);
+        let entry = match addressee {
+            Addressee::Session(number) => of(&number),
+            Addressee::Opening(number) => of(&number).or_else(newest),
+            Addressee::Newest => newest(),
+        };
         if let Some(entry) = entry {
             // Full: the session is flooded, and what it lacks is sent again.
             let _ = entry.datagrams.try_send(datagram.to_vec());
@@ -251,6 +255,8 @@ impl Drop for Asking {
 enum Addressee {
     /// The session of this number.
     Session(u32),
+    /// The same, of the first answer of a handshake.
+    Opening(u32),
     /// A session with the BMC that it comes from: it refuses a handshake and does not say which.
     Newest,
 }
@@ -267,8 +273,11 @@ fn addressee(packet: &Packet<'_>) -> Option<Addressee> {
             {
                 return Some(Addressee::Newest);
             }
-            let number = payload.get(4..8)?.try_into().ok()?;
-            Some(Addressee::Session(u32::from_le_bytes(number)))
+            let number = u32::from_le_bytes(payload.get(4..8)?.try_into().ok()?);
+            Some(match packet.payload_type {
+                PayloadType::OpenResponse => Addressee::Opening(number),
+                _ => Addressee::Session(number),
+            })
         }
         _ => Some(Addressee::Session(packet.session)),
     }

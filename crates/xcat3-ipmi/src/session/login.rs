@@ -76,7 +76,8 @@ impl Session {
             Some(Err(refusal)) if refusal.is_for(number, self.tag) => {
                 self.refused(refusal.status, now);
             }
-            _ => {}
+            Some(_) => self.is_astray = true,
+            None => {}
         }
     }
 

@@ -47,6 +47,9 @@ pub enum Over {
     /// Nothing came back, from the beginning.
     #[error("it does not answer")]
     Silent,
+    /// What came back was for sessions that are not this one.
+    #[error("it answers, but for other sessions than the one that it is asked for")]
+    Astray,
     /// The BMC began a handshake and then went silent.
     #[error(
         "it answers but does not go on with the login: it may not know the user, or have no room"
@@ -92,7 +95,12 @@ impl Over {
         match self {
             Self::Refused(status) => status.is_about_credentials(),
             Self::WrongPassword | Self::WrongKey | Self::Privilege(_) => true,
-            Self::Closed | Self::Silent | Self::Ignored | Self::Mistaken | Self::Lost => false,
+            Self::Closed
+            | Self::Silent
+            | Self::Astray
+            | Self::Ignored
+            | Self::Mistaken
+            | Self::Lost => false,
         }
     }
 }

@@ -33,14 +33,14 @@ fn answers(mut fate: impl FnMut(&[u8]) -> Vec<Vec<u8>> + 'static) -> Fate {
 #[test]
 fn answers_for_another_session_are_not_taken() {
     // The number of the session in the payload of a handshake, and in the head of a packet.
-    for at in [20, 6] {
+    for (at, over) in [(20, Over::Astray), (6, Over::Silent)] {
         let fate = answers(move |datagram| {
             let mut datagram = datagram.to_vec();
             datagram[at] ^= 1;
             vec![datagram]
         });
         let mut line = Line::new(credentials(), setup(), fate);
-        assert_eq!(line.event(), Event::Over(Over::Silent));
+        assert_eq!(line.event(), Event::Over(over));
     }
 }
 

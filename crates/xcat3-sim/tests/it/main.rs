@@ -1,7 +1,9 @@
 //! The lab as others use it: what it holds, and that nothing of it stays. Needs root.
 
+mod hostile;
 mod ipmi;
 mod redfish;
+mod site;
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -97,7 +97,7 @@ pub async fn open(
         match connection {
             Ok(connection) => return Ok(connection),
             Err(error) if is_about_privilege(&error) => refused = Some(error),
-            Err(error) => return Err(failure(error)),
+            Err(error) => return Err(failure(error, suites)),
         }
     }
     let refused = refused.map(|error| error.to_string());
@@ -127,8 +127,8 @@ fn is_about_privilege(error: &Error) -> bool {
     matches!(error, Error::Over(over) if over.is_about_privilege())
 }
 
-/// What it means that no session could be opened.
-fn failure(error: Error) -> Failure {
+/// What it means that no session could be opened with one of `suites`.
+fn failure(error: Error, suites: &[CipherSuite]) -> Failure {
     let Error::Over(over) = &error else {
         return exchange::failure(error);
     };
@@ -139,7 +139,14 @@ fn failure(error: Error) -> Failure {
         Over::Refused(
             Status::NO_RESOURCES | Status::NO_ROLE_RESOURCES | Status::UNKNOWN_SESSION,
         ) => Failure::busy(error),
-        Over::Silent | Over::Ignored => Failure::silent(error),
+        Over::Refused(Status::NO_SUITE) => {
+            let suites: Vec<String> = suites.iter().map(|suite| suite.id().to_string()).collect();
+            Failure::refused(match suites.as_slice() {
+                [only] => format!("it does not offer cipher suite {only}"),
+                all => format!("it offers none of the cipher suites {}", all.join(" and ")),
+            })
+        }
+        Over::Silent | Over::Astray | Over::Ignored => Failure::silent(error),
         Over::Closed | Over::Lost => Failure::lost(error),
         _ => Failure::refused(error),
     }
