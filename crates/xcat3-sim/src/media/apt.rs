@@ -25,24 +25,29 @@ pub struct Apt {
 }
 
 impl Apt {
-    /// Lays out the directories and fetches the lists of packages and installer components.
+    /// Lays out the directories and fetches the list of packages.
     pub fn open(directory: &Path) -> Result<Self> {
         for part in ["sources", "lists/partial", "archives/partial"] {
             fs::create_dir_all(directory.join(part))?;
         }
-        // Only the suite itself: the installer's kernel matches it, not the security updates.
-        let source = format!(
-            "Types: deb\nURIs: {}\nSuites: {SUITE}\nComponents: main main/debian-installer\n\
-             Signed-By: {KEYRING}\n",
-            machine_mirror()
-        );
-        fs::write(directory.join("sources/lab.sources"), source)?;
         fs::write(directory.join("status"), "")?;
         let apt = Self {
             directory: directory.to_owned(),
         };
-        run(apt.command("apt-get").arg("update")).context("fetching Debian's package lists")?;
+        apt.fetch_lists("main")
+            .context("fetching Debian's list of packages")?;
         Ok(apt)
+    }
+
+    /// Fetches the lists of these parts of the suite. Only the suite itself: the installer's kernel
+    /// matches it, not the security updates.
+    fn fetch_lists(&self, parts: &str) -> Result<()> {
+        let source = format!(
+            "Types: deb\nURIs: {}\nSuites: {SUITE}\nComponents: {parts}\nSigned-By: {KEYRING}\n",
+            machine_mirror()
+        );
+        fs::write(self.directory.join("sources/lab.sources"), source)?;
+        run(self.command("apt-get").arg("update"))
     }
 
     /// A command of apt that sees only our directories.
@@ -76,24 +81,35 @@ impl Apt {
         self.list(&format!("_{SUITE}_main_binary-{ARCH}_Packages"))
     }
 
-    /// The list of installer components (udebs).
+    /// The list of installer components (udebs). It is fetched only here: a mirror may be without it,
+    /// or have that of another day, and what needs packages alone is made from it all the same.
     pub fn components(&self) -> Result<String> {
-        self.list(&format!(
-            "_{SUITE}_main_debian-installer_binary-{ARCH}_Packages"
-        ))
+        let part_of_name = format!("_{SUITE}_main_debian-installer_binary-{ARCH}_Packages");
+        if self.fetched(&part_of_name)?.is_none() {
+            self.fetch_lists("main main/debian-installer")
+                .context("fetching Debian's list of installer components")?;
+        }
+        self.list(&part_of_name)
     }
 
     fn list(&self, part_of_name: &str) -> Result<String> {
-        let found = fs::read_dir(self.directory.join("lists"))?
-            .filter_map(Result::ok)
-            .find(|entry| entry.file_name().to_string_lossy().contains(part_of_name))
+        let found = self
+            .fetched(part_of_name)?
             .with_context(|| format!("apt fetched no list named *{part_of_name}*"))?;
         // Whatever the list is compressed with.
         output(
             command("/usr/lib/apt/apt-helper")
                 .arg("cat-file")
-                .arg(found.path()),
+                .arg(found),
         )
+    }
+
+    /// The list with this in its name, if it was fetched.
+    fn fetched(&self, part_of_name: &str) -> Result<Option<PathBuf>> {
+        let found = fs::read_dir(self.directory.join("lists"))?
+            .filter_map(Result::ok)
+            .find(|entry| entry.file_name().to_string_lossy().contains(part_of_name));
+        Ok(found.map(|entry| entry.path()))
     }
 
     /// The suite's own version, as its Release file says it.
