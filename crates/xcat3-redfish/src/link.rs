@@ -5,6 +5,7 @@
 //! otherwise, so that thousands of them cost little.
 
 use std::future::Future;
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -322,12 +323,21 @@ fn closed(ask: &Ask) -> Error {
     Error::Broken(format!("the connection was closed before {ask}"))
 }
 
+/// What happened, for an operator: of an early end TLS's library tells the developer of a client more.
+fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    match kind {
+        Some(io::ErrorKind::UnexpectedEof) => "it was closed without notice".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 fn broken(ask: &Ask, error: &hyper::Error) -> Error {
     // hyper's errors hide what happened in their sources.
     let mut why = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {
-        let text = inner.to_string();
+        let text = in_words(inner);
         if !why.contains(&text) {
             why = format!("{why}: {text}");
         }

@@ -47,7 +47,11 @@ pub struct Site {
 impl Site {
     /// Starts `xcat3d` with more configuration than where it listens.
     pub fn start(config: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), config)
+    }
+
+    /// The same with its files in this directory, which the configuration may name.
+    pub fn start_in(directory: tempfile::TempDir, config: &str) -> Self {
         // Nobody else takes the port between now and then: the system gives out others first.
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
@@ -81,6 +85,11 @@ impl Site {
             std::thread::sleep(Duration::from_millis(100));
         }
         site
+    }
+
+    /// A directory for the test's files.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Starts `count` simulated BMCs from the address `base` on, and gives the nodes that are driven by

@@ -2,6 +2,7 @@
 //! beside it in the same request nothing.
 
 mod ipmi;
+mod redfish;
 
 use serde_json::Value;
 
