@@ -9,8 +9,10 @@ use crate::{dependencies, lab, packages, python};
 
 /// The Redfish client by which the simulated BMCs are tried.
 const SUSHY: &[&str] = &["sushy==5.14.0"];
-/// The simulated BMC by which the Redfish driver is tried.
-const EMULATOR: &[&str] = &["sushy-tools==2.2.0"];
+/// BMCs by others, by which the drivers are tried.
+const BMC_PEERS: &[&str] = &["sushy-tools==2.2.0", "virtualbmc==3.3.0"];
+/// With it they drive libvirt.
+const LIBVIRT: &[&str] = &["python3-libvirt"];
 
 /// Dependencies, formatting and clippy.
 pub fn lint() -> Result<()> {
@@ -48,14 +50,11 @@ pub fn test(labs: bool) -> Result<()> {
         }
         Err(error) => eprintln!("SKIPPED: tests with sushy: {error:#}"),
     }
-    match python::environment("sushy-tools", EMULATOR) {
+    match python::environment_over(LIBVIRT, "bmc-peers", BMC_PEERS) {
         Ok(environment) => {
-            tests.env(
-                "XCAT3_SUSHY_EMULATOR",
-                environment.join("bin/sushy-emulator"),
-            );
+            tests.env("XCAT3_BMC_PEERS", environment.join("bin"));
         }
-        Err(error) => eprintln!("SKIPPED: tests with sushy-emulator: {error:#}"),
+        Err(error) => eprintln!("SKIPPED: tests with BMCs by others: {error:#}"),
     }
     run(as_root_tests(&mut tests)?)?;
     run(&mut cargo(&[

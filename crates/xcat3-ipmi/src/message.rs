@@ -60,6 +60,13 @@ impl Completion {
     pub const ABSENT: Self = Self(0xcb);
     /// The user may not do this.
     pub const PRIVILEGE: Self = Self(0xd4);
+
+    /// Whether the BMC does not have what was asked for at all: the command, its subfunction or the value
+    /// of a field. Another request to the same end may do.
+    #[must_use]
+    pub const fn is_lack(self) -> bool {
+        matches!(self.0, 0xc1 | 0xc2 | 0xc9 | 0xcc | 0xd6)
+    }
 }
 
 impl fmt::Display for Completion {

@@ -1,5 +1,6 @@
 //! The lab as others use it: what it holds, and that nothing of it stays. Needs root.
 
+mod controls;
 mod hostile;
 mod ipmi;
 mod redfish;

@@ -265,9 +265,7 @@ fn step(operation: &ControlOperation, machine: Machine) -> Step {
     match operation {
         ControlOperation::PowerStatus => Step::Answer(Ok(machine.power.as_str())),
         ControlOperation::BootDeviceStatus => Step::Answer(Ok(machine.device.as_str())),
-        ControlOperation::Power(PowerTarget::Reset | PowerTarget::Cycle)
-            if machine.power == PowerState::Off =>
-        {
+        ControlOperation::Power(PowerTarget::Reset) if machine.power == PowerState::Off => {
             Step::Answer(Err(Cow::Borrowed(
                 "the fake machine is off: it can be switched on or booted, but not reset",
             )))

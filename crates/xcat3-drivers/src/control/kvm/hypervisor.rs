@@ -284,14 +284,14 @@ fn boot_from(
 fn power(target: PowerTarget, domain: &Domain) -> Result<Step, String> {
     let order = match (target, domain.is_on) {
         (PowerTarget::On, true) | (PowerTarget::Off, false) => return Ok(Step::Tell(Outcome::OK)),
-        (PowerTarget::On, false) => Order::Start,
+        (PowerTarget::On | PowerTarget::Cycle, false) => Order::Start,
         (PowerTarget::Off, true) => Order::Destroy,
         (PowerTarget::Soft, false) => return Ok(Step::Tell(Outcome::OK)),
         (PowerTarget::Soft, true) => Order::Shutdown,
         (PowerTarget::Boot, false) => Order::Boot,
         (PowerTarget::Boot | PowerTarget::Reset, true) => reset(domain),
         (PowerTarget::Cycle, true) => Order::Cycle,
-        (PowerTarget::Reset | PowerTarget::Cycle, false) => {
+        (PowerTarget::Reset, false) => {
             return Err(format!(
                 "the domain {} is off: it can be switched on or booted, but not reset",
                 named(domain)

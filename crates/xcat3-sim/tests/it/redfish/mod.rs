@@ -7,5 +7,5 @@ mod faults;
 mod openbmc;
 mod plant;
 mod program;
-mod sushy;
+pub mod sushy;
 mod sushy_emulator;

@@ -1,7 +1,7 @@
 //! OpenStack's sushy drives machines of each flavour; the test looks into the machine.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ const SCRIPT: &str = concat!(
 );
 
 /// A Python that has sushy: `cargo xtask test` makes one.
-fn python() -> Option<PathBuf> {
+pub fn python() -> Option<PathBuf> {
     let given = std::env::var_os("XCAT3_SUSHY_PYTHON").map(PathBuf::from);
     if given.is_none() {
         eprintln!(
@@ -27,17 +27,22 @@ fn python() -> Option<PathBuf> {
 }
 
 /// sushy at work on one machine.
-struct Sushy {
+pub struct Sushy {
     process: Child,
     say: ChildStdin,
     hear: BufReader<ChildStdout>,
 }
 
 impl Sushy {
-    fn at(python: &PathBuf, plant: &Plant, index: usize) -> Self {
+    fn at(python: &Path, plant: &Plant, index: usize) -> Self {
+        Self::to(python, &plant.url(index, ""), &plant.ca())
+    }
+
+    /// To the BMC at this URL, whose certificate is by the authority in this file.
+    pub fn to(python: &Path, url: &str, ca: &str) -> Self {
         let mut process = Command::new(python)
             .arg(SCRIPT)
-            .args([&plant.url(index, ""), "admin", "password", &plant.ca()])
+            .args([url, "admin", "password", ca])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -48,7 +53,7 @@ impl Sushy {
     }
 
     /// What sushy says to a command.
-    fn ask(&mut self, command: &Value) -> Value {
+    pub fn ask(&mut self, command: &Value) -> Value {
         writeln!(self.say, "{command}").unwrap();
         let mut line = String::new();
         self.hear.read_line(&mut line).unwrap();

@@ -24,13 +24,11 @@ const DEADLINE: Duration = Duration::from_secs(120);
 
 /// The emulator: `cargo xtask test` installs it.
 fn emulator() -> Option<PathBuf> {
-    let given = std::env::var_os("XCAT3_SUSHY_EMULATOR").map(PathBuf::from);
+    let given = std::env::var_os("XCAT3_BMC_PEERS").map(PathBuf::from);
     if given.is_none() {
-        eprintln!(
-            "SKIPPED: XCAT3_SUSHY_EMULATOR names no sushy-emulator; cargo xtask test sets it"
-        );
+        eprintln!("SKIPPED: XCAT3_BMC_PEERS says nowhere sushy-emulator is; cargo xtask test does");
     }
-    given
+    given.map(|programs| programs.join("sushy-emulator"))
 }
 
 /// The emulator at work, and the driver.
