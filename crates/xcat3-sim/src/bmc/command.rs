@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
@@ -40,6 +41,13 @@ pub struct Arguments {
     /// Write the body of a POST /v1/nodes that enrols the machines to this file.
     #[arg(long, value_name = "FILE")]
     nodes: Option<PathBuf>,
+    /// Readings and the states of parts go with the time: a few machines get too hot, lose a power supply or
+    /// a drive, or are opened.
+    #[arg(long)]
+    varying: bool,
+    /// Operating systems that are asked to shut down take so many milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    soft_time: u64,
     /// How the nodes of that file are driven; its protocol is spoken at its usual port (623, 443) where no
     /// other is given. Redfish where that has a port, else IPMI.
     #[arg(long, value_enum)]
@@ -106,7 +114,12 @@ async fn serve(mut arguments: Arguments) -> Result<()> {
     let mut end = signal(SignalKind::terminate())?;
     let mgt = arguments.choose()?;
     let (user, password) = (&arguments.user, &arguments.password);
-    let machines = Arc::new(Machines::new(arguments.base, arguments.count));
+    let machines = Machines::new(arguments.base, arguments.count);
+    let machines = machines.with_soft_time(Duration::from_millis(arguments.soft_time));
+    let machines = Arc::new(match arguments.varying {
+        true => machines.varying(),
+        false => machines,
+    });
     let ipmi = arguments.ipmi.options(user, password, &arguments.users);
     let ipmi = ipmi.map(|options| serve_ipmi(Arc::clone(&machines), options));
     let ipmi = ipmi.transpose()?;

@@ -1,12 +1,23 @@
 //! The simulated machines: what a BMC knows and can set, whatever it is asked by. Made from their number,
 //! so that the same number is the same machine in every run.
 
+pub(crate) mod facts;
+mod log;
+mod sensors;
+mod varying;
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+pub(crate) use self::facts::bios;
+pub use self::log::{Event, Happening, MOST_EVENTS, Severity};
+pub use self::sensors::{Part, SENSORS, Sensor, SensorKind, State};
+use self::varying::Varying;
 
 /// What a machine can be told to boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,58 +49,6 @@ pub struct BootOverride {
     pub persistent: bool,
     /// Whether by UEFI.
     pub uefi: bool,
-}
-
-/// What a sensor measures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SensorKind {
-    /// Degrees Celsius.
-    Temperature,
-    /// Revolutions a minute.
-    Fan,
-    /// Volts.
-    Voltage,
-    /// Watts.
-    Power,
-}
-
-/// A sensor and what it says.
-#[derive(Clone, Debug)]
-pub struct Sensor {
-    /// Its name.
-    pub name: &'static str,
-    /// What it measures.
-    pub kind: SensorKind,
-    /// What it measures now, in the unit of its kind.
-    pub value: f64,
-    /// Above it something is wrong.
-    pub upper: Option<f64>,
-}
-
-/// How bad an event is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
-    /// Nothing is wrong.
-    Ok,
-    /// Something should be looked at.
-    Warning,
-    /// Something is broken.
-    Critical,
-}
-
-/// An event of the log.
-#[derive(Clone, Debug)]
-pub struct Event {
-    /// Its number.
-    pub id: u32,
-    /// When, as seconds since 1970.
-    pub time: u64,
-    /// How bad it is.
-    pub severity: Severity,
-    /// Which sensor or part.
-    pub source: String,
-    /// What happened.
-    pub message: String,
 }
 
 /// A virtual drive.
@@ -138,10 +97,18 @@ pub struct Machine {
     pub macs: Vec<String>,
     /// The address of the BMC's interface.
     pub bmc_mac: String,
+    /// Why it was restarted last.
+    pub restart_cause: RestartCause,
+    /// What it does when it gets power again.
+    pub restore: RestorePolicy,
     /// Its sensors.
     pub sensors: Vec<Sensor>,
-    /// Its log.
+    /// The states of its parts.
+    pub states: Vec<State>,
+    /// Its log, the oldest event first, at most [`MOST_EVENTS`].
     pub events: Vec<Event>,
+    /// Whether events were lost because the log was full.
+    pub events_lost: bool,
     /// Its BIOS attributes.
     pub bios: BTreeMap<String, Value>,
     /// Those that hold from the next boot on.
@@ -150,6 +117,35 @@ pub struct Machine {
     pub media: Vec<Slot>,
     /// Whether secure boot is wanted.
     pub secure_boot: bool,
+    /// How long its operating system takes to shut down.
+    soft_time: Duration,
+    /// When it will have shut down.
+    off_at: Option<Instant>,
+    on_since: Option<Instant>,
+    on_before: Duration,
+    varying: Option<Varying>,
+}
+
+/// Why a machine was restarted (28.11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestartCause {
+    /// It was not yet.
+    Unknown,
+    /// The BMC was told to.
+    Command,
+    /// Its power button was pushed.
+    Button,
+}
+
+/// What a machine does when it gets power again after an outage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestorePolicy {
+    /// It stays off.
+    Off,
+    /// It becomes what it was.
+    Previous,
+    /// It goes on.
+    On,
 }
 
 impl Machine {
@@ -161,20 +157,85 @@ impl Machine {
     }
 
     /// Turns it off.
-    pub const fn turn_off(&mut self) {
+    pub fn turn_off(&mut self) {
+        self.off_at = None;
+        if !self.power {
+            return;
+        }
+        self.on_before = self.time_on();
+        self.on_since = None;
+        self.is_switched();
         self.power = false;
+        let message = "The system was powered off.".to_owned();
+        self.note(
+            log::now(),
+            Severity::Ok,
+            "Power",
+            message,
+            Happening::Power(false),
+        );
+    }
+
+    /// Asks its operating system to shut down, which takes a while.
+    pub fn shut_down(&mut self) {
+        if self.power && self.off_at.is_none() {
+            self.off_at = Some(Instant::now() + self.soft_time);
+            self.pass_time();
+        }
     }
 
     /// Boots it, from off or from on: what was to hold once is used up, BIOS attributes that were pending
     /// hold.
     pub fn restart(&mut self) {
-        self.power = true;
+        self.restart_cause = RestartCause::Command;
+        self.off_at = None;
+        if self.power {
+            let message = "The system was restarted.".to_owned();
+            self.note(
+                log::now(),
+                Severity::Ok,
+                "Power",
+                message,
+                Happening::Restarted,
+            );
+        } else {
+            self.on_since = Some(Instant::now());
+            self.is_switched();
+            self.power = true;
+            let message = "The system was powered on.".to_owned();
+            self.note(
+                log::now(),
+                Severity::Ok,
+                "Power",
+                message,
+                Happening::Power(true),
+            );
+        }
         self.boot_until = None;
         let pending = std::mem::take(&mut self.bios_pending);
         self.bios.extend(pending);
         if self.boot.is_some_and(|boot| !boot.persistent) {
             self.boot = None;
         }
+    }
+
+    /// Pushes its power button.
+    pub fn push_button(&mut self) {
+        if self.power {
+            self.shut_down();
+        } else {
+            self.turn_on();
+            self.restart_cause = RestartCause::Button;
+        }
+    }
+
+    /// How long it has been on in its life.
+    #[must_use]
+    pub fn time_on(&self) -> Duration {
+        let now = self
+            .on_since
+            .map_or(Duration::ZERO, |since| since.elapsed());
+        self.on_before + now
     }
 
     /// Lets the LED blink from now on: until then, or for ever.
@@ -185,10 +246,13 @@ impl Machine {
 
     /// Ends what was to last until now.
     fn pass_time(&mut self) {
-        if self.beacon_until.is_none() && self.boot_until.is_none() {
+        if self.beacon_until.is_none() && self.boot_until.is_none() && self.off_at.is_none() {
             return;
         }
         let now = Instant::now();
+        if self.off_at.is_some_and(|at| at <= now) {
+            self.turn_off();
+        }
         if !self.beacon || self.beacon_until.is_some_and(|until| until <= now) {
             self.beacon_until = None;
             self.beacon = false;
@@ -201,34 +265,55 @@ impl Machine {
             self.boot = self.boot.filter(|now| *now != boot);
         }
     }
-
-    /// Notes an event.
-    pub fn event(&mut self, severity: Severity, source: &str, message: &str) {
-        let time = SystemTime::now().duration_since(UNIX_EPOCH);
-        self.events.push(Event {
-            id: self.events.last().map_or(0, |last| last.id) + 1,
-            time: time.map_or(0, |time| time.as_secs()),
-            severity,
-            source: source.to_owned(),
-            message: message.to_owned(),
-        });
-    }
 }
 
 /// All machines: one an address, from the first on.
 pub struct Machines {
     base: Ipv4Addr,
     all: Vec<Mutex<Machine>>,
+    started: Instant,
+    /// How far their time is ahead, milliseconds.
+    ahead: AtomicU64,
 }
 
 impl Machines {
-    /// So many machines from this address on.
+    /// So many machines from this address on. Their readings stay as they are.
     #[must_use]
     pub fn new(base: Ipv4Addr, count: usize) -> Self {
+        let machine = |index| Mutex::new(facts::machine(index));
         Self {
             base,
-            all: (0..count).map(|index| Mutex::new(machine(index))).collect(),
+            all: (0..count).map(machine).collect(),
+            started: Instant::now(),
+            ahead: AtomicU64::new(0),
         }
+    }
+
+    /// Has readings and states go with the time from now on.
+    #[must_use]
+    pub fn varying(mut self) -> Self {
+        for (index, machine) in self.all.iter_mut().enumerate() {
+            let machine = machine.get_mut().unwrap_or_else(PoisonError::into_inner);
+            machine.varying = Some(Varying::new(index));
+            machine.vary(0);
+        }
+        self
+    }
+
+    /// Has operating systems take so long to shut down.
+    #[must_use]
+    pub fn with_soft_time(mut self, time: Duration) -> Self {
+        for machine in &mut self.all {
+            let machine = machine.get_mut().unwrap_or_else(PoisonError::into_inner);
+            machine.soft_time = time;
+        }
+        self
+    }
+
+    /// Lets time pass for the readings of machines that vary.
+    pub fn advance(&self, time: Duration) {
+        let time = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.ahead.fetch_add(time, Ordering::Relaxed);
     }
 
     /// How many there are.
@@ -263,138 +348,8 @@ impl Machines {
         let machine = self.all[index].lock();
         let mut machine = machine.unwrap_or_else(PoisonError::into_inner);
         machine.pass_time();
+        let ahead = Duration::from_millis(self.ahead.load(Ordering::Relaxed));
+        machine.vary((self.started.elapsed() + ahead).as_secs());
         machine
     }
-}
-
-fn machine(index: usize) -> Machine {
-    let uuid = |kind: u8| {
-        let mut bytes = [kind; 16];
-        bytes[8..].copy_from_slice(&(index as u64).to_be_bytes());
-        let text = hex::encode(bytes);
-        let cut = [
-            &text[..8],
-            &text[8..12],
-            &text[12..16],
-            &text[16..20],
-            &text[20..],
-        ];
-        cut.join("-")
-    };
-    Machine {
-        power: false,
-        boot: None,
-        http_boot: None,
-        boot_until: None,
-        beacon: false,
-        beacon_until: None,
-        manufacturer: "Simulated Systems".to_owned(),
-        model: "S1000".to_owned(),
-        serial: format!("SIM{index:07}"),
-        part_number: "S1000-A".to_owned(),
-        asset_tag: String::new(),
-        uuid: uuid(0x11),
-        bmc_uuid: uuid(0x22),
-        bios_version: "1.2.3".to_owned(),
-        macs: (0..2).map(|nic| mac(index, nic)).collect(),
-        bmc_mac: mac(index, 255),
-        sensors: sensors(index),
-        events: events(),
-        bios: bios(),
-        bios_pending: BTreeMap::new(),
-        media: vec![
-            Slot {
-                name: "CD1",
-                kinds: &["CD", "DVD"],
-                image: None,
-            },
-            Slot {
-                name: "USB1",
-                kinds: &["USBStick"],
-                image: None,
-            },
-        ],
-        secure_boot: false,
-    }
-}
-
-fn mac(index: usize, nic: u8) -> String {
-    let [.., a, b, c] = (index as u64).to_be_bytes();
-    format!("02:{nic:02x}:00:{a:02x}:{b:02x}:{c:02x}")
-}
-
-#[allow(clippy::cast_precision_loss)]
-fn sensors(index: usize) -> Vec<Sensor> {
-    let drift = (index % 10) as f64;
-    let sensor = |name, kind, value, upper| Sensor {
-        name,
-        kind,
-        value,
-        upper,
-    };
-    vec![
-        sensor(
-            "Inlet Temp",
-            SensorKind::Temperature,
-            22.0 + drift,
-            Some(45.0),
-        ),
-        sensor(
-            "CPU1 Temp",
-            SensorKind::Temperature,
-            48.0 + drift,
-            Some(95.0),
-        ),
-        sensor("Fan 1", SensorKind::Fan, 4200.0 + 10.0 * drift, None),
-        sensor("Fan 2", SensorKind::Fan, 4300.0 + 10.0 * drift, None),
-        sensor("P12V", SensorKind::Voltage, 12.1, Some(13.2)),
-        sensor("Total Power", SensorKind::Power, 240.0 + drift, None),
-    ]
-}
-
-fn events() -> Vec<Event> {
-    let event = |id, time, severity, source: &str, message: &str| Event {
-        id,
-        time,
-        severity,
-        source: source.to_owned(),
-        message: message.to_owned(),
-    };
-    vec![
-        event(
-            1,
-            1_767_225_600,
-            Severity::Ok,
-            "SEL",
-            "The log was cleared.",
-        ),
-        event(
-            2,
-            1_767_225_660,
-            Severity::Warning,
-            "PS2",
-            "Power supply 2 lost its input.",
-        ),
-        event(
-            3,
-            1_767_225_720,
-            Severity::Ok,
-            "PS2",
-            "Power supply 2 has its input again.",
-        ),
-    ]
-}
-
-/// The BIOS attributes of a machine from the factory.
-pub(crate) fn bios() -> BTreeMap<String, Value> {
-    let attributes = [
-        ("BootMode", Value::from("Uefi")),
-        ("ProcVirtualization", Value::from("Enabled")),
-        ("ProcHyperthreading", Value::from("Enabled")),
-        ("NumaNodesPerSocket", Value::from(1)),
-        ("AdminPhone", Value::from("")),
-        ("QuietBoot", Value::from(true)),
-    ];
-    let named = attributes.map(|(name, value)| (name.to_owned(), value));
-    named.into_iter().collect()
 }

@@ -29,6 +29,9 @@ pub struct Arguments {
     /// A session without a request ends after so many seconds.
     #[arg(long, value_name = "S", default_value_t = 60)]
     ipmi_session_timeout: u64,
+    /// A BMC that is told to restart (mc reset) is silent for so many milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 10_000)]
+    ipmi_restart_time: u64,
     /// Threads that answer; as many as the machine has processors otherwise.
     #[arg(long, value_name = "N")]
     ipmi_threads: Option<usize>,
@@ -57,6 +60,7 @@ impl Arguments {
             users: others.to_vec(),
             slots: self.ipmi_sessions,
             idle: Duration::from_secs(self.ipmi_session_timeout),
+            restart_time: Duration::from_millis(self.ipmi_restart_time),
             threads: self.ipmi_threads.unwrap_or(defaults.threads),
             faults: self.faults.with_seed(self.faults_seed),
         })

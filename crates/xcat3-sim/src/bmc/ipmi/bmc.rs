@@ -1,7 +1,7 @@
 //! One BMC: its sessions, and what it keeps that is not the machine's.
 
 use std::net::Ipv4Addr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use xcat3_ipmi::bmc::{Incoming, Sessions, Setup, User};
 use xcat3_ipmi::{CipherSuite, Command, Completion, Request, Secret};
@@ -23,6 +23,8 @@ pub(super) const NO_ACCESS: u8 = 0x0f;
 /// The BMC.
 pub(super) struct Bmc {
     sessions: Sessions,
+    /// How long a restart takes.
+    restart_time: Duration,
     /// It restarts until then.
     restarts_until: Option<Instant>,
     datagrams: u64,
@@ -81,6 +83,8 @@ pub(super) struct Keeps {
     pub(super) sol: SerialOverLan,
     /// What it lies about.
     pub(super) lies: Lies,
+    /// It is to restart.
+    pub(super) restarts: bool,
     pub(super) boot: BootOptions,
     /// Reservation of the event log, 0: none was made or it was cancelled.
     pub(super) log_reservation: u16,
@@ -143,6 +147,7 @@ impl Bmc {
         };
         Self {
             sessions: Sessions::new(setup, rand::random).with_idle(options.idle),
+            restart_time: options.restart_time,
             restarts_until: None,
             datagrams: 0,
             has_alarm: false,
@@ -154,6 +159,7 @@ impl Bmc {
                 port,
                 sol: SerialOverLan::default(),
                 lies: flawed.lies,
+                restarts: false,
                 boot: BootOptions::default(),
                 log_reservation: 0,
                 record_reservation: 0,
@@ -270,7 +276,11 @@ impl Bmc {
             Err(completion) => (completion, Vec::new()),
         };
         let response = request.response(completion, data);
-        self.sessions.respond(asker.session, &response)
+        let datagram = self.sessions.respond(asker.session, &response);
+        if std::mem::take(&mut self.keeps.restarts) {
+            self.reboot(asker.now + self.restart_time);
+        }
+        datagram
     }
 
     /// Datagrams of serial over LAN that are due.

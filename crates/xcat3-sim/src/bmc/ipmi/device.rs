@@ -11,6 +11,8 @@ pub(super) const CHANNEL: u8 = 1;
 const PRESENT: u8 = 0x0e;
 /// The enterprise number that the specification's channels name.
 const FORUM: [u8; 3] = [0xf2, 0x1b, 0x00];
+/// A field of the request is not valid.
+const INVALID: Completion = Completion(0xcc);
 /// The number of the first account: the user of number 1 has no name.
 const FIRST_USER: u8 = 2;
 
@@ -39,6 +41,12 @@ pub(super) fn id(_: &mut Ask<'_>) -> Answer {
     Ok(vec![
         0x20, 0x81, 0x01, 0x23, 0x02, supports, 0, 0, 0, 1, 0, 0, 0, 0, 0,
     ])
+}
+
+/// Cold Reset and Warm Reset: the BMC restarts once it has answered.
+pub(super) fn restart(ask: &mut Ask<'_>) -> Answer {
+    ask.keeps.restarts = true;
+    Ok(Vec::new())
 }
 
 /// Get Self Test Results: everything is well.
@@ -103,7 +111,7 @@ pub(super) fn channel_access(ask: &mut Ask<'_>) -> Answer {
 pub(super) fn channel(ask: &mut Ask<'_>) -> Answer {
     let [channel] = ask.bytes()?;
     if !is_here(channel) {
-        return Err(Completion::ABSENT);
+        return Err(INVALID);
     }
     let mut data = vec![CHANNEL, 0x04, 0x01, 0x80];
     data.extend_from_slice(&FORUM);

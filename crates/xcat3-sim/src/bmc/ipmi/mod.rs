@@ -44,6 +44,8 @@ pub struct Options {
     pub slots: usize,
     /// A session in which nothing happens for so long is closed.
     pub idle: Duration,
+    /// How long a BMC is silent that is told to restart.
+    pub restart_time: Duration,
     /// Threads that answer.
     pub threads: usize,
     /// What is wrong with the machines.
@@ -60,6 +62,7 @@ impl Default for Options {
             users: Vec::new(),
             slots: 16,
             idle: Duration::from_secs(60),
+            restart_time: Duration::from_secs(10),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             faults: Faults::default(),
         }

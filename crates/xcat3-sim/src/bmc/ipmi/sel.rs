@@ -6,12 +6,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use xcat3_ipmi::Completion;
 
 use super::commands::{Answer, Ask, OUT_OF_RANGE};
-use crate::bmc::machine::{Event, Severity};
+use super::sdr;
+use crate::bmc::machine::{Event, Happening, MOST_EVENTS, Severity};
 
 const VERSION: u8 = 0x51;
 const RESERVES: u8 = 0x02;
-/// The most entries of a log; where there are more, the latest are told.
-const MOST: usize = 4096;
 const LENGTH: usize = 16;
 const LAST: u16 = 0xffff;
 const WHOLE: u8 = 0xff;
@@ -22,7 +21,14 @@ const FORMAT: u8 = 0x04;
 const BY_TYPE: u8 = 0x6f;
 /// States are how bad it is.
 const BY_SEVERITY: u8 = 0x07;
+/// States are those of thresholds.
+const BY_THRESHOLD: u8 = 0x01;
 const OVER: u8 = 0x80;
+/// "Upper critical, going high", with reading and threshold told.
+const WENT_HIGH: u8 = 0x50 | 0x09;
+/// Of what the log can: old entries make room, one entry can be deleted.
+const OVERFLOW: u8 = 0x80;
+const DELETES: u8 = 0x08;
 
 fn now() -> u32 {
     let time = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -31,19 +37,20 @@ fn now() -> u32 {
 
 /// Get SEL Info.
 pub(super) fn log(ask: &mut Ask<'_>) -> Answer {
-    let (count, added) = {
+    let (count, added, overflow) = {
         let machine = ask.machine();
         let last = machine.events.last().map_or(0, |event| event.time);
-        (machine.events.len().min(MOST), last)
+        let overflow = if machine.events_lost { OVERFLOW } else { 0 };
+        (machine.events.len(), last, overflow)
     };
     let le = |number: usize| u16::try_from(number).unwrap_or(u16::MAX).to_le_bytes();
     let mut data = vec![VERSION];
     data.extend_from_slice(&le(count));
-    data.extend_from_slice(&le((MOST - count) * LENGTH));
+    data.extend_from_slice(&le((MOST_EVENTS - count) * LENGTH));
     let added = u32::try_from(added).unwrap_or(u32::MAX);
     data.extend_from_slice(&added.to_le_bytes());
     data.extend_from_slice(&ask.keeps.log_erased.to_le_bytes());
-    data.push(RESERVES);
+    data.push(RESERVES | DELETES | overflow);
     Ok(data)
 }
 
@@ -67,13 +74,8 @@ pub(super) fn entry(ask: &mut Ask<'_>) -> Answer {
         return Err(Completion::RESERVATION);
     }
     let machine = ask.machine();
-    let events = &machine.events[machine.events.len().saturating_sub(MOST)..];
-    let place = match u16::from_le_bytes([id, id_high]) {
-        0 => Some(0),
-        LAST => events.len().checked_sub(1),
-        id => events.iter().position(|event| number(event) == id),
-    };
-    let place = place.ok_or(Completion::ABSENT)?;
+    let events = &machine.events;
+    let place = place(events, [id, id_high])?;
     let event = events.get(place).ok_or(Completion::ABSENT)?;
     let next = events.get(place + 1).map_or(LAST, number);
     let bytes = bytes(event);
@@ -83,6 +85,29 @@ pub(super) fn entry(ask: &mut Ask<'_>) -> Answer {
         count => rest.len().min(count.into()),
     };
     Ok([&next.to_le_bytes(), &rest[..count]].concat())
+}
+
+/// Delete SEL Entry.
+pub(super) fn delete(ask: &mut Ask<'_>) -> Answer {
+    let [reserved, reserved_high, id, id_high] = ask.bytes()?;
+    let reservation = u16::from_le_bytes([reserved, reserved_high]);
+    if reservation != ask.keeps.log_reservation && reservation != 0 {
+        return Err(Completion::RESERVATION);
+    }
+    let mut machine = ask.machine();
+    let place = place(&machine.events, [id, id_high])?;
+    let deleted = machine.events.remove(place);
+    Ok(number(&deleted).to_le_bytes().to_vec())
+}
+
+/// Where the entry of that number is; 0 is the first, 0xffff the last.
+fn place(events: &[Event], id: [u8; 2]) -> Result<usize, Completion> {
+    let place = match u16::from_le_bytes(id) {
+        0 => Some(0).filter(|_| !events.is_empty()),
+        LAST => events.len().checked_sub(1),
+        id => events.iter().position(|event| number(event) == id),
+    };
+    place.ok_or(Completion::ABSENT)
 }
 
 /// Clear SEL.
@@ -96,7 +121,7 @@ pub(super) fn clear(ask: &mut Ask<'_>) -> Answer {
     }
     match what {
         0xaa => {
-            ask.machine().events.clear();
+            ask.machine().clear_log();
             ask.keeps.log_erased = now();
         }
         // How far it is.
@@ -114,35 +139,59 @@ fn number(event: &Event) -> u16 {
 }
 
 fn bytes(event: &Event) -> [u8; LENGTH] {
-    let (sensor_type, kind, offset) = state(event);
     let mut bytes = [0xff; LENGTH];
     bytes[..2].copy_from_slice(&number(event).to_le_bytes());
     bytes[2] = SENSOR_EVENT;
     let time = u32::try_from(event.time).unwrap_or(u32::MAX);
     bytes[3..7].copy_from_slice(&time.to_le_bytes());
     bytes[7..10].copy_from_slice(&[0x20, 0x00, FORMAT]);
-    // No sensor of the records: number 0.
-    bytes[10..14].copy_from_slice(&[sensor_type, 0x00, kind, offset]);
+    bytes[10..].copy_from_slice(&told(event));
     bytes
 }
 
-/// Type of the sensor, type of the event (with the bit for "over"), and which state.
-fn state(event: &Event) -> (u8, u8, u8) {
-    let is_ok = event.severity == Severity::Ok;
-    if event.source == "SEL" && is_ok {
+/// Type and number of the sensor (0: none of the records), type of the event (with the bit for "over"),
+/// which state, and more of it.
+fn told(event: &Event) -> [u8; 6] {
+    let over = |is_over: bool| if is_over { OVER } else { 0 };
+    match event.what {
         // Event logging disabled: the log was cleared.
-        return (0x10, BY_TYPE, 0x02);
+        Happening::Cleared => [0x10, 0, BY_TYPE, 0x02, 0xff, 0xff],
+        // System ACPI power state: S0, or S4 or S5 without a difference.
+        Happening::Power(true) => [0x22, 0, BY_TYPE, 0x00, 0xff, 0xff],
+        Happening::Power(false) => [0x22, 0, BY_TYPE, 0x06, 0xff, 0xff],
+        // System boot initiated: by a restart.
+        Happening::Restarted => [0x1d, 0, BY_TYPE, 0x07, 0xff, 0xff],
+        Happening::Threshold {
+            sensor,
+            kind,
+            reading,
+            upper,
+            above,
+        } => {
+            let [reading, upper] = [reading, upper].map(|value| sdr::raw(kind, value));
+            let direction = BY_THRESHOLD | over(!above);
+            let sensor = sdr::number(sensor);
+            let sensor_type = sdr::scale(kind).sensor_type;
+            [sensor_type, sensor, direction, WENT_HIGH, reading, upper]
+        }
+        Happening::Fault {
+            state,
+            part,
+            begins,
+        } => {
+            let (sensor_type, fault) = sdr::part(part);
+            let sensor = sdr::number_of_state(state);
+            let direction = BY_TYPE | over(!begins);
+            [sensor_type, sensor, direction, fault, 0xff, 0xff]
+        }
+        // A system event: fine, not so fine, critical.
+        Happening::Other => {
+            let how = match event.severity {
+                Severity::Ok => 0,
+                Severity::Warning => 1,
+                Severity::Critical => 2,
+            };
+            [0x12, 0, BY_SEVERITY, how, 0xff, 0xff]
+        }
     }
-    if event.source.starts_with("PS") {
-        // Power supply: its input is lost.
-        let over = if is_ok { OVER } else { 0 };
-        return (0x08, BY_TYPE | over, 0x03);
-    }
-    // A system event: fine, not so fine, critical.
-    let how = match event.severity {
-        Severity::Ok => 0,
-        Severity::Warning => 1,
-        Severity::Critical => 2,
-    };
-    (0x12, BY_SEVERITY, how)
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::bmc::machine::facts;
 use crate::bmc::machine::{Machine, Sensor, SensorKind, Severity};
 use crate::bmc::redfish::face::Face;
-use crate::bmc::redfish::hardware;
 use crate::bmc::redfish::words;
 
 /// Objects by path.
@@ -135,19 +135,19 @@ fn inventory(objects: &mut Objects, machine: &Machine) {
             "PrettyName": "System Board",
         }),
     );
-    for number in 0..hardware::PROCESSORS.0 {
+    for number in 0..facts::PROCESSORS.0 {
         add(
             objects,
             &format!("{board}/cpu{number}"),
             json!({
                 "Functional": true,
                 "Present": true,
-                "PrettyName": hardware::PROCESSOR,
+                "PrettyName": facts::PROCESSOR,
                 "Manufacturer": machine.manufacturer,
             }),
         );
     }
-    for number in 0..hardware::MODULES.0 {
+    for number in 0..facts::MODULES.0 {
         add(
             objects,
             &format!("{board}/dimm{number}"),

@@ -38,7 +38,7 @@ pub(super) fn act(face: &Face, index: usize, path: &str, name: &str) -> Answer {
     let mut machine = face.machine(index);
     match path.strip_prefix(ROOT) {
         Some("/logging") if name.eq_ignore_ascii_case("deleteall") => {
-            machine.events.clear();
+            machine.clear_log();
             done(&Value::Null)
         }
         Some(below) if name == "Delete" => {

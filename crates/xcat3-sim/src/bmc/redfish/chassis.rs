@@ -11,7 +11,8 @@ use super::face::{Ask, Face};
 use super::flavour::{Habits, SensorsAt};
 use super::resources::{add, collection, head, here, link};
 use super::systems::{led, led_set};
-use crate::bmc::machine::{Machine, Sensor, SensorKind};
+use crate::bmc::machine::facts::SUPPLIES;
+use crate::bmc::machine::{Machine, Part, Sensor, SensorKind, State};
 
 /// The chassis' resources; `parts` are those of the path behind its id.
 pub(super) fn answer(face: &Arc<Face>, index: usize, ask: &Ask<'_>, parts: &[&str]) -> Answer {
@@ -95,6 +96,12 @@ fn document(machine: &Machine, path: &str, habits: &Habits) -> Value {
             "AssetTag": machine.asset_tag,
             "PowerState": if machine.power { "On" } else { "Off" },
             "Status": {"State": "Enabled", "Health": "OK"},
+            "PhysicalSecurity": {
+                "IntrusionSensor": match machine.has_fault(Part::Chassis) {
+                    true => "HardwareIntrusion",
+                    false => "Normal",
+                },
+            },
             "Links": {
                 "ComputerSystems": [link(&format!("/redfish/v1/Systems/{}", habits.system))],
                 "ManagedBy": [link(&format!("/redfish/v1/Managers/{}", habits.manager))],
@@ -122,10 +129,7 @@ fn id(sensor: &Sensor) -> String {
 }
 
 fn health(sensor: &Sensor) -> &'static str {
-    match sensor.upper {
-        Some(upper) if sensor.value > upper => "Critical",
-        _ => "OK",
-    }
+    if sensor.is_above() { "Critical" } else { "OK" }
 }
 
 fn sensor(sensor: &Sensor, path: &str) -> Value {
@@ -201,9 +205,38 @@ fn power(machine: &Machine, path: &str) -> Value {
         json!({
             "PowerControl": members(machine, path, "PowerControl", SensorKind::Power, watts),
             "Voltages": members(machine, path, "Voltages", SensorKind::Voltage, "ReadingVolts"),
+            "PowerSupplies": supplies(machine, path),
         }),
     );
     document
+}
+
+/// The power supplies as members of the old style's array.
+fn supplies(machine: &Machine, path: &str) -> Vec<Value> {
+    let states = machine.states.iter();
+    let states = states.filter(|state| state.part == Part::PowerSupply);
+    let member = |state: &State| {
+        let number = state.number - 1;
+        let (input, health) = supply(state);
+        json!({
+            "@odata.id": format!("{path}#/PowerSupplies/{number}"),
+            "MemberId": number.to_string(),
+            "Name": state.name,
+            "PowerCapacityWatts": SUPPLIES.1,
+            "LineInputVoltage": input,
+            "Status": {"State": "Enabled", "Health": health},
+        })
+    };
+    states.map(member).collect()
+}
+
+/// Volts at its input, and its health.
+const fn supply(state: &State) -> (u32, &'static str) {
+    if state.faulty {
+        (0, "Critical")
+    } else {
+        (230, "OK")
+    }
 }
 
 fn thermal_metrics(machine: &Machine, path: &str) -> Value {

@@ -9,15 +9,8 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::face::{Ask, Face};
 use super::resources::{add, collection, head, here, link};
-
-/// The model of the processors.
-pub(crate) const PROCESSOR: &str = "Simulated CPU 2.40GHz";
-/// Processors, cores of each, threads of each.
-pub(crate) const PROCESSORS: (usize, u32, u32) = (2, 16, 32);
-/// Memory modules, and MiB of each.
-pub(crate) const MODULES: (usize, u64) = (8, 32 * 1024);
-/// Drives, and bytes of each.
-const DRIVES: (usize, u64) = (2, 960_197_124_096);
+use crate::bmc::machine::facts::{DRIVES, MODULES, PROCESSOR, PROCESSORS};
+use crate::bmc::machine::{Machine, Part};
 
 /// The resources below a system; `parts` are those of the path behind its id.
 pub(super) fn answer(face: &Arc<Face>, index: usize, ask: &Ask<'_>, parts: &[&str]) -> Answer {
@@ -147,13 +140,18 @@ fn storage(face: &Face, index: usize, ask: &Ask<'_>, parts: &[&str]) -> Answer {
             Answer::document(document)
         }
         ["1", "Drives", id] => one(id, "Drive", DRIVES.0, ask, |number| {
-            drive(path, id, &serial(face, index), number)
+            drive(path, id, &face.machine(index), number)
         }),
         _ => Answer::not_found(ask.path),
     }
 }
 
-fn drive(path: &str, id: &str, serial: &str, number: usize) -> Value {
+fn drive(path: &str, id: &str, machine: &Machine, number: usize) -> Value {
+    let serial = &machine.serial;
+    let health = match machine.is_faulty(Part::Drive, number) {
+        true => "Critical",
+        false => "OK",
+    };
     let mut document = head(path, "#Drive.v1_12_0.Drive", id, "Drive");
     add(
         &mut document,
@@ -164,7 +162,7 @@ fn drive(path: &str, id: &str, serial: &str, number: usize) -> Value {
             "CapacityBytes": DRIVES.1,
             "MediaType": "SSD",
             "Protocol": "SATA",
-            "Status": {"State": "Enabled", "Health": "OK"},
+            "Status": {"State": "Enabled", "Health": health},
         }),
     );
     document

@@ -29,7 +29,7 @@ pub(super) fn answer(
             if *ask.method != Method::POST {
                 return Answer::not_allowed("POST");
             }
-            face.machine(index).events.clear();
+            face.machine(index).clear_log();
             Answer::empty(204)
         }
         _ if !ask.reads() => Answer::not_allowed("GET"),

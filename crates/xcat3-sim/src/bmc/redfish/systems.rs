@@ -12,6 +12,7 @@ use super::hardware::summaries;
 use super::resources::{add, head, here, link, text};
 use super::tasks;
 use super::words::{self, Override};
+use crate::bmc::machine::RestorePolicy;
 
 /// A system's resource; `parts` are those behind its id.
 pub(super) fn answer(face: &Arc<Face>, index: usize, ask: &Ask<'_>, parts: &[&str]) -> Answer {
@@ -65,6 +66,11 @@ fn document(face: &Face, index: usize, path: &str) -> Value {
             "HostName": format!("node-{index}"),
             "BiosVersion": machine.bios_version,
             "PowerState": if machine.power { "On" } else { "Off" },
+            "PowerRestorePolicy": match machine.restore {
+                RestorePolicy::Off => "AlwaysOff",
+                RestorePolicy::Previous => "LastState",
+                RestorePolicy::On => "AlwaysOn",
+            },
             "Status": {"State": state, "Health": "OK", "HealthRollup": "OK"},
             "Actions": {"#ComputerSystem.Reset": reset_action(path, &habits)},
             "Links": {

@@ -90,8 +90,9 @@ pub(crate) fn may_reset(machine: &Machine, kind: &str) -> Result<(), &'static st
 pub(crate) fn reset(machine: &mut Machine, kind: &str) {
     match kind {
         "On" | "ForceOn" => machine.turn_on(),
-        "ForceOff" | "GracefulShutdown" => machine.turn_off(),
-        "PushPowerButton" if machine.power => machine.turn_off(),
+        "ForceOff" => machine.turn_off(),
+        "GracefulShutdown" => machine.shut_down(),
+        "PushPowerButton" => machine.push_button(),
         "Nmi" => {}
         _ => machine.restart(),
     }

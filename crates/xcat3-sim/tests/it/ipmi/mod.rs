@@ -1,6 +1,7 @@
 //! The IPMI face, as other people's tools see it.
 
 mod accounts;
+mod changing;
 mod faults;
 mod program;
 mod sol;
