@@ -56,6 +56,7 @@ impl Conductor {
             targets: &wanted,
             port: discovery.port,
             credentials: credentials.as_ref(),
+            tls: discovery.tls,
         };
         let (sender, outcomes) = mpsc::channel(ON_THEIR_WAY);
         let probing = probe(driver, order, sender);
@@ -102,6 +103,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use async_trait::async_trait;
+    use xcat3_core::CertificateTrust;
     use xcat3_drivers::control::ControlOrder;
 
     use super::*;
@@ -136,6 +138,7 @@ mod tests {
             targets: &targets,
             port: None,
             credentials: None,
+            tls: CertificateTrust::Verify,
         };
         let (sender, mut receiver) = mpsc::channel(10);
         probe(&Odd, order, sender).await;

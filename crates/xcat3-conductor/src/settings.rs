@@ -84,6 +84,7 @@ pub fn control_config(config: &Config, state: &StateDir) -> ControlConfig {
         ipmi: IpmiConfig {
             retransmit: milliseconds(config.control.ipmi.retransmit_ms.get()),
             attempts: config.control.ipmi.attempts.get(),
+            probe_rate: config.control.ipmi.probe_rate.get(),
         },
         redfish: redfish_config(&config.control.redfish, state),
     }
@@ -97,6 +98,7 @@ fn redfish_config(redfish: &config::Redfish, state: &StateDir) -> RedfishConfig 
         connect_deadline: redfish.connect_deadline_s.duration(),
         answer_deadline: redfish.answer_deadline_s.duration(),
         change_deadline: redfish.change_deadline_s.duration(),
+        probe_rate: redfish.probe_rate.get(),
     }
 }
 

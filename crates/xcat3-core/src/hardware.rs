@@ -313,6 +313,9 @@ pub struct FoundBmc {
     /// The BMC itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bmc: Option<BmcFacts>,
+    /// SHA-256 of the certificate that it showed, where that is trusted because it was shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
     /// MAC addresses of the machine's network interfaces.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub macs: Vec<String>,

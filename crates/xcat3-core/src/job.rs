@@ -43,16 +43,64 @@ pub struct Discovery {
     /// The port to ask; that of the protocol where absent.
     #[serde(default)]
     pub port: Option<u16>,
+    /// Whose certificates are trusted before anyone logs in, by Redfish.
+    #[serde(default, skip_serializing_if = "CertificateTrust::is_default")]
+    pub tls: CertificateTrust,
+}
+
+/// Whose certificate is trusted among BMCs that no node has yet, as `bmc_tls` calls it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CertificateTrust {
+    /// Those that an authority signed which is trusted: nobody else is told a password.
+    #[default]
+    Verify,
+    /// The one that each shows now, which is told, so that a node can be bound to it.
+    FirstUse,
+    /// Anybody's.
+    Insecure,
+}
+
+impl CertificateTrust {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::FirstUse => "first-use",
+            Self::Insecure => "insecure",
+        }
+    }
+
+    #[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl std::str::FromStr for CertificateTrust {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Verify, Self::FirstUse, Self::Insecure]
+            .into_iter()
+            .find(|trust| trust.as_str() == text)
+            .ok_or("use verify, first-use or insecure")
+    }
 }
 
 impl Discovery {
     /// It in the words of the command line, without the addresses.
     #[must_use]
     pub fn words(&self) -> String {
-        match self.port {
-            Some(port) => format!("discover --mgt {} --port {port}", self.mgt),
-            None => format!("discover --mgt {}", self.mgt),
+        let mut words = format!("discover --mgt {}", self.mgt);
+        if let Some(port) = self.port {
+            words += &format!(" --port {port}");
         }
+        if !self.tls.is_default() {
+            words += &format!(" --tls {}", self.tls.as_str());
+        }
+        words
     }
 }
 
@@ -176,6 +224,7 @@ mod tests {
                 Operation::Discover(Discovery {
                     mgt: "ipmi".to_owned(),
                     port: None,
+                    tls: CertificateTrust::Verify,
                 }),
                 r#"{"discover":{"mgt":"ipmi","port":null}}"#,
             ),

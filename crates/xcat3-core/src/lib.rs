@@ -25,7 +25,7 @@ pub mod stranger;
 
 pub use control::{BootDevice, BootOrder, ControlOperation, PowerState, PowerTarget};
 pub use hardware::Report;
-pub use job::{Discovery, Lane, Operation, Outcome};
+pub use job::{CertificateTrust, Discovery, Lane, Operation, Outcome};
 pub use mac::MacAddr;
 pub use name::NodeName;
 pub use network::Network;

@@ -166,15 +166,31 @@ impl Connector {
         Ok(Stream::Tls(Box::new(stream)))
     }
 
+    /// The certificate that whoever answers at `address` shows now, whatever is expected of it.
+    ///
+    /// # Errors
+    /// There is no connection within `patience`, or no TLS.
+    pub async fn certificate(
+        &self,
+        address: &Address,
+        patience: Duration,
+    ) -> Result<Fingerprint, Error> {
+        let anybody = Address {
+            trust: Trust::Insecure,
+            ..address.clone()
+        };
+        match self.connect(&anybody, patience).await? {
+            Stream::Tls(stream) => shown(&stream),
+            Stream::Plain(_) => Err(Error::Untrusted("it has no TLS".to_owned())),
+        }
+    }
+
     /// Whether the certificate that the peer has shown is the one expected.
     async fn check(&self, address: &Address, stream: &TlsStream<TcpStream>) -> Result<(), Error> {
         if !matches!(address.trust, Trust::Pinned(_) | Trust::FirstUse) {
             return Ok(());
         }
-        let shown = stream.get_ref().1.peer_certificates();
-        let shown = shown.and_then(<[CertificateDer<'_>]>::first);
-        let shown = shown.map(|certificate| Fingerprint::of(certificate));
-        let shown = shown.ok_or_else(|| Error::Untrusted("it shows no certificate".to_owned()))?;
+        let shown = shown(stream)?;
         match address.trust {
             Trust::Pinned(pinned) if pinned != shown => Err(Error::Untrusted(format!(
                 "its certificate (SHA-256 {shown}) is not the one pinned ({pinned})"
@@ -211,6 +227,14 @@ impl Connector {
         });
         made.clone().map_err(Error::Untrusted)
     }
+}
+
+/// The certificate that the peer has shown.
+fn shown(stream: &TlsStream<TcpStream>) -> Result<Fingerprint, Error> {
+    let shown = stream.get_ref().1.peer_certificates();
+    let shown = shown.and_then(<[CertificateDer<'_>]>::first);
+    let shown = shown.map(|certificate| Fingerprint::of(certificate));
+    shown.ok_or_else(|| Error::Untrusted("it shows no certificate".to_owned()))
 }
 
 fn provider() -> Arc<CryptoProvider> {

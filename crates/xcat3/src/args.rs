@@ -173,7 +173,8 @@ pub enum Command {
     /// Look for BMCs by asking addresses, and enrol the machines that they belong to.
     #[command(after_help = "Examples:\n  xcat3 discover 10.0.0.0/24 --mgt ipmi\n  \
         xcat3 discover 10.0.[0-3].[1-254],-10.0.0.7 --mgt redfish\n  \
-        xcat3 discover 10.0.0.1-10.0.0.40 --mgt ipmi --create rack1-n[01-40]\n\n\
+        xcat3 discover 10.0.0.1-10.0.0.40 --mgt ipmi --create rack1-n[01-40]\n  \
+        xcat3 discover 10.0.0.0/24 --mgt redfish --tls first-use --create n%03d\n\n\
         ADDRESSES are subnets, ranges and addresses with commas between them, those after a '-' left out; at most\n\
         65,536. A conductor asks them, who logs in as the passwd entry 'bmc' says; without one only what a BMC tells\n\
         anyone is shown. --create gives the names that no node has yet in their order to the BMCs in the order of\n\
@@ -390,6 +391,9 @@ pub struct DiscoverArgs {
     /// The port to ask, where it is not the usual one.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
+    /// Whose certificates are trusted before anyone logs in to a BMC, and what its node trusts then.
+    #[arg(long, default_value = "verify")]
+    pub tls: TlsWord,
     /// Enrol what is found by these names: a range, or a name with %d or %03d in it, which counts from 1.
     #[arg(long, value_name = "NAMES")]
     pub create: Option<String>,
@@ -568,6 +572,17 @@ impl SearchWord {
             Self::Redfish => "redfish",
         }
     }
+}
+
+/// What `discover --tls` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TlsWord {
+    /// Certificates by an authority that the conductor trusts; nobody else is told the password.
+    Verify,
+    /// The certificate that each BMC shows now: its node trusts that one and no other.
+    FirstUse,
+    /// Anybody's.
+    Insecure,
 }
 
 /// What `deploy --state` takes.

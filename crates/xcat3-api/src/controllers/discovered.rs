@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 use xcat3_api_types::discovered::{DiscoveredList, Forgotten};
 use xcat3_api_types::reader::start;
 use xcat3_api_types::{NodeReports, StreamLine};
-use xcat3_core::{Discovery, MacAddr, NodeName, Operation, addresses};
+use xcat3_core::{CertificateTrust, Discovery, MacAddr, NodeName, Operation, addresses};
 
 use super::{Answer, accepted, ok};
 use crate::Api;
@@ -85,6 +85,10 @@ pub struct Where {
     /// The port to ask; that of the protocol where absent.
     #[param(value_type = Option<u16>)]
     port: Option<String>,
+    /// Whose certificates are trusted before anyone logs in, with `redfish`: `verify` (those of a trusted
+    /// authority, where absent), `first-use` (the one that each shows now) or `insecure`.
+    #[param(example = "first-use")]
+    tls: Option<String>,
 }
 
 impl Where {
@@ -107,6 +111,15 @@ impl Where {
             port.ok_or_else(|| format!("port '{}' is no number from 1 to 65535", start(&text)))
         });
         let port = port.transpose()?;
+        let tls = match self.tls.filter(|word| !word.is_empty()) {
+            None => CertificateTrust::default(),
+            Some(_) if mgt != "redfish" => {
+                return Err(ApiError::bad_request("'tls' is for mgt=redfish"));
+            }
+            Some(word) => word
+                .parse()
+                .map_err(|how| format!("tls '{}' is not known: {how}", start(&word)))?,
+        };
         let missing = "the parameter 'addresses' is missing: it says where to look";
         let text = self
             .addresses
@@ -116,7 +129,7 @@ impl Where {
             .into_iter()
             .filter_map(addresses::target)
             .collect();
-        Ok((Discovery { mgt, port }, names))
+        Ok((Discovery { mgt, port, tls }, names))
     }
 }
 

@@ -36,6 +36,8 @@ pub struct IpmiConfig {
     pub retransmit: Duration,
     /// How often a datagram is sent in all before a BMC is taken for silent.
     pub attempts: u32,
+    /// How many addresses a second are asked whether a BMC is there.
+    pub probe_rate: u32,
 }
 
 impl Default for IpmiConfig {
@@ -43,6 +45,7 @@ impl Default for IpmiConfig {
         Self {
             retransmit: Duration::from_millis(500),
             attempts: 5,
+            probe_rate: 2_000,
         }
     }
 }
@@ -66,7 +69,7 @@ impl Ipmi {
         };
         Self {
             lanes: Lanes::new(rmcp, lanes),
-            prober: Prober::new(),
+            prober: Prober::new(config.probe_rate),
         }
     }
 

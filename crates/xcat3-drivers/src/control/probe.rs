@@ -12,7 +12,7 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::time::Instant;
 use xcat3_core::hardware::FoundBmc;
-use xcat3_core::{NodeName, Outcome, Report};
+use xcat3_core::{CertificateTrust, NodeName, Outcome, Report};
 
 use super::BmcCredentials;
 
@@ -32,6 +32,8 @@ pub struct ProbeOrder<'a> {
     pub port: Option<u16>,
     /// Who logs in to what is found. Without it only what a BMC tells anyone is reported.
     pub credentials: Option<&'a BmcCredentials>,
+    /// Whose certificates are trusted before anyone logs in.
+    pub tls: CertificateTrust,
 }
 
 /// What a driver found at an address: nothing where nobody answers.
@@ -135,6 +137,7 @@ mod tests {
             targets: &targets,
             port: Some(7),
             credentials: None,
+            tls: CertificateTrust::Verify,
         };
         let (sender, mut receiver) = mpsc::channel(10_000);
         let started = Instant::now();

@@ -45,6 +45,8 @@ pub struct RedfishConfig {
     pub answer_deadline: Duration,
     /// How long a change of power, or a task of the BMC's, may take.
     pub change_deadline: Duration,
+    /// How many addresses a second are asked whether a BMC is there.
+    pub probe_rate: u32,
 }
 
 impl RedfishConfig {
@@ -57,6 +59,7 @@ impl RedfishConfig {
             connect_deadline: Duration::from_secs(10),
             answer_deadline: Duration::from_secs(30),
             change_deadline: Duration::from_secs(60),
+            probe_rate: 500,
         }
     }
 }
@@ -73,7 +76,7 @@ impl Redfish {
     pub fn new(config: &RedfishConfig, lanes: &BmcConfig) -> Self {
         let https = Https::new(config);
         Self {
-            prober: Prober::new(https.connector()),
+            prober: Prober::new(https.connector(), config.probe_rate),
             lanes: Lanes::new(https, lanes),
         }
     }
@@ -92,7 +95,7 @@ impl ControlDriver for Redfish {
     }
 
     async fn probe(&self, order: ProbeOrder<'_>, outcomes: mpsc::Sender<(NodeName, Outcome)>) {
-        let ask = |address| self.prober.ask(address, order.credentials);
+        let ask = |address| self.prober.ask(address, order.credentials, order.tls);
         probing::each(order, PORTS.0, &self.prober.pace, outcomes, ask).await;
     }
 }

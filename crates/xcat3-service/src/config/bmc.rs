@@ -27,6 +27,8 @@ pub struct Ipmi {
     pub retransmit_ms: NonZeroU32,
     /// How often a datagram is sent in all.
     pub attempts: NonZeroU32,
+    /// How many addresses a second are asked whether a BMC is there (`xcat3 discover`).
+    pub probe_rate: NonZeroU32,
 }
 
 /// The driver `mgt=redfish`, and `mgt=openbmc`.
@@ -44,6 +46,8 @@ pub struct Redfish {
     pub answer_deadline_s: Seconds,
     /// How long a change of power, or a task of the BMC's, may take.
     pub change_deadline_s: Seconds,
+    /// How many addresses a second are asked whether a BMC is there (`xcat3 discover`).
+    pub probe_rate: NonZeroU32,
 }
 
 impl Default for Redfish {
@@ -54,6 +58,7 @@ impl Default for Redfish {
             connect_deadline_s: Seconds::new(10),
             answer_deadline_s: Seconds::new(30),
             change_deadline_s: Seconds::new(60),
+            probe_rate: NonZeroU32::new(500).unwrap_or(NonZeroU32::MIN),
         }
     }
 }
@@ -73,6 +78,7 @@ impl Default for Ipmi {
         Self {
             retransmit_ms: NonZeroU32::new(500).unwrap_or(NonZeroU32::MIN),
             attempts: NonZeroU32::new(5).unwrap_or(NonZeroU32::MIN),
+            probe_rate: NonZeroU32::new(2_000).unwrap_or(NonZeroU32::MIN),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The lab as others use it: what it holds, and that nothing of it stays. Needs root.
 
 mod controls;
+mod discover;
 mod hostile;
 mod ipmi;
 mod redfish;

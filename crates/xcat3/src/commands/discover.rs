@@ -12,7 +12,7 @@ use xcat3_core::{NodeName, addresses};
 use super::Context;
 use super::nodes::{post, taken};
 use super::operation::{self, Ended, Operation};
-use crate::args::DiscoverArgs;
+use crate::args::{DiscoverArgs, SearchWord, TlsWord};
 use crate::attributes;
 use crate::client::Nodes;
 use crate::error::Error;
@@ -30,6 +30,10 @@ pub async fn discover(context: &Context, args: &DiscoverArgs) -> Result<ExitCode
         let sentence = "--create enrols what is found, and --async does not wait for that";
         return Err(Error::Argument(sentence.to_owned()));
     }
+    if args.tls != TlsWord::Verify && args.mgt != SearchWord::Redfish {
+        let sentence = "--tls is about certificates, which BMCs have with --mgt redfish";
+        return Err(Error::Argument(sentence.to_owned()));
+    }
     let declared = attributes::document(&args.attributes)?;
     // A slip is told before anything is asked.
     let targets = addresses::parse(&args.addresses);
@@ -41,6 +45,12 @@ pub async fn discover(context: &Context, args: &DiscoverArgs) -> Result<ExitCode
     let port = args.port.map(|port| port.to_string());
     let mut query = vec![("mgt", mgt), ("addresses", args.addresses.as_str())];
     query.extend(port.as_deref().map(|port| ("port", port)));
+    let tls = match args.tls {
+        TlsWord::Verify => None,
+        TlsWord::FirstUse => Some("first-use"),
+        TlsWord::Insecure => Some("insecure"),
+    };
+    query.extend(tls.map(|word| ("tls", word)));
     let operation = Operation {
         words: format!("discover --mgt {mgt}"),
         method: Method::GET,
@@ -84,9 +94,9 @@ async fn create(
         return Ok(ExitCode::SUCCESS);
     }
     let strangers = strangers(context).await?;
-    let nodes = new.iter().zip(&names).map(|((address, found), name)| {
+    let nodes = new.iter().zip(&names).map(|((_, found), name)| {
         let nic = found.uuid.as_ref().and_then(|uuid| strangers.get(uuid));
-        node(args, declared, (**address, name), nic)
+        node(args, declared, (found, name), nic)
     });
     let nodes: Vec<Value> = nodes.collect();
     if !context.style.json {
@@ -98,7 +108,7 @@ async fn create(
 fn node(
     args: &DiscoverArgs,
     declared: &Map<String, Value>,
-    (address, name): (Ipv4Addr, &NodeName),
+    (found, name): (&FoundBmc, &NodeName),
     nic: Option<&Value>,
 ) -> Value {
     let mut node = Map::from_iter([
@@ -107,7 +117,15 @@ fn node(
     ]);
     node.extend(declared.clone());
     let control = node.entry("control_info").or_insert_with(|| json!({}));
-    control["bmc_address"] = json!(address);
+    control["bmc_address"] = json!(found.address);
+    let trusted = match (args.tls, &found.certificate) {
+        (TlsWord::Insecure, _) => Some("insecure".to_owned()),
+        (_, Some(certificate)) => Some(format!("pin:{certificate}")),
+        _ => None,
+    };
+    if let (Some(trusted), None) = (trusted, control.get("bmc_tls")) {
+        control["bmc_tls"] = json!(trusted);
+    }
     if let Some(port) = args.port {
         control["bmc_port"] = json!(port.to_string());
     }

@@ -14,8 +14,6 @@ use xcat3_ipmi::{
 use super::super::BmcCredentials;
 use super::super::probe::{Pace, Probed};
 
-/// Addresses a second.
-const RATE: u32 = 2_000;
 /// How patiently an address is asked whether anyone is there.
 const ANYONE: Patience = Patience {
     first: Duration::from_millis(700),
@@ -42,10 +40,11 @@ pub(super) struct Prober {
 }
 
 impl Prober {
-    pub fn new() -> Self {
+    /// One that asks at most `rate` addresses a second.
+    pub fn new(rate: u32) -> Self {
         Self {
             sockets: Sockets::new(),
-            pace: Pace::new(RATE),
+            pace: Pace::new(rate),
         }
     }
 

@@ -2,20 +2,19 @@
 //! what its machine is.
 //!
 //! The service root is read from whoever shows any certificate, since nothing is told to it. To log in,
-//! its certificate has to be signed by an authority that is trusted.
+//! its certificate has to be one that the order says is trusted.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use xcat3_core::CertificateTrust;
 use xcat3_core::hardware::FoundBmc;
-use xcat3_redfish::{Address, Client, Connector, Login, Patience, Resource, Trust};
+use xcat3_redfish::{Address, Client, Connector, Error, Login, Patience, Resource, Trust};
 
 use super::super::BmcCredentials;
 use super::super::probe::{Pace, Probed};
 
-/// Addresses a second.
-const RATE: u32 = 500;
 /// How patiently an address is asked.
 const PATIENCE: Patience = Patience {
     connect: Duration::from_secs(4),
@@ -30,15 +29,21 @@ pub(super) struct Prober {
 }
 
 impl Prober {
-    pub fn new(connector: Arc<Connector>) -> Self {
+    /// One that asks at most `rate` addresses a second.
+    pub fn new(connector: Arc<Connector>, rate: u32) -> Self {
         Self {
             connector,
-            pace: Pace::new(RATE),
+            pace: Pace::new(rate),
         }
     }
 
     /// What is at `address`.
-    pub async fn ask(&self, address: SocketAddr, credentials: Option<&BmcCredentials>) -> Probed {
+    pub async fn ask(
+        &self,
+        address: SocketAddr,
+        credentials: Option<&BmcCredentials>,
+        tls: CertificateTrust,
+    ) -> Probed {
         let mut client = self.client(address, Trust::Insecure, None);
         let root = client.root().await;
         client.close().await;
@@ -58,34 +63,64 @@ impl Prober {
             user: credentials.username.clone(),
             password: credentials.password.reveal().to_owned(),
         };
-        let mut client = self.client(address, Trust::Authority, Some(login));
-        match client.inventory(None).await {
-            Ok(inventory) => {
-                found.manufacturer = inventory.manufacturer.or(found.manufacturer);
-                found.model = inventory.model.or(found.model);
-                found.serial = inventory.serial;
-                found.uuid = inventory.uuid.or(found.uuid);
-                found.bmc = inventory.bmc;
-                found.macs = inventory
-                    .nics
-                    .into_iter()
-                    .filter_map(|nic| nic.mac)
-                    .collect();
-                found.notes.extend(inventory.notes);
-            }
-            Err(error) => found.notes.push(format!("not asked what it is: {error}")),
+        if let Err(error) = self.enquire(address, login, tls, &mut found).await {
+            let accepted = match error {
+                Error::Untrusted(_) if tls == CertificateTrust::Verify => {
+                    ", or look for it with --tls first-use"
+                }
+                _ => "",
+            };
+            let note = format!("not asked what it is: {error}{accepted}");
+            found.notes.push(note);
         }
-        client.close().await;
         Some(found)
     }
 
-    fn client(&self, address: SocketAddr, trust: Trust, login: Option<Login>) -> Client {
-        let host = address.ip().to_string();
-        let address = Address {
-            resolved: Some(address),
-            ..Address::new(&host, address.port(), trust)
+    /// Logs in, and fills in what its machine is.
+    async fn enquire(
+        &self,
+        address: SocketAddr,
+        login: Login,
+        tls: CertificateTrust,
+        found: &mut FoundBmc,
+    ) -> Result<(), Error> {
+        let trust = match tls {
+            CertificateTrust::Verify => Trust::Authority,
+            CertificateTrust::Insecure => Trust::Insecure,
+            CertificateTrust::FirstUse => {
+                let at = place(address, Trust::Insecure);
+                let shown = self.connector.certificate(&at, PATIENCE.connect).await?;
+                found.certificate = Some(shown.to_string());
+                // Who is logged in to is who showed it.
+                Trust::Pinned(shown)
+            }
         };
+        let mut client = self.client(address, trust, Some(login));
+        let inventory = client.inventory(None).await;
+        client.close().await;
+        let inventory = inventory?;
+        found.manufacturer = inventory.manufacturer.or(found.manufacturer.take());
+        found.model = inventory.model.or(found.model.take());
+        found.serial = inventory.serial;
+        found.uuid = inventory.uuid.or(found.uuid.take());
+        found.bmc = inventory.bmc;
+        let macs = inventory.nics.into_iter().filter_map(|nic| nic.mac);
+        found.macs = macs.collect();
+        found.notes.extend(inventory.notes);
+        Ok(())
+    }
+
+    fn client(&self, address: SocketAddr, trust: Trust, login: Option<Login>) -> Client {
+        let address = place(address, trust);
         Client::new(Arc::clone(&self.connector), address, login, PATIENCE)
+    }
+}
+
+fn place(address: SocketAddr, trust: Trust) -> Address {
+    let host = address.ip().to_string();
+    Address {
+        resolved: Some(address),
+        ..Address::new(&host, address.port(), trust)
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use tokio::sync::mpsc;
 use xcat3_core::hardware::FoundBmc;
-use xcat3_core::{NodeName, Outcome, addresses};
+use xcat3_core::{CertificateTrust, NodeName, Outcome, addresses};
 use xcat3_drivers::control::{BmcCredentials, Password, ProbeOrder};
 
 use super::controls;
@@ -24,6 +24,7 @@ async fn probe(port: u16, password: Option<&str>) -> Vec<(NodeName, Outcome)> {
         targets: &targets,
         port: Some(port),
         credentials: credentials.as_ref(),
+        tls: CertificateTrust::Verify,
     };
     let (sender, mut receiver) = mpsc::channel(4);
     let controls = controls();
