@@ -1,19 +1,23 @@
 //! What may be typed: the one definition that help, completions and man pages are made of.
 
+pub mod discovery;
 pub mod hardware;
+pub mod job;
+pub mod record;
 
 use std::ffi::OsString;
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use clap_complete::Shell;
-use xcat3_core::MacAddr;
 
+use discovery::{DiscoverArgs, DiscoveredArgs};
 use hardware::{
     BeaconArgs, BiosArgs, BootWord, BootdevArgs, EventlogArgs, InventoryArgs, MediaArgs, PowerWord,
     SensorsArgs,
 };
+use job::{JobArgs, OperationArgs, positive};
+use record::{CreateArgs, DeployArgs, NameArg, NamedAttributes, ShowArgs, UpdateArgs};
 
 /// Provisions bare metal: enrol nodes, deploy operating systems, control power and boot device.
 #[derive(Debug, Parser)]
@@ -349,251 +353,6 @@ pub enum Command {
     },
 }
 
-/// Arguments of `create`.
-#[derive(Debug, Args)]
-pub struct CreateArgs {
-    /// Which nodes.
-    pub nodes: String,
-    /// Attributes: mgt, netboot, arch, type, control/KEY, console/KEY.
-    #[arg(value_name = "KEY=VALUE")]
-    pub attributes: Vec<String>,
-    /// Control driver, like kvm or ipmi.
-    #[arg(long)]
-    pub mgt: Option<String>,
-    /// Boot driver, like pxe.
-    #[arg(long)]
-    pub netboot: Option<String>,
-    /// Architecture, like x86_64.
-    #[arg(long)]
-    pub arch: Option<String>,
-    /// The operator's own classification.
-    #[arg(long = "type")]
-    pub kind: Option<String>,
-    /// How the control driver reaches the node.
-    #[arg(long, short, value_name = "KEY=VALUE,…")]
-    pub control: Vec<String>,
-    /// A nic of the node; repeat it for more.
-    #[arg(long, short = 'i', value_name = "mac=…,ip=…")]
-    pub nic: Vec<String>,
-}
-
-/// Arguments of `discover`.
-#[derive(Debug, Args)]
-pub struct DiscoverArgs {
-    /// Where to look: 10.0.0.0/24, 10.0.0.1-10.0.0.99, 10.0.[0-3].[1-254].
-    pub addresses: String,
-    /// Attributes of the nodes to be enrolled: netboot, arch, type, control/KEY, console/KEY.
-    #[arg(value_name = "KEY=VALUE")]
-    pub attributes: Vec<String>,
-    /// What to ask them in, and the control driver of the nodes.
-    #[arg(long)]
-    pub mgt: SearchWord,
-    /// The port to ask, where it is not the usual one.
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
-    pub port: Option<u16>,
-    /// Whose certificates are trusted before anyone logs in to a BMC, and what its node trusts then.
-    #[arg(long, default_value = "verify")]
-    pub tls: TlsWord,
-    /// Enrol what is found by these names: a range, or a name with %d or %03d in it, which counts from 1.
-    #[arg(long, value_name = "NAMES")]
-    pub create: Option<String>,
-    /// How.
-    #[command(flatten)]
-    pub operation: OperationArgs,
-}
-
-/// Arguments of `discovered`.
-#[derive(Debug, Args)]
-pub struct DiscoveredArgs {
-    /// Attributes of the nodes to be enrolled: mgt, netboot, arch, type, control/KEY, console/KEY.
-    #[arg(value_name = "KEY=VALUE")]
-    pub attributes: Vec<String>,
-    /// Enrol them by these names: a range, or a name with %d or %03d in it, which counts from 1.
-    #[arg(long, value_name = "NAMES", conflicts_with = "forget")]
-    pub create: Option<String>,
-    /// Address of the first node, the next one's for the second, and so on. Without it nodes have none.
-    #[arg(long, value_name = "FIRST")]
-    pub ip: Option<Ipv4Addr>,
-    /// Only machines with these MAC addresses.
-    #[arg(long, value_name = "MAC,…", value_delimiter = ',')]
-    pub mac: Vec<MacAddr>,
-    /// Only machines in this network.
-    #[arg(long, value_name = "NAME")]
-    pub network: Option<String>,
-    /// Forget them. Those that ask again are listed again.
-    #[arg(long)]
-    pub forget: bool,
-}
-
-/// Arguments of `update`.
-#[derive(Debug, Args)]
-pub struct UpdateArgs {
-    /// Which nodes.
-    pub nodes: String,
-    /// What to change: mgt, netboot, arch, type, control/KEY, console/KEY.
-    #[arg(value_name = "KEY=VALUE", required_unless_present_any = ["control", "nic"])]
-    pub attributes: Vec<String>,
-    /// What to change of how the control driver reaches the node.
-    #[arg(long, short, value_name = "KEY=VALUE,…")]
-    pub control: Vec<String>,
-    /// A nic to add, or to change where the node has one with this mac.
-    #[arg(long, short = 'i', value_name = "mac=…,ip=…")]
-    pub nic: Vec<String>,
-}
-
-/// Arguments of `deploy`.
-#[derive(Debug, Args)]
-pub struct DeployArgs {
-    /// Which nodes.
-    pub nodes: String,
-    /// The OS image; each node's last one where absent.
-    #[arg(long)]
-    pub osimage: Option<String>,
-    /// The network to install over; the one around each node's address where absent.
-    #[arg(long, alias = "network")]
-    pub subnet: Option<String>,
-    /// nodeset installs, dhcp only serves the address.
-    #[arg(long, default_value = "nodeset")]
-    pub state: DeployWord,
-    /// Take back what deploy has set up.
-    #[arg(long, short, conflicts_with_all = ["osimage", "wait", "force"])]
-    pub delete: bool,
-    /// Restart an install that is under way.
-    #[arg(long)]
-    pub force: bool,
-    /// Show the progress of each node until it is deployed or has failed.
-    #[arg(long, short, conflicts_with = "later")]
-    pub wait: bool,
-    /// How.
-    #[command(flatten)]
-    pub operation: OperationArgs,
-}
-
-/// How an operation on many nodes is carried out.
-#[derive(Debug, Default, Args)]
-pub struct OperationArgs {
-    /// Print the id of the job and don't wait for what comes of it.
-    #[arg(id = "later", long = "async")]
-    pub later: bool,
-    /// Work on so many nodes at once: the next begin when all of these have ended.
-    #[arg(long, value_name = "N", value_parser = positive)]
-    pub batch: Option<usize>,
-    /// Leave the rest alone when more than so many nodes, or more than this share of them, have failed.
-    #[arg(long, value_name = "N|P%", value_parser = limit)]
-    pub max_failures: Option<String>,
-}
-
-/// Arguments of `job`.
-#[derive(Debug, Args)]
-pub struct JobArgs {
-    /// Its id, or as much of its beginning as no other has.
-    pub id: String,
-    /// Show what comes of its nodes, from the beginning to the end.
-    #[arg(long, short)]
-    pub follow: bool,
-    /// Leave alone what has not begun.
-    #[arg(long, conflicts_with = "follow")]
-    pub cancel: bool,
-    /// Print only the range of the nodes on which it failed.
-    #[arg(long, conflicts_with_all = ["follow", "cancel"])]
-    pub failed: bool,
-    /// Print only the range of the nodes that were left alone.
-    #[arg(long, conflicts_with_all = ["follow", "cancel", "failed"])]
-    pub left_alone: bool,
-}
-
-/// A number that is not zero.
-fn positive(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(number) if number > 0 => Ok(number),
-        _ => Err("write a number, 1 or more".to_owned()),
-    }
-}
-
-/// How many nodes may fail: a number, or a share with up to three decimals.
-fn limit(text: &str) -> Result<String, String> {
-    let wrong = || "write a number of nodes like 20, or a share of them like 2%".to_owned();
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let Some(share) = text.strip_suffix('%') else {
-        let number = digits(text).then(|| text.parse::<u64>().ok()).flatten();
-        return number.map(|_| text.to_owned()).ok_or_else(wrong);
-    };
-    let (whole, fraction) = share.split_once('.').unwrap_or((share, "0"));
-    if !digits(whole) || !digits(fraction) || fraction.len() > 3 {
-        return Err(wrong());
-    }
-    match share.parse::<f64>() {
-        Ok(share) if share <= 100.0 && whole.len() <= 3 => Ok(text.to_owned()),
-        _ => Err("a share of the nodes is at most 100%".to_owned()),
-    }
-}
-
-/// A name and attributes.
-#[derive(Debug, Args)]
-pub struct NamedAttributes {
-    /// Its name.
-    pub name: String,
-    /// Attributes.
-    #[arg(required = true, value_name = "KEY=VALUE")]
-    pub attributes: Vec<String>,
-}
-
-/// A name and the fields to show.
-#[derive(Debug, Args)]
-pub struct ShowArgs {
-    /// Its name.
-    pub name: String,
-    /// Only these fields, separated by commas.
-    #[arg(long)]
-    pub fields: Option<String>,
-}
-
-/// A name.
-#[derive(Debug, Args)]
-pub struct NameArg {
-    /// Its name.
-    pub name: String,
-}
-
-/// What `discover --mgt` takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SearchWord {
-    /// IPMI v2.0 over LAN.
-    Ipmi,
-    /// Redfish over HTTPS.
-    Redfish,
-}
-
-impl SearchWord {
-    /// The word for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Ipmi => "ipmi",
-            Self::Redfish => "redfish",
-        }
-    }
-}
-
-/// What `discover --tls` takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum TlsWord {
-    /// Certificates by an authority that the conductor trusts; nobody else is told the password.
-    Verify,
-    /// The certificate that each BMC shows now: its node trusts that one and no other.
-    FirstUse,
-    /// Anybody's.
-    Insecure,
-}
-
-/// What `deploy --state` takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DeployWord {
-    /// Install.
-    Nodeset,
-    /// Only serve the address.
-    Dhcp,
-}
-
 /// Turns the two-word form (`network create`) into the one-word form (`network-create`).
 pub fn join_words(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut words: Vec<OsString> = arguments.into_iter().collect();
@@ -650,18 +409,6 @@ mod tests {
             joined("xcat3 help passwd create"),
             "xcat3 help passwd-create"
         );
-    }
-
-    #[test]
-    fn limits_of_failures_are_numbers_or_shares() {
-        for text in ["0", "17", "2%", "0.5%", "100%", "100.000%"] {
-            assert_eq!(limit(text).as_deref(), Ok(text));
-        }
-        for text in [
-            "", "%", "-1", "x", "200%", "101%", "1.2345%", "1.%", ".5%", "100.1%", "0100%", "1e1%",
-        ] {
-            assert!(limit(text).is_err(), "{text}");
-        }
     }
 
     #[test]

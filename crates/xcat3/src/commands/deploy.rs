@@ -12,7 +12,7 @@ use xcat3_core::{NodeName, natural};
 
 use super::Context;
 use super::operation::{self, Ended, Operation};
-use crate::args::{DeployArgs, DeployWord};
+use crate::args::record::{DeployArgs, DeployWord};
 use crate::client::Nodes;
 use crate::error::Error;
 use crate::output;

@@ -12,7 +12,7 @@ use xcat3_core::{NodeName, addresses};
 use super::Context;
 use super::nodes::{post, taken};
 use super::operation::{self, Ended, Operation};
-use crate::args::{DiscoverArgs, SearchWord, TlsWord};
+use crate::args::discovery::{DiscoverArgs, SearchWord, TlsWord};
 use crate::attributes;
 use crate::client::Nodes;
 use crate::error::Error;

@@ -12,7 +12,7 @@ use xcat3_core::{MacAddr, NodeName};
 use super::Context;
 use super::jobs::span;
 use super::nodes::{post, taken};
-use crate::args::DiscoveredArgs;
+use crate::args::discovery::DiscoveredArgs;
 use crate::attributes;
 use crate::error::Error;
 use crate::output;

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::Context;
-use crate::args::{NamedAttributes, ShowArgs};
+use crate::args::record::{NamedAttributes, ShowArgs};
 use crate::attributes;
 use crate::error::Error;
 use crate::output;

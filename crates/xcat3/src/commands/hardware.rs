@@ -7,11 +7,11 @@ use serde_json::{Map, Value, json};
 
 use super::Context;
 use super::operation::{self, Operation};
-use crate::args::OperationArgs;
 use crate::args::hardware::{
     BeaconArgs, BeaconWord, BiosArgs, BiosWord, BootWord, BootdevArgs, EventlogArgs, EventlogWord,
     InventoryArgs, MediaArgs, MediaWord, PowerWord, SensorsArgs,
 };
+use crate::args::job::OperationArgs;
 use crate::client::Nodes;
 use crate::error::Error;
 use crate::report::Kind;

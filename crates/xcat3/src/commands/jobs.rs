@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::Context;
 use super::operation::{self, Ended, View};
-use crate::args::JobArgs;
+use crate::args::job::JobArgs;
 use crate::error::Error;
 use crate::follow::Following;
 use crate::output;

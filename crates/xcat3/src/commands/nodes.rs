@@ -11,7 +11,7 @@ use xcat3_core::secret::REDACTED;
 use xcat3_core::{NodeName, natural, noderange};
 
 use super::Context;
-use crate::args::{CreateArgs, UpdateArgs};
+use crate::args::record::{CreateArgs, UpdateArgs};
 use crate::attributes;
 use crate::client::Nodes;
 use crate::error::Error;

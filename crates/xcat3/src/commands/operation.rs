@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::Context;
-use crate::args::OperationArgs;
+use crate::args::job::OperationArgs;
 use crate::client::Nodes;
 use crate::error::Error;
 use crate::follow::{Following, News, Request, Submitted, submit};
