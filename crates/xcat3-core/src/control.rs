@@ -47,6 +47,15 @@ pub enum ControlOperation {
 }
 
 impl ControlOperation {
+    /// Whether what comes of it is a report, which may be long, and not a word.
+    #[must_use]
+    pub fn brings_reports(&self) -> bool {
+        matches!(
+            self,
+            Self::Inventory | Self::Sensors | Self::EventLog | Self::Bios | Self::Media
+        )
+    }
+
     /// Whether other operations may run on the same nodes meanwhile: it changes nothing.
     #[must_use]
     pub fn is_shared(&self) -> bool {

@@ -121,6 +121,16 @@ impl Operation {
         }
     }
 
+    /// Whether what comes of it is a report, which may be long, and not a word.
+    #[must_use]
+    pub fn brings_reports(&self) -> bool {
+        match self {
+            Self::Control(operation) => operation.brings_reports(),
+            Self::Discover(_) => true,
+            Self::Deploy { .. } | Self::ServeDhcp | Self::Undo | Self::Callback => false,
+        }
+    }
+
     /// Which queue its batches wait in.
     #[must_use]
     pub fn lane(&self) -> Lane {

@@ -18,6 +18,9 @@ pub const BATCH_SIZE: usize = 1000;
 /// Outcomes that are told at once at most: what a job of any size takes of memory.
 const PAGE: usize = 1000;
 
+/// How many bytes of reports one answer has that is not streamed.
+const MOST_COLLECTED: usize = 256 << 20;
+
 /// How often the store is asked though nobody nudged, because a nudge can get lost.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -187,6 +190,25 @@ fn without_repeats(mut names: Vec<NodeName>) -> Vec<NodeName> {
     names
 }
 
+/// The outcome, or that there is no room for its report.
+fn fit(outcome: Outcome, room: &mut usize, job: JobId) -> Outcome {
+    let Outcome::Report(report) = &outcome else {
+        return outcome;
+    };
+    match room.checked_sub(report.json().len()) {
+        Some(left) => {
+            *room = left;
+            outcome
+        }
+        None => Outcome::failed(format!(
+            "its report is left out, since one answer has room for {} MiB of them: ask for lines \
+             (Accept: application/x-ndjson) or for fewer nodes; job {} has it",
+            MOST_COLLECTED >> 20,
+            job
+        )),
+    }
+}
+
 impl Running {
     /// The job's id.
     #[must_use]
@@ -234,10 +256,14 @@ impl Running {
     ) -> Result<Vec<(NodeName, Outcome)>, StoreError> {
         let end = Instant::now() + deadline;
         let mut told = Vec::with_capacity(self.names.len());
+        let mut room = MOST_COLLECTED;
         while let Ok(next) = tokio::time::timeout_at(end, self.next()).await {
             match next {
                 Ok(Some(outcomes)) => {
-                    told.extend(outcomes.into_iter().map(|(_, name, told)| (name, told)));
+                    let outcomes = outcomes.into_iter();
+                    told.extend(
+                        outcomes.map(|(_, name, told)| (name, fit(told, &mut room, self.id))),
+                    );
                 }
                 Ok(None) => break,
                 // The job goes on, and the store may be back before the deadline.
@@ -274,5 +300,26 @@ impl Running {
             }
             None => tokio::time::sleep(LOOK_AGAIN).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use xcat3_core::Report;
+
+    use super::*;
+
+    const ID: &str = "0192f3a0-5c7e-7b1a-9d5e-2f6b8c4d1e90";
+
+    #[test]
+    fn an_answer_has_room_for_so_many_bytes_of_reports() {
+        let report = |length| Outcome::Report(Report::of(&"x".repeat(length)).unwrap());
+        let (mut room, job): (_, JobId) = (100, ID.parse().unwrap());
+        assert_eq!(fit(report(60), &mut room, job), report(60));
+        let left_out = fit(report(60), &mut room, job).to_string();
+        assert!(left_out.contains("application/x-ndjson"), "{left_out}");
+        assert!(left_out.contains(&job.to_string()), "{left_out}");
+        assert_eq!(fit(Outcome::OK, &mut room, job), Outcome::OK);
+        assert_eq!(fit(report(30), &mut room, job), report(30));
     }
 }

@@ -150,7 +150,7 @@ pub async fn show(
     let (mut page, mut next) = (Vec::new(), None);
     if limit > 0 {
         let found = api.store.outcomes(id, after, limit).await?;
-        if found.outcomes.len() == limit && !found.ended {
+        if found.more {
             next = found.outcomes.last().map(|(sequence, ..)| *sequence);
         }
         page = found.outcomes;

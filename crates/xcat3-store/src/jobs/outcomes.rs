@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use xcat3_core::{NodeName, Outcome, Report};
+use xcat3_core::{NodeName, Operation, Outcome, Report};
 
 use super::batches::give_back;
 use super::{JobId, purpose_of};
@@ -21,6 +21,9 @@ const DONE: i64 = 1;
 const LEFT_ALONE: i64 = 2;
 const REPORT: i64 = 3;
 
+/// About how many bytes of reports a page has: what goes beyond is the next page's.
+pub const PAGE_BYTES: i64 = 8 << 20;
+
 /// A page of a job's outcomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcomes {
@@ -28,6 +31,8 @@ pub struct Outcomes {
     pub outcomes: Vec<(i64, NodeName, Outcome)>,
     /// Whether these are the last: no more will come.
     pub ended: bool,
+    /// Whether there are more now, whatever may come.
+    pub more: bool,
 }
 
 impl Store {
@@ -75,7 +80,8 @@ impl Store {
         })
     }
 
-    /// At most `limit` outcomes after the number `after` (0: from the first on).
+    /// At most `limit` outcomes after the number `after` (0: from the first on), fewer where their reports
+    /// have more than [`PAGE_BYTES`].
     ///
     /// # Errors
     /// There is no such job (any more).
@@ -86,21 +92,51 @@ impl Store {
         limit: usize,
     ) -> Result<Outcomes, StoreError> {
         let mut tx = self.read().await?;
-        let status = "SELECT number, finished_ms FROM jobs WHERE id = $1";
+        let status = "SELECT number, finished_ms, operation FROM jobs WHERE id = $1";
         let Some(row) = tx.row(status, [job.to_string().into()]).await? else {
             return Err(StoreError::NotFound(format!("job {job} does not exist")));
         };
         let finished = row.maybe_int(1)?.is_some();
+        let number = row.int(0)?;
+        let operation: Operation = serde_json::from_str(row.text(2)?)
+            .map_err(|error| StoreError::corrupt("the operation of a job", error))?;
+        let fitting = match operation.brings_reports() {
+            true => fitting(&mut tx, number, after, limit).await?,
+            false => limit,
+        };
         let statement = "
             SELECT sequence, node, kind, answer FROM job_nodes
             WHERE job = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
-        let most = i64::try_from(limit).unwrap_or(i64::MAX);
-        let values = [row.int(0)?.into(), after.into(), most.into()];
-        let rows = tx.rows(statement, values).await?;
-        let ended = finished && rows.len() < limit;
+        let most = i64::try_from(fitting).unwrap_or(i64::MAX);
+        let rows = tx
+            .rows(statement, [number.into(), after.into(), most.into()])
+            .await?;
+        let more = rows.len() >= fitting;
         let outcomes = rows.iter().map(outcome_of).collect::<Result<_, _>>()?;
-        Ok(Outcomes { outcomes, ended })
+        Ok(Outcomes {
+            outcomes,
+            ended: finished && !more,
+            more,
+        })
     }
+}
+
+/// How many of the next outcomes of the job of this number, at most `limit`, make a page: one at least,
+/// and `limit` where there are not so many yet.
+async fn fitting(tx: &mut Tx, job: i64, after: i64, limit: usize) -> Result<usize, StoreError> {
+    let statement = "
+        SELECT OCTET_LENGTH(answer) FROM job_nodes
+        WHERE job = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
+    let most = i64::try_from(limit).unwrap_or(i64::MAX);
+    let values = [job.into(), after.into(), most.into()];
+    let mut bytes = 0;
+    for (place, row) in tx.rows(statement, values).await?.iter().enumerate() {
+        if bytes >= PAGE_BYTES {
+            return Ok(place);
+        }
+        bytes += row.int(0)?;
+    }
+    Ok(limit)
 }
 
 /// How many outcomes of each kind were recorded.

@@ -157,6 +157,29 @@ pub async fn a_report_is_kept_as_it_was_told(store: Store) {
     assert_eq!(counts(&store, job).await, (JobState::Done, [2, 0, 0]));
 }
 
+pub async fn a_page_has_room_for_so_many_bytes_of_reports(store: Store) {
+    let names = many(20);
+    let inventory = Operation::Control(ControlOperation::Inventory);
+    let job = NewJob::new(&inventory, &names, 20);
+    let job = store.create_job(&job).await.unwrap().id;
+    let long = Report::of(&"x".repeat(1_000_000)).unwrap();
+    let told = |name: &NodeName| (name.clone(), Outcome::Report(long.clone()));
+    let outcomes: Vec<_> = names.iter().map(told).collect();
+    store.settle(job, None, &outcomes).await.unwrap();
+    let (mut after, mut sizes) = (0, Vec::new());
+    loop {
+        let page = store.outcomes(job, after, 1_000).await.unwrap();
+        assert_ne!(page.ended, page.more);
+        after = page.outcomes.last().unwrap().0;
+        sizes.push(page.outcomes.len());
+        if page.ended {
+            break;
+        }
+    }
+    // Eight and a half of them are 8 MiB.
+    assert_eq!(sizes, [9, 9, 2]);
+}
+
 pub async fn a_reader_goes_on_where_it_stopped(store: Store) {
     let names = many(40);
     let job = create(&store, &names, 7).await.id;
@@ -169,7 +192,9 @@ pub async fn a_reader_goes_on_where_it_stopped(store: Store) {
         .collect();
     let (mut read, mut after) = (Vec::new(), 0);
     loop {
-        let Outcomes { outcomes, ended } = store.outcomes(job, after, 3).await.unwrap();
+        let Outcomes {
+            outcomes, ended, ..
+        } = store.outcomes(job, after, 3).await.unwrap();
         assert!(outcomes.len() <= 3);
         for (sequence, name, _) in outcomes {
             assert!(sequence > after);

@@ -54,7 +54,7 @@ macro_rules! everything {
             }
             jobs {
                 a_job_is_split_and_done_when_all_are_answered, what_is_no_job_is_said_or_passed_over,
-                the_first_outcome_counts, a_report_is_kept_as_it_was_told, a_reader_goes_on_where_it_stopped,
+                the_first_outcome_counts, a_report_is_kept_as_it_was_told, a_page_has_room_for_so_many_bytes_of_reports, a_reader_goes_on_where_it_stopped,
                 a_batch_given_again_has_only_what_is_left, an_ended_batch_leaves_nobody_waiting,
                 whoever_hears_of_an_outcome_finds_the_node_free, who_lost_its_nodes_writes_nothing,
                 who_holds_a_node_for_the_job_has_the_word,
