@@ -2,7 +2,9 @@
 //! what the machine holds.
 
 mod access;
+mod driven;
 mod driver;
+mod driver_openbmc;
 mod faults;
 mod openbmc;
 mod plant;
