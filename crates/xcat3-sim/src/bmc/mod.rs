@@ -5,6 +5,7 @@ pub mod command;
 pub mod ipmi;
 pub mod machine;
 pub mod nodes;
+mod notation;
 mod openbmc;
 pub mod redfish;
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use xcat3_ipmi::CipherSuite;
 
 use crate::bmc::account::Level;
+use crate::bmc::notation::{self, Written};
 
 /// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,11 +59,8 @@ struct Share {
 
 impl Fault {
     fn named(name: &str, parameter: Option<&str>) -> Result<Self, String> {
-        let pause = |default: u64| {
-            parameter.map_or(Ok(Duration::from_millis(default)), |text| {
-                pause(text).ok_or_else(|| format!("'{text}' is no pause: write 2s or 300ms"))
-            })
-        };
+        let pause =
+            |default: u64| parameter.map_or(Ok(Duration::from_millis(default)), notation::pause);
         let fault = match name {
             "black-hole" => Self::BlackHole,
             "wrong-password" => Self::WrongPassword,
@@ -113,36 +111,12 @@ fn level(text: &str) -> Result<Option<Level>, String> {
     }
 }
 
-fn pause(text: &str) -> Option<Duration> {
-    let (digits, unit) = match text.strip_suffix("ms") {
-        Some(digits) => (digits, 1),
-        None => (text.strip_suffix('s')?, 1000),
-    };
-    let number: u64 = digits.parse().ok()?;
-    Some(Duration::from_millis(number.saturating_mul(unit)))
-}
-
-fn percent(text: &str) -> Result<f64, String> {
-    let number: Option<f64> = text.strip_suffix('%').and_then(|text| text.parse().ok());
-    match number {
-        Some(number) if (0.0..=100.0).contains(&number) => Ok(number / 100.0),
-        _ => Err(format!("'{text}' is no share: write it as 5%")),
-    }
-}
-
-fn share(part: &str) -> Result<Share, String> {
-    let (name, rest) = part.split_once('=').ok_or_else(|| {
-        format!("'{part}' is no fault: write NAME=SHARE%, for example delay=5%:2s")
-    })?;
-    let (shares, parameter) = match rest.split_once(':') {
-        Some((shares, parameter)) => (shares, Some(parameter)),
-        None => (rest, None),
-    };
-    let fault = Fault::named(name, parameter)?;
-    let (machines, datagrams) = match shares.split_once('/') {
-        Some((machines, datagrams)) => (percent(machines)?, percent(datagrams)?),
-        None if fault.is_of_machines() => (percent(shares)?, 1.0),
-        None => (1.0, percent(shares)?),
+fn share(written: Written<'_>) -> Result<Share, String> {
+    let fault = Fault::named(written.name, written.parameter)?;
+    let (machines, datagrams) = match written.of_these {
+        Some(datagrams) => (written.share, datagrams),
+        None if fault.is_of_machines() => (written.share, 1.0),
+        None => (1.0, written.share),
     };
     Ok(Share {
         fault,
@@ -155,10 +129,8 @@ impl FromStr for Faults {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text.split(',').map(str::trim);
-        let shares = parts.filter(|part| !part.is_empty()).map(share);
         Ok(Self {
-            shares: shares.collect::<Result<_, _>>()?,
+            shares: notation::faults(text, share)?,
             seed: 1,
         })
     }

@@ -7,6 +7,8 @@ use std::str::FromStr;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use crate::bmc::notation::{self, Written};
+
 /// How large a document is that is too large for any client.
 const HUGE: u64 = 100_000_000;
 
@@ -53,7 +55,7 @@ pub enum Fault {
 
 impl Fault {
     fn named(name: &str, parameter: Option<&str>) -> Result<Self, String> {
-        let pause = |default| parameter.map_or(Ok(default), pause);
+        let pause = |default| parameter.map_or(Ok(default), notation::pause);
         Ok(match name {
             "black-hole" => Self::BlackHole,
             "refuse" => Self::Refuse,
@@ -89,18 +91,6 @@ impl Fault {
     }
 }
 
-fn pause(text: &str) -> Result<Duration, String> {
-    let (digits, thousandths) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
-        (Some(digits), _) => (digits, 1),
-        (None, Some(digits)) => (digits, 1000),
-        (None, None) => return Err(format!("'{text}' is no pause: write 2s or 300ms")),
-    };
-    let number: u64 = digits
-        .parse()
-        .map_err(|_| format!("'{text}' is no pause: write 2s or 300ms"))?;
-    Ok(Duration::from_millis(number.saturating_mul(thousandths)))
-}
-
 /// A fault and how many have it.
 #[derive(Clone, Debug, PartialEq)]
 struct Share {
@@ -134,37 +124,19 @@ impl FromStr for Faults {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text.split(',').map(str::trim);
-        let shares = parts.filter(|part| !part.is_empty()).map(share);
         Ok(Self {
-            shares: shares.collect::<Result<_, _>>()?,
+            shares: notation::faults(text, share)?,
             set: RwLock::default(),
         })
     }
 }
 
-fn share(part: &str) -> Result<Share, String> {
-    let (name, rest) = part.split_once('=').ok_or_else(|| {
-        format!("'{part}' is no fault: write NAME=SHARE%, for example slow=5%:2s")
-    })?;
-    let (shares, parameter) = match rest.split_once(':') {
-        Some((shares, parameter)) => (shares, Some(parameter)),
-        None => (rest, None),
-    };
-    let (machines, requests) = shares.split_once('/').unwrap_or((shares, "100%"));
+fn share(written: Written<'_>) -> Result<Share, String> {
     Ok(Share {
-        fault: Fault::named(name, parameter)?,
-        machines: percent(machines)?,
-        requests: percent(requests)?,
+        fault: Fault::named(written.name, written.parameter)?,
+        machines: written.share,
+        requests: written.of_these.unwrap_or(1.0),
     })
-}
-
-fn percent(text: &str) -> Result<f64, String> {
-    let number = text.strip_suffix('%').and_then(|text| text.parse().ok());
-    match number {
-        Some(number) if (0.0..=100.0).contains(&number) => Ok(number / 100.0),
-        _ => Err(format!("'{text}' is no share: write it as 5%")),
-    }
 }
 
 impl Faults {

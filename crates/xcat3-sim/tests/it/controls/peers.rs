@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 use super::ipmi_sim::{self, Sim};
 use super::witness::{Witness, curl, virsh};
 use crate::redfish::sushy::{self, Sushy};
-use crate::site::Site;
+use crate::site::{Program, Site};
 
 /// The hypervisor of the lab.
 const HYPERVISOR: &str = "10.77.0.2";
@@ -50,16 +50,6 @@ pub struct Peers {
     _programs: Vec<Program>,
     _ipmi_sim: Sim,
     _runtime: Runtime,
-}
-
-/// A program that ends with its owner.
-struct Program(Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// Those that are being collected.

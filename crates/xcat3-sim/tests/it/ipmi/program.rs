@@ -1,21 +1,12 @@
 //! `xcat3-sim bmc` with both faces: what one sets, the other shows.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use super::run;
-
-/// The program, which ends with the test.
-struct Program(Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use crate::site::Program;
 
 #[test]
 fn what_is_set_by_ipmi_is_seen_by_redfish() {

@@ -1,20 +1,12 @@
 //! `xcat3-sim bmc` as a program.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// The program, which ends with the test.
-struct Program(Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use crate::site::Program;
 
 #[test]
 fn it_says_when_it_serves_enrols_its_machines_and_ends_when_told() {
