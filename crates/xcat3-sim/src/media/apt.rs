@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
 
 use crate::command::{command, finished, output, run};
 
@@ -85,11 +86,42 @@ impl Apt {
     /// or have that of another day, and what needs packages alone is made from it all the same.
     pub fn components(&self) -> Result<String> {
         let part_of_name = format!("_{SUITE}_main_debian-installer_binary-{ARCH}_Packages");
-        if self.fetched(&part_of_name)?.is_none() {
-            self.fetch_lists("main main/debian-installer")
-                .context("fetching Debian's list of installer components")?;
+        if self.fetched(&part_of_name)?.is_some() {
+            return self.list(&part_of_name);
         }
-        self.list(&part_of_name)
+        if let Ok(list) = fs::read_to_string(self.unverified()) {
+            return Ok(list);
+        }
+        let verified = self.fetch_lists("main main/debian-installer");
+        match verified {
+            Ok(()) => self.list(&part_of_name),
+            Err(error) => {
+                eprintln!(
+                    "{error:#}\nso the mirror's list of installer components is taken as it is, unverified"
+                );
+                // As it was before.
+                self.fetch_lists("main")?;
+                self.fetch_unverified()
+            }
+        }
+    }
+
+    /// Where the list of installer components is that is not the one of the suite's Release file.
+    fn unverified(&self) -> PathBuf {
+        self.directory.join("components")
+    }
+
+    fn fetch_unverified(&self) -> Result<String> {
+        let list = format!(
+            "{}/dists/{SUITE}/main/debian-installer/binary-{ARCH}/Packages.xz",
+            machine_mirror()
+        );
+        let script = "curl --silent --show-error --fail --location --retry 3 \"$1\" | xz -d";
+        let mut fetch = command("bash");
+        fetch.args(["-o", "pipefail", "-c", script, "-", &list]);
+        let list = output(&mut fetch).context("fetching the mirror's list of components")?;
+        fs::write(self.unverified(), &list)?;
+        Ok(list)
     }
 
     fn list(&self, part_of_name: &str) -> Result<String> {
@@ -157,12 +189,54 @@ impl Apt {
     /// Fetches those of the packages that the registry has; it may list some that it lacks.
     pub fn fetch_available(&self, packages: &[&str], into: &Path) -> Result<()> {
         fs::create_dir_all(into)?;
+        if let Ok(list) = fs::read_to_string(self.unverified()) {
+            return self.fetch_listed(&list, packages, into);
+        }
         finished(
             self.command("apt-get")
                 .arg("download")
                 .args(packages)
                 .current_dir(into),
         )?;
+        Ok(())
+    }
+
+    /// The same by a list that apt does not know, whose checksums must be right.
+    fn fetch_listed(&self, list: &str, packages: &[&str], into: &Path) -> Result<()> {
+        let mirror = machine_mirror();
+        let mut wanted = Vec::new();
+        let mut config = String::new();
+        for stanza in Stanza::all(list) {
+            let fields = ["Package", "Filename", "SHA256"].map(|name| stanza.field(name));
+            let [Some(package), Some(file), Some(digest)] = fields else {
+                continue;
+            };
+            let Some(name) = Path::new(file).file_name() else {
+                continue;
+            };
+            if packages.contains(&package) {
+                let to = into.join(name);
+                config += &format!("url = \"{mirror}/{file}\"\noutput = {to:?}\n");
+                wanted.push((to, digest));
+            }
+        }
+        let file = self.directory.join("curl");
+        fs::write(&file, config)?;
+        // Some may not be there.
+        finished(
+            command("curl")
+                .args(["--silent", "--fail", "--location", "--retry", "3"])
+                .args(["--parallel", "--parallel-max", "8", "--config"])
+                .arg(file),
+        )?;
+        for (file, digest) in wanted {
+            let Ok(bytes) = fs::read(&file) else {
+                continue;
+            };
+            if hex::encode(Sha256::digest(&bytes)) != digest {
+                fs::remove_file(file)?;
+            }
+        }
         Ok(())
     }
 

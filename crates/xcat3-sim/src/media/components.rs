@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use super::apt::{ARCH, Apt, Stanza, file_name, files};
 use super::initramfs::{module_tree, modules_in_order};
-use crate::command::{command, run};
+use crate::command::{command, output, run};
 
 /// What a plain install onto one disk never needs, by a part of its name.
 const LEFT_OUT: &[&str] = &[
@@ -153,12 +153,16 @@ const E2FSPROGS: &[&str] = &[
 /// Collects the components in `directory` and gives their files. `initrd` is the installer's.
 pub fn collect(apt: &Apt, directory: &Path, initrd: &Path) -> Result<Vec<PathBuf>> {
     let list = apt.components()?;
-    let version = newest_kernel(&list)?;
-    let wanted: Vec<&str> = Stanza::all(&list)
+    let listed = newest_kernel(&list)?;
+    // That of the list, unless the list is of another day.
+    let version = kernel_of(initrd)?;
+    let wanted: Vec<String> = Stanza::all(&list)
         .filter_map(|stanza| stanza.field("Package"))
         .filter(|name| !LEFT_OUT.iter().any(|part| name.contains(part)))
-        .filter(|name| !name.ends_with("-di") || name.contains(&version))
+        .filter(|name| !name.ends_with("-di") || name.contains(&listed))
+        .map(|name| name.replace(&listed, &version))
         .collect();
+    let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
     let found = directory.join("found");
     apt.fetch_available(&wanted, &found)?;
     let names: Vec<String> = files(&found)?.iter().map(|file| file_name(file)).collect();
@@ -181,6 +185,23 @@ pub fn collect(apt: &Apt, directory: &Path, initrd: &Path) -> Result<Vec<PathBuf
         maker.e2fsprogs(&list)?;
     }
     files(&found)
+}
+
+/// The version of the kernel whose modules are in the installer's initial RAM disk.
+fn kernel_of(initrd: &Path) -> Result<String> {
+    let script = "zcat \"$1\" | cpio -it --quiet";
+    let mut list = command("bash");
+    list.args(["-o", "pipefail", "-c", script, "-"]).arg(initrd);
+    let files = output(&mut list).context("reading the installer's initial RAM disk")?;
+    let version = files.lines().find_map(|file| {
+        let (_, after) = file.split_once("lib/modules/")?;
+        after
+            .split('/')
+            .next()
+            .filter(|version| !version.is_empty())
+    });
+    let none = "the installer's initial RAM disk has no kernel modules";
+    Ok(version.context(none)?.to_owned())
 }
 
 /// The version of the newest kernel among the components.
