@@ -19,7 +19,8 @@ const FAULTS: [(&str, &str); 17] = [
     ("read-only=100%", "off"),
     ("forget=100%", "off"),
     ("black-hole=100%", "no connection within 3 s"),
-    ("refuse=100%", "no connection: Connection reset by peer"),
+    // Before or after the first bytes of TLS.
+    ("refuse=100%", " connection: "),
     ("reset=100%", "the connection broke before the answer to "),
     (
         "truncated=100%",
