@@ -16,6 +16,10 @@ use xcat3_sim::lab::{Lab, outside};
 use xcat3_sim::media::Medium;
 use xcat3_sim::report::say;
 
+/// That of the daemons, for the same reason: thousands of BMCs' connections, served by several threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The lab, the demo and the end-to-end tests.
 #[derive(Parser)]
 #[command(name = "xcat3-sim")]
