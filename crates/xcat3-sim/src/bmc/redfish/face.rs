@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::answer::{Answer, JSON};
 use super::certificates::Certificates;
+use super::expansion::expanded;
 use super::faults::Fault;
 use super::flavour::Habits;
 use super::sessions::{Proof, Refusal, Sessions};
@@ -70,16 +71,16 @@ impl<'a> Ask<'a> {
         pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
-    /// A number of the query, as `$skip`.
+    /// A parameter of the query, as `$skip`.
     #[must_use]
-    pub fn number(&self, name: &str) -> Option<usize> {
+    pub fn parameter(&self, name: &str) -> Option<&'a str> {
         let pairs = self
             .query
             .split('&')
             .filter_map(|pair| pair.split_once('='));
         let same = |key: &str| key == name || key.strip_prefix("%24") == name.strip_prefix('$');
         let mut pairs = pairs.filter(|(key, _)| same(key));
-        pairs.next()?.1.parse().ok()
+        pairs.next().map(|(_, value)| value)
     }
 
     /// Whether only the document is wanted, or its head.
@@ -174,7 +175,7 @@ impl Face {
         }
         let mut answer = resources::answer(self, index, ask);
         if ask.reads() && answer.status == 200 {
-            return tagged(answer, ask);
+            return tagged(expanded(self, index, ask, answer), ask);
         }
         if answer.is_success() && *ask.method == Method::PATCH && answer.status == 200 {
             answer = tagged(answer, ask);

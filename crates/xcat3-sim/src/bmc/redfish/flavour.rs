@@ -50,6 +50,17 @@ pub enum SensorsAt {
     Both,
 }
 
+/// What comes of `$expand`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expand {
+    /// Collections are told with their members, as the root says.
+    Done,
+    /// It is not looked at.
+    Ignored,
+    /// 501.
+    Refused,
+}
+
 /// Which property lights the LED.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Led {
@@ -92,6 +103,8 @@ pub struct Habits {
     pub links: bool,
     /// Whether a change demands `If-Match`.
     pub if_match: bool,
+    /// What comes of `$expand`.
+    pub expand: Expand,
     /// The LED.
     pub led: Led,
     /// The sensors.
@@ -144,6 +157,7 @@ const STANDARD: Habits = Habits {
     sessions: true,
     links: true,
     if_match: false,
+    expand: Expand::Done,
     led: Led::Both,
     sensors: SensorsAt::Both,
     bios: Some("Settings"),
@@ -285,6 +299,7 @@ const fn supermicro() -> Habits {
         targets: &["None", "Pxe", "Hdd", "Cd", "Usb", "BiosSetup", "UefiHttp"],
         mode_demanded: true,
         media: MediaAt::Manager,
+        expand: Expand::Ignored,
         led: Led::Indicator,
         sensors: SensorsAt::Old,
         bios: Some("SD"),
@@ -302,6 +317,7 @@ const fn megarac() -> Habits {
         boot_settings: true,
         media: MediaAt::Manager,
         if_match: true,
+        expand: Expand::Refused,
         led: Led::Indicator,
         sensors: SensorsAt::Old,
         bios: Some("SD"),
@@ -319,6 +335,7 @@ const fn early() -> Habits {
         media: MediaAt::Nowhere,
         sessions: false,
         links: false,
+        expand: Expand::Ignored,
         led: Led::Indicator,
         sensors: SensorsAt::Old,
         bios: None,

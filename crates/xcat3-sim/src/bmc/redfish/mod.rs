@@ -17,6 +17,7 @@ mod arguments;
 mod bios;
 mod certificates;
 mod chassis;
+mod expansion;
 pub(crate) mod face;
 mod faults;
 mod flavour;

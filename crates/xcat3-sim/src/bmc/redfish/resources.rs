@@ -76,8 +76,8 @@ pub(super) fn paged(
         return Answer::not_allowed("GET");
     }
     let path = here(ask);
-    let skip = ask.number("$skip").unwrap_or(0).min(count);
-    let wanted = ask.number("$top").unwrap_or(usize::MAX);
+    let skip = number(ask, "$skip").unwrap_or(0).min(count);
+    let wanted = number(ask, "$top").unwrap_or(usize::MAX);
     let end = count.min(skip + page.min(wanted));
     let mut document = json!({
         "@odata.id": path,
@@ -91,6 +91,10 @@ pub(super) fn paged(
         document["Members@odata.nextLink"] = next.into();
     }
     Answer::document(document)
+}
+
+fn number(ask: &Ask<'_>, name: &str) -> Option<usize> {
+    ask.parameter(name)?.parse().ok()
 }
 
 /// The path of the request without a slash at its end.

@@ -6,7 +6,9 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
+use super::expansion::MOST_LEVELS;
 use super::face::{Ask, Face, refused};
+use super::flavour::Expand;
 use super::resources::{collection, link, text};
 use crate::bmc::account::Level;
 
@@ -75,6 +77,17 @@ fn root(face: &Face, index: usize) -> Value {
     for name in services {
         let target = if name == "Tasks" { "TaskService" } else { name };
         fields.insert(name.to_owned(), link(&format!("/redfish/v1/{target}")));
+    }
+    if habits.expand == Expand::Done {
+        let expands = json!({
+            "ExpandAll": true,
+            "Levels": true,
+            "Links": true,
+            "MaxLevels": MOST_LEVELS,
+            "NoLinks": true,
+        });
+        let features = json!({"ExpandQuery": expands});
+        fields.insert("ProtocolFeaturesSupported".to_owned(), features);
     }
     if habits.links && habits.sessions {
         let links = json!({"Sessions": {"@odata.id": SESSIONS}});

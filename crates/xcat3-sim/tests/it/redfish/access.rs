@@ -173,6 +173,35 @@ fn a_long_log_comes_in_pages() {
 }
 
 #[test]
+fn a_collection_is_told_with_its_members_by_who_can_do_that() {
+    let flavours = "standard,supermicro,megarac".parse().unwrap();
+    let plant = Plant::of(
+        3,
+        Options {
+            flavours,
+            ..Options::default()
+        },
+    );
+    let system = plant.get(0, "/redfish/v1/Systems/1");
+    for query in ["$expand=.", "%24expand=*", "$expand=.($levels=1)"] {
+        let (status, all) = plant.ask(0, &format!("/redfish/v1/Systems?{query}"), &["--globoff"]);
+        let member = &all["Members"][0];
+        assert_eq!((status, &all["Members@odata.count"]), (200, &json!(1)));
+        for name in ["@odata.id", "PowerState", "Boot", "SerialNumber"] {
+            assert_eq!(member[name], system[name], "{query}: {name}");
+        }
+    }
+    let asked = "/redfish/v1/Systems?$expand=.";
+    let reference = json!([{"@odata.id": "/redfish/v1/Systems/1"}]);
+    assert_eq!(plant.get(1, asked)["Members"], reference);
+    assert_eq!(plant.ask(2, asked, &[]).0, 501);
+    assert_eq!(
+        plant.ask(0, "/redfish/v1/Systems?$expand=Members", &[]).0,
+        400
+    );
+}
+
+#[test]
 fn a_reset_by_task_is_done_when_its_monitor_says_so() {
     let plant = Plant::of(
         1,
