@@ -1,6 +1,7 @@
 //! The first look at a system: what is asked of a BMC once and perhaps not again for hours is not worth
-//! a session. Name and password go with the one request (or two) that it takes, and where the system is
-//! is remembered, so that the next first look is a single request after the TLS handshake.
+//! a session. Name and password go with the one request that it takes, where the BMC can tell a
+//! collection with its members; two or three where not. Where the system is, is remembered, so that
+//! every further first look is a single request after the TLS handshake.
 //!
 //! Whether a BMC takes name and password is found out by asking. One that does not is asked as any
 //! other question is: in a session.
@@ -19,6 +20,11 @@ use crate::resource::Resource;
 
 /// Where the systems of a service are (DSP0266 names the place; a root may name another one).
 const SYSTEMS: &str = "/redfish/v1/Systems";
+/// There, the systems themselves, where the service can do that (DSP0266, `$expand`: one level where
+/// nothing else is said).
+const SYSTEMS_EXPANDED: &str = "/redfish/v1/Systems?$expand=.";
+/// What a first look is for: which system, its power and what it boots from.
+const FIELDS: &[&str] = &["@odata.id", "PowerState", "Boot"];
 /// BMCs that are remembered. Beyond, all are forgotten: a first look then takes a request more.
 const MOST_PLACES: usize = 1 << 18;
 
@@ -70,8 +76,8 @@ fn host_port(address: &Address) -> HostPort {
 }
 
 impl Client {
-    /// The system `wanted`, as [`Client::system`] finds it, for who only reads it: without a session
-    /// where none is open yet.
+    /// The system `wanted`, as [`Client::system`] finds it, for who only reads its power or boot:
+    /// without a session where none is open yet, and then nothing else of it.
     pub(crate) async fn glance(&mut self, wanted: Option<&str>) -> Result<Resource, Error> {
         if wanted.is_none()
             && self.is_fresh()
@@ -79,7 +85,7 @@ impl Client {
         {
             return Ok(system);
         }
-        self.system(wanted).await
+        Box::pin(self.system(wanted)).await
     }
 
     /// The only system behind the BMC; none where that can't be said without a session.
@@ -95,17 +101,24 @@ impl Client {
             }
             None => {}
         }
-        let reply = self.ask_once(SYSTEMS).await?;
-        let Some(systems) = self.read(SYSTEMS, &reply)? else {
+        let Some(systems) = self.systems_at_once().await? else {
             return Ok(None);
         };
-        let links = systems.links("Members");
-        let [only] = links.as_slice() else {
+        let mut members = systems.parts("Members").into_iter();
+        let (Some(only), None) = (members.next(), members.next()) else {
             return Ok(None);
         };
-        let path = self.here(only, "refers")?;
-        let reply = self.ask_once(&path).await?;
-        let system = self.read(&path, &reply)?;
+        let Some(link) = only.text("@odata.id") else {
+            return Ok(None);
+        };
+        let path = self.here(link, "refers")?;
+        let system = match only.at("PowerState") {
+            Some(_) => Some(only.placed(&path)),
+            None => {
+                let reply = self.ask_once(&path).await?;
+                self.read(&path, &reply)?
+            }
+        };
         if system.is_some() {
             let place = Place::At(path.into());
             self.places().note(self.address(), Some(place));
@@ -113,10 +126,23 @@ impl Client {
         Ok(system)
     }
 
+    /// The collection of systems, with the systems in it where the service does that. Whether it does,
+    /// its root tells; to ask for that would take as long as to ask again where it does not.
+    async fn systems_at_once(&mut self) -> Result<Option<Resource>, Error> {
+        let reply = self.ask_once(SYSTEMS_EXPANDED).await?;
+        let systems = self.read(SYSTEMS, &reply)?;
+        let is_told = |systems: &Resource| systems.at("Members").is_some();
+        if systems.as_ref().is_some_and(is_told) || reply.status == StatusCode::UNAUTHORIZED {
+            return Ok(systems);
+        }
+        let reply = self.ask_once(SYSTEMS).await?;
+        self.read(SYSTEMS, &reply)
+    }
+
     /// What `reply` says; none where a session may do better.
     fn read(&mut self, path: &str, reply: &Reply) -> Result<Option<Resource>, Error> {
         match reply.status.as_u16() {
-            200 => Ok(Resource::parse(path, &reply.body).ok()),
+            200 => Ok(Resource::excerpt(path, &reply.body, FIELDS).ok()),
             // Services that take name and password say so (DSP0266, authentication): then these are
             // wrong, and are not tried in another way. Others may take them for a session.
             401 if offers_basic(reply) => Err(self.reject(reply)),

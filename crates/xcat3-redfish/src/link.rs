@@ -1,11 +1,12 @@
 //! One BMC's HTTP/1.1 connection: requests one after the other, kept open between them, within
 //! limits and in time. What the bodies mean is not known here.
 //!
-//! There is no task behind a connection: it is driven while something is asked over it and rests
+//! There is no task behind an open connection: it is driven while something is asked over it and rests
 //! otherwise, so that thousands of them cost little.
 
 use std::future::Future;
 use std::io;
+use std::panic::resume_unwind;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,7 +20,9 @@ use hyper::client::conn::http1;
 use hyper::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::spawn;
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::connector::{Address, Connector, Stream};
 use crate::error::Error;
@@ -189,8 +192,18 @@ impl Link {
     }
 
     async fn connect(&self) -> Result<Open, Error> {
+        let (connector, address) = (Arc::clone(&self.connector), self.address.clone());
         let patience = self.patience.connect;
-        let stream = self.connector.connect(&self.address, patience).await?;
+        // A task of its own: the arithmetic of handshakes with thousands of BMCs is for all processors,
+        // not for the one that happens to drive their request.
+        let connecting = spawn(async move { connector.connect(&address, patience).await });
+        let connected = AbortOnDropHandle::new(connecting).await;
+        let stream = connected.unwrap_or_else(|ended| match ended.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(_) => Err(Error::Unreachable(
+                "no connection: this program ends".to_owned(),
+            )),
+        })?;
         let mut builder = http1::Builder::new();
         builder.max_buf_size(LONGEST_HEAD);
         let made = builder.handshake(TokioIo::new(stream)).await;

@@ -4,7 +4,11 @@
 //!
 //! Text is checked before it is parsed: what is parsed takes many times the memory of its text.
 
-use serde_json::Value;
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 
 /// The most values in one resource. A page of a thousand log entries has some 20,000.
 pub const MOST_VALUES: usize = 250_000;
@@ -39,24 +43,27 @@ impl Resource {
     /// # Errors
     /// See [`NoResource`].
     pub fn parse(path: &str, text: &[u8]) -> Result<Self, NoResource> {
-        // Every value but the first stands behind one of these.
-        let values = text.iter().filter(|byte| b",[{".contains(byte)).count();
-        // Commas in texts are counted too; who writes so many has too many values all the same.
-        if values > MOST_VALUES {
-            return Err(NoResource::TooMany);
-        }
-        let value: Value =
-            serde_json::from_slice(text).map_err(|error| NoResource::NoJson(error.to_string()))?;
+        check_size(text)?;
+        let value: Value = serde_json::from_slice(text).map_err(no_json)?;
         if !value.is_object() {
             return Err(NoResource::NoObject);
         }
-        let mut resource = Self {
-            path: path.to_owned(),
-            etag: None,
-            value,
-        };
+        let mut resource = Self::part(value).placed(path);
         resource.etag = resource.text("@odata.etag").map(str::to_owned);
         Ok(resource)
+    }
+
+    /// Of the resource that `text`, read at `path`, is, and of its members where it is a collection, the
+    /// fields of these names: keeping all of them is most of the work of a look at thousands of BMCs.
+    ///
+    /// # Errors
+    /// See [`NoResource`]. A collection whose members are no list of objects is no resource either.
+    pub(crate) fn excerpt(path: &str, text: &[u8], names: &[&str]) -> Result<Self, NoResource> {
+        check_size(text)?;
+        let mut json = serde_json::Deserializer::from_slice(text);
+        let fields = Fields(names).deserialize(&mut json).map_err(no_json)?;
+        json.end().map_err(no_json)?;
+        Ok(Self::part(fields).placed(path))
     }
 
     /// The part that `value` is.
@@ -209,6 +216,83 @@ impl Resource {
     }
 }
 
+/// Refuses text with too many values, before it is parsed.
+fn check_size(text: &[u8]) -> Result<(), NoResource> {
+    // Every value but the first stands behind one of these. Those in texts are counted too; who writes
+    // so many has too many values all the same.
+    let is_mark = |byte: &&u8| matches!(**byte, b',' | b'[' | b'{');
+    match text.len() > MOST_VALUES && text.iter().filter(is_mark).count() > MOST_VALUES {
+        true => Err(NoResource::TooMany),
+        false => Ok(()),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` takes")]
+fn no_json(error: serde_json::Error) -> NoResource {
+    NoResource::NoJson(error.to_string())
+}
+
+/// An object of which the fields of these names are kept, and its `Members`.
+#[derive(Clone, Copy)]
+struct Fields<'n>(&'n [&'n str]);
+
+impl<'de> DeserializeSeed<'de> for Fields<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Value, D::Error> {
+        json.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Fields<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Value, A::Error> {
+        let mut kept = Map::new();
+        while let Some(name) = object.next_key::<String>()? {
+            if name == "Members" {
+                kept.insert(name, object.next_value_seed(Members(self))?);
+            } else if self.0.contains(&name.as_str()) {
+                kept.insert(name, object.next_value()?);
+            } else {
+                object.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(Value::Object(kept))
+    }
+}
+
+/// A list of such objects.
+struct Members<'n>(Fields<'n>);
+
+impl<'de> DeserializeSeed<'de> for Members<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Value, D::Error> {
+        json.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Members<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut kept = Vec::new();
+        while let Some(member) = list.next_element_seed(self.0)? {
+            kept.push(member);
+        }
+        Ok(Value::Array(kept))
+    }
+}
+
 /// What a BMC says in the body of an error.
 #[must_use]
 pub fn saying(body: &[u8]) -> String {
@@ -274,6 +358,26 @@ mod tests {
     }
 
     #[test]
+    fn an_excerpt_of_a_collection_has_its_members() {
+        let text =
+            br#"{"Name":"All","Members":[{"@odata.id":"/1","PowerState":"On","Bios":{}},{}]}"#;
+        let excerpt = Resource::excerpt("/x", text, &["@odata.id", "PowerState"]).unwrap();
+        let members = serde_json::json!([{"@odata.id": "/1", "PowerState": "On"}, {}]);
+        assert_eq!(excerpt.value(), &serde_json::json!({"Members": members}));
+        let nested = format!("{}1{}", "{\"Members\":[".repeat(1000), "]}".repeat(1000));
+        for odd in [
+            "[]",
+            "{\"Members\":7}",
+            "{\"Members\":[null]}",
+            "{} {}",
+            &nested,
+        ] {
+            let excerpt = Resource::excerpt("/x", odd.as_bytes(), &[]);
+            assert!(matches!(excerpt, Err(NoResource::NoJson(_))), "{odd:.40}");
+        }
+    }
+
+    #[test]
     fn hostile_text_is_refused_before_it_takes_memory() {
         let many = format!("{{\"a\":[{}1]}}", "1,".repeat(MOST_VALUES));
         assert_eq!(
@@ -306,6 +410,18 @@ mod tests {
                 let _ = (resource.name(), resource.text("a/b"), resource.parts("a"), resource.links("a"));
             }
             let _ = (saying(text.as_bytes()), says(text.as_bytes(), "a"));
+        }
+
+        #[test]
+        fn an_excerpt_has_what_the_whole_has(text in "\\{(\"[a-c]\":(1|\"a\"|\\{\"a\":2\\}|\\[\\]),?){0,6}\\}.?") {
+            let whole = Resource::parse("/x", text.as_bytes());
+            let excerpt = Resource::excerpt("/x", text.as_bytes(), &["a", "c"]);
+            prop_assert_eq!(whole.is_ok(), excerpt.is_ok());
+            if let (Ok(whole), Ok(excerpt)) = (whole, excerpt) {
+                prop_assert_eq!(whole.at("a"), excerpt.at("a"));
+                prop_assert_eq!(whole.at("c"), excerpt.at("c"));
+                prop_assert_eq!(excerpt.at("b"), None);
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 //! [`redfish`](super::redfish).
 
 use std::net::SocketAddr;
+use std::pin::pin;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
@@ -77,16 +78,17 @@ impl Protocol for Either {
     ) -> Result<Session, Failure> {
         let mut client = self.0.client(bmc, address);
         let answers = client.answers();
-        match told(&answers, turn, client.root()).await {
+        let root = told(&answers, turn, pin!(client.root())).await;
+        match root {
             Ok(_) => {
-                let opened = told(&answers, turn, client.open()).await;
+                let opened = told(&answers, turn, pin!(client.open())).await;
                 opened.map_err(redfish::failure)?;
                 Ok(Session::Redfish(Box::new(client)))
             }
             Err(Error::Missing(_)) => {
                 let mut rest = self.0.rest(bmc, address);
                 let answers = rest.answers();
-                let opened = told(&answers, turn, rest.open()).await;
+                let opened = told(&answers, turn, pin!(rest.open())).await;
                 opened.map_err(redfish::failure)?;
                 Ok(Session::Rest(Box::new(rest)))
             }
@@ -106,10 +108,11 @@ impl Protocol for Either {
         };
         rest.guard(Some(redfish::gate(asked.lease)));
         let answers = rest.answers();
-        let done = told(&answers, turn, operate(rest, asked.operation)).await;
+        let operation = asked.operation;
+        let done = told(&answers, turn, pin!(operate(rest, operation))).await;
         done.map_err(|error| {
             let failure = redfish::failure(error);
-            match rest.has_acted() && !redfish::is_repeatable(asked.operation) {
+            match rest.has_acted() && !redfish::is_repeatable(operation) {
                 true => failure.once(),
                 false => failure,
             }

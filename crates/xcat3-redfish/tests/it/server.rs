@@ -26,6 +26,7 @@ pub struct Asked {
 }
 
 /// What is done with the bytes of an answer.
+#[derive(Clone)]
 pub enum Say {
     /// They are sent, and the connection is kept.
     All(Vec<u8>),

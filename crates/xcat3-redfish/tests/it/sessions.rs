@@ -12,6 +12,8 @@ use xcat3_redfish::{Connector, Error, Trusted};
 use crate::server::{Asked, Say, Server, json, with};
 
 const SESSIONS: &str = "POST /redfish/v1/SessionService/Sessions";
+/// What a BMC is asked first.
+const EXPANDED: &str = "GET /redfish/v1/Systems?$expand=.";
 
 /// A BMC with sessions, of which those up to `ended` have ended, and one system.
 fn bmc(asked: &Asked, made: &AtomicUsize, ended: usize) -> Say {
@@ -51,7 +53,7 @@ async fn a_session_and_its_connection_are_used_again_and_ended() {
     client.close().await;
     let asked = server.asked();
     // The first look has name and password in the request, which this BMC does not take.
-    assert_eq!(asked[0], "GET /redfish/v1/Systems");
+    assert_eq!(asked[0], EXPANDED);
     let expected = ["GET /redfish/v1/", SESSIONS, "GET /redfish/v1/Systems"];
     assert_eq!(asked[1..4], expected);
     assert_eq!(asked[4..9], ["GET /redfish/v1/Systems/1"; 5]);
@@ -66,30 +68,43 @@ const BASIC: &str = "authorization: basic ywrtaw46cznjcmv0\r\n";
 
 #[tokio::test]
 async fn a_first_look_takes_no_session_and_the_next_one_a_single_request() {
-    let made = AtomicUsize::new(0);
-    let server = Server::plain(move |asked| match asked.what.as_str() {
-        "GET /redfish/v1/Systems" if asked.head.contains(BASIC) => json(
-            "200 OK",
-            &j!({"Members": [{"@odata.id": "/redfish/v1/Systems/1"}]}),
+    const PLAIN: &str = "GET /redfish/v1/Systems";
+    const SYSTEM: &str = "GET /redfish/v1/Systems/1";
+    let reference = j!({"Members": [{"@odata.id": "/redfish/v1/Systems/1"}]});
+    let whole = j!({"Members": [{"@odata.id": "/redfish/v1/Systems/1", "PowerState": "Off"}]});
+    let refusal = j!({"error": {"message": "There is no such parameter."}});
+    // A service that expands collections, one that does not know of it, two that refuse it.
+    for (expanded, first) in [
+        (json("200 OK", &whole), &[EXPANDED][..]),
+        (json("200 OK", &reference), &[EXPANDED, SYSTEM]),
+        (
+            json("501 Not Implemented", &refusal),
+            &[EXPANDED, PLAIN, SYSTEM],
         ),
-        "GET /redfish/v1/Systems/1" if asked.head.contains(BASIC) => {
-            json("200 OK", &j!({"PowerState": "Off"}))
-        }
-        _ => bmc(asked, &made, 0),
-    })
-    .await;
-    let connector = Arc::new(Connector::new(Trusted::default()));
-    let fresh = || server.client_of(&connector);
-    let mut client = fresh();
-    assert_eq!(client.power_state(None).await, Ok(PowerState::Off));
-    let first = ["GET /redfish/v1/Systems", "GET /redfish/v1/Systems/1"];
-    assert_eq!(server.asked(), first);
-    // What is asked again is worth a session, whose BMC says otherwise here.
-    assert_eq!(client.power_state(None).await, Ok(PowerState::On));
-    assert_eq!(server.count(SESSIONS), 1);
-    let before = server.asked().len();
-    assert_eq!(fresh().power_state(None).await, Ok(PowerState::Off));
-    assert_eq!(server.asked()[before..], ["GET /redfish/v1/Systems/1"]);
+        (json("200 OK", &refusal), &[EXPANDED, PLAIN, SYSTEM]),
+    ] {
+        let made = AtomicUsize::new(0);
+        let reference = json("200 OK", &reference);
+        let server = Server::plain(move |asked| match asked.what.as_str() {
+            _ if !asked.head.contains(BASIC) => bmc(asked, &made, 0),
+            EXPANDED => expanded.clone(),
+            PLAIN => reference.clone(),
+            SYSTEM => json("200 OK", &j!({"PowerState": "Off"})),
+            _ => bmc(asked, &made, 0),
+        })
+        .await;
+        let connector = Arc::new(Connector::new(Trusted::default()));
+        let fresh = || server.client_of(&connector);
+        let mut client = fresh();
+        assert_eq!(client.power_state(None).await, Ok(PowerState::Off));
+        assert_eq!(server.asked(), first);
+        // What is asked again is worth a session, whose BMC says otherwise here.
+        assert_eq!(client.power_state(None).await, Ok(PowerState::On));
+        assert_eq!(server.count(SESSIONS), 1);
+        let before = server.asked().len();
+        assert_eq!(fresh().power_state(None).await, Ok(PowerState::Off));
+        assert_eq!(server.asked()[before..], [SYSTEM]);
+    }
 }
 
 #[tokio::test]
@@ -146,7 +161,7 @@ async fn rejected_credentials_are_not_tried_again() {
         assert_eq!(told, Error::Rejected(sentence.to_owned()));
     }
     // Without sessions, where it may not take name and password, and in one.
-    let asked = ["GET /redfish/v1/Systems", "GET /redfish/v1/", "POST /s"];
+    let asked = [EXPANDED, "GET /redfish/v1/", "POST /s"];
     assert_eq!(server.asked(), asked);
     assert!(!format!("{client:?}").contains("s3cret"));
 }
@@ -167,7 +182,7 @@ async fn name_and_password_are_tried_once_where_the_bmc_takes_them() {
         let told = client.power_state(None).await.unwrap_err();
         assert!(matches!(told, Error::Rejected(_)), "{told}");
     }
-    assert_eq!(server.asked(), ["GET /redfish/v1/Systems"]);
+    assert_eq!(server.asked(), [EXPANDED]);
 }
 
 #[tokio::test]
