@@ -12,7 +12,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use xcat3_core::{Node, NodeName, Operation, Outcome};
-use xcat3_drivers::control::{BmcCredentials, Lease, Password, wants_default_credentials};
+use xcat3_drivers::control::{
+    BmcCredentials, Lease, Password, Rejections, wants_default_credentials,
+};
 use xcat3_service::bus::{Topic, Work};
 use xcat3_store::{Batch, LOCKED, NOT_FOUND, StoreError};
 
@@ -185,6 +187,7 @@ impl Conductor {
             _ => return Ok(()),
         };
         let credentials = self.credentials(&nodes).await?;
+        let rejections = self.rejections(&nodes).await?;
         let (sender, outcomes) = mpsc::channel(ON_THEIR_WAY);
         let drive = Drive {
             controls: self.controls.as_ref(),
@@ -192,9 +195,19 @@ impl Conductor {
             deadline: self.settings.operation_deadline,
             lease,
             credentials,
+            rejections: &rejections,
         };
-        let ((), recorded) = tokio::join!(drive.all(nodes, sender), recorder.stream(outcomes));
+        let recording = recorder.stream(outcomes, &rejections);
+        let ((), recorded) = tokio::join!(drive.all(nodes, sender), recording);
         recorded
+    }
+
+    /// The credentials that the BMCs of `nodes` are known to reject.
+    async fn rejections(&self, nodes: &[Node]) -> Result<Rejections, StoreError> {
+        let begun = Instant::now();
+        let read = || self.store.bmc_rejections(nodes);
+        let known = self.patience.persist("rejections", read).await?;
+        Ok(Rejections::new(begun, known))
     }
 
     /// The credentials of BMCs, from the passwd entry `bmc`, if any of `nodes` has none of its own.

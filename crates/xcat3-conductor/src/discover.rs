@@ -8,7 +8,7 @@ use std::pin::pin;
 use futures::FutureExt;
 use tokio::sync::mpsc;
 use xcat3_core::{Discovery, Node, NodeName, Outcome, addresses};
-use xcat3_drivers::control::{ControlDriver, ProbeOrder};
+use xcat3_drivers::control::{ControlDriver, ProbeOrder, Rejections};
 use xcat3_store::StoreError;
 
 use crate::Conductor;
@@ -60,7 +60,9 @@ impl Conductor {
         };
         let (sender, outcomes) = mpsc::channel(ON_THEIR_WAY);
         let probing = probe(driver, order, sender);
-        let ((), recorded) = tokio::join!(probing, recorder.stream(outcomes));
+        let rejections = Rejections::none();
+        let recording = recorder.stream(outcomes, &rejections);
+        let ((), recorded) = tokio::join!(probing, recording);
         recorded
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::error::Elapsed;
 use xcat3_core::{Node, NodeName, Outcome};
 use xcat3_drivers::control::{
-    BmcCredentials, ControlDriver, ControlOperation, ControlOrder, Lease,
+    BmcCredentials, ControlDriver, ControlOperation, ControlOrder, Lease, Rejections,
 };
 
 use crate::FindControl;
@@ -32,6 +32,8 @@ pub(crate) struct Drive<'a> {
     pub(crate) lease: Lease,
     /// The credentials of BMCs whose nodes have none of their own.
     pub(crate) credentials: Option<BmcCredentials>,
+    /// Credentials that BMCs are known to reject.
+    pub(crate) rejections: &'a Rejections,
 }
 
 impl Drive<'_> {
@@ -102,6 +104,7 @@ impl Group<'_> {
             deadline,
             lease,
             default_credentials: self.drive.credentials.as_ref(),
+            rejections: self.drive.rejections,
         };
         let run = AssertUnwindSafe(self.driver.run(order, sender)).catch_unwind();
         let mut run = pin!(tokio::time::timeout(deadline + GRACE, run));
@@ -202,6 +205,7 @@ mod tests {
             deadline: Duration::from_millis(20),
             lease,
             credentials: None,
+            rejections: &Rejections::none(),
         };
         drive.all(nodes.collect(), sender).await;
         let mut all = Vec::new();

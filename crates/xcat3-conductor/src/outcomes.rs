@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use xcat3_core::{NodeName, Outcome};
+use xcat3_drivers::control::{NewRejection, Rejections};
 use xcat3_service::Bus;
 use xcat3_service::bus::Topic;
 use xcat3_store::{JobId, Store, StoreError};
@@ -88,10 +89,13 @@ impl Recorder<'_> {
     }
 
     /// Writes outcomes of nodes that are held as they come, until all senders are gone: the first
-    /// ones at once, the others by and by, so that none waits long and few are written alone.
+    /// ones at once, the others by and by, so that none waits long and few are written alone. Credentials
+    /// that were rejected are written before the outcomes that tell of it: who hears of one may ask again
+    /// at once, and another conductor must not try the same then.
     pub(crate) async fn stream(
         &self,
         mut outcomes: mpsc::Receiver<(NodeName, Outcome)>,
+        rejections: &Rejections,
     ) -> Result<(), StoreError> {
         let mut gathered = Vec::new();
         let mut next_write = Instant::now();
@@ -104,10 +108,24 @@ impl Recorder<'_> {
                     Ok(_) => {}
                 }
             }
+            self.note(rejections).await?;
             self.record(&gathered).await?;
             gathered.clear();
             next_write = Instant::now() + GATHER;
         }
+        Ok(())
+    }
+
+    /// Writes down the credentials of which BMCs have said since the last time that they reject them.
+    async fn note(&self, rejections: &Rejections) -> Result<(), StoreError> {
+        let new = rejections.take();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let all: Vec<_> = new.iter().map(|new| &new.rejection).collect();
+        let write = || self.store.record_bmc_rejections(&all);
+        self.patience.persist("rejections", write).await?;
+        new.iter().for_each(NewRejection::noted);
         Ok(())
     }
 }

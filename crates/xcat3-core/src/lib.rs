@@ -5,6 +5,7 @@
 //! and any of them can be tested with plain values.
 
 pub mod addresses;
+pub mod bmc;
 pub mod boot;
 pub mod control;
 pub mod hardware;
@@ -23,6 +24,7 @@ pub mod secret;
 pub mod service;
 pub mod stranger;
 
+pub use bmc::{BmcRejection, bmc_host};
 pub use control::{BootDevice, BootOrder, ControlOperation, PowerState, PowerTarget};
 pub use hardware::Report;
 pub use job::{CertificateTrust, Discovery, Lane, Operation, Outcome};

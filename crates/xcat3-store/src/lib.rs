@@ -22,6 +22,7 @@ mod nodes;
 mod passwds;
 mod progress;
 mod provisioning;
+mod rejections;
 mod reservations;
 mod services;
 mod strangers;

@@ -16,7 +16,9 @@ pub mod openbmc;
 mod probe;
 pub mod redfish;
 
-pub use bmc::{BmcConfig, BmcCredentials, Password, wants_default_credentials};
+pub use bmc::{
+    BmcConfig, BmcCredentials, NewRejection, Password, Rejections, wants_default_credentials,
+};
 pub use fake::Rate;
 pub use ipmi::IpmiConfig;
 pub use lease::{Lease, LeaseHolder};
@@ -45,6 +47,8 @@ pub struct ControlOrder<'a> {
     pub lease: &'a Lease,
     /// The credentials of BMCs whose nodes have none of their own.
     pub default_credentials: Option<&'a BmcCredentials>,
+    /// Credentials that BMCs are known to reject; what it finds is added to them.
+    pub rejections: &'a Rejections,
 }
 
 /// A way to control machines.

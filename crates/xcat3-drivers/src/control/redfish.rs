@@ -19,7 +19,7 @@ use xcat3_core::{Node, NodeName, Outcome};
 use xcat3_redfish::openbmc::Rest;
 use xcat3_redfish::{Address, Client, Connector, Login, Patience, Trust, Trusted};
 
-use super::bmc::{Asked, Bmc, BmcConfig, Failure, Host, Lanes, Pace, Protocol, Turn};
+use super::bmc::{Asked, Bmc, BmcConfig, Failure, Lanes, Pace, Protocol, Turn};
 use super::{ControlDriver, ControlOperation, ControlOrder, ProbeOrder, probe as probing};
 
 pub(crate) use self::act::{act, failure, gate, is_repeatable, report, told};
@@ -146,10 +146,7 @@ impl Https {
         if trust == Trust::Plain && bmc.endpoint.is_usual_port {
             address.set_port(PORTS.1);
         }
-        let host = match &bmc.endpoint.host {
-            Host::Address(host) => host.to_string(),
-            Host::Name(name) => name.to_string(),
-        };
+        let host = bmc.endpoint.host.to_string();
         Address {
             resolved: Some(address),
             ..Address::new(&host, address.port(), trust)

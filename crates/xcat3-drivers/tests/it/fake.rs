@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use xcat3_core::{BootDevice, BootOrder, Node, NodeName, Outcome, PowerTarget};
 use xcat3_drivers::control::{
     ControlConfig, ControlOperation, ControlOrder, Controls, FakeConfig, KvmConfig, Lease, Rate,
+    Rejections,
 };
 
 const ON: ControlOperation = ControlOperation::Power(PowerTarget::On);
@@ -69,6 +70,7 @@ async fn ask(
         deadline,
         lease,
         default_credentials: None,
+        rejections: &Rejections::none(),
     };
     let (sender, mut receiver) = mpsc::channel::<(NodeName, Outcome)>(4);
     let receiving = async {
@@ -203,6 +205,7 @@ async fn nothing_is_done_once_the_lease_is_over() {
         deadline: LONG,
         lease: &lease,
         default_credentials: None,
+        rejections: &Rejections::none(),
     };
     let (sender, mut receiver) = mpsc::channel(1);
     let losing = async {

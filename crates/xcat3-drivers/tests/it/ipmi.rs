@@ -14,6 +14,7 @@ use xcat3_core::hardware::{EventLog, Health, Inventory, Sensors};
 use xcat3_core::{BootDevice, BootOrder, Node, NodeName, Outcome, PowerTarget};
 use xcat3_drivers::control::{
     ControlConfig, ControlOperation, ControlOrder, Controls, FakeConfig, KvmConfig, Lease,
+    Rejections,
 };
 
 use self::sim::{LOOKER, PASSWORD, Sim, USER};
@@ -42,6 +43,7 @@ async fn ask(controls: &Controls, node: &Node, operation: ControlOperation) -> O
         deadline: DEADLINE,
         lease: &Lease::endless(),
         default_credentials: None,
+        rejections: &Rejections::none(),
     };
     let driver = controls.driver("ipmi").unwrap();
     let (told, ()) = tokio::join!(receiver.recv(), driver.run(order, sender));

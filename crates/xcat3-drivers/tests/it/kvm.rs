@@ -18,6 +18,7 @@ use uuid::Uuid;
 use xcat3_core::{Nic, Node, Outcome};
 use xcat3_drivers::control::{
     ControlConfig, ControlOperation, ControlOrder, Controls, FakeConfig, KvmConfig, Lease,
+    Rejections,
 };
 
 use self::lab::LAB;
@@ -66,6 +67,7 @@ impl Driver {
             deadline,
             lease: &lease,
             default_credentials: None,
+            rejections: &Rejections::none(),
         };
         let running = driver.run(order, sender);
         let receiving = async {

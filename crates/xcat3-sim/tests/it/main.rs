@@ -5,6 +5,7 @@ mod discover;
 mod hostile;
 mod ipmi;
 mod redfish;
+mod rejected;
 mod site;
 
 use std::fs;

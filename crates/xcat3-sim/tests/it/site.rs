@@ -62,29 +62,30 @@ impl Site {
         let state = Value::from(directory.path().join("state").display().to_string());
         let text = format!("state_dir = {state}\n[api]\nlisten = \"127.0.0.1:{port}\"\n{config}");
         fs::write(&file, text).unwrap();
-        let log = File::create(directory.path().join("xcat3d.log")).unwrap();
-        let product = Command::new(program("xcat3d"))
-            .arg("--config-file")
-            .arg(&file)
-            .env("HOME", directory.path())
-            .env("RUST_LOG", "warn")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
         let site = Self {
-            product: Program(product),
+            product: product(directory.path()),
             simulators: Vec::new(),
             directory,
             api: format!("http://127.0.0.1:{port}"),
         };
+        site.wait();
+        site
+    }
+
+    /// Ends `xcat3d` without a warning and starts it anew, on the same database.
+    pub fn restart(&mut self) {
+        let _ = self.product.0.kill();
+        let _ = self.product.0.wait();
+        self.product = product(self.directory.path());
+        self.wait();
+    }
+
+    fn wait(&self) {
         let until = Instant::now() + Duration::from_secs(60);
-        while !site.cli(&["service-list"]).status.success() {
+        while !self.cli(&["service-list"]).status.success() {
             assert!(Instant::now() < until, "xcat3d does not come up");
             std::thread::sleep(Duration::from_millis(100));
         }
-        site
     }
 
     /// A directory for the test's files.
@@ -196,6 +197,21 @@ impl Site {
         let number = line.and_then(|line| line.split_whitespace().next());
         number.unwrap().parse().unwrap()
     }
+}
+
+/// `xcat3d` with the configuration in `directory`, which has its files too.
+fn product(directory: &Path) -> Program {
+    let log = File::create(directory.join("xcat3d.log")).unwrap();
+    let product = Command::new(program("xcat3d"))
+        .arg("--config-file")
+        .arg(directory.join("xcat3.conf"))
+        .env("HOME", directory)
+        .env("RUST_LOG", "warn")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn();
+    Program(product.unwrap())
 }
 
 fn text(bytes: &[u8]) -> String {

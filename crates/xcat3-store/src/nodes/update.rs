@@ -1,14 +1,14 @@
 //! Changing what operators declared of nodes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
-use xcat3_core::{MacAddr, Node, NodeName, Outcome};
+use xcat3_core::{MacAddr, Node, NodeName, Outcome, bmc_host};
 
 use super::claims::Claims;
 use super::{NicIds, insert_nics, read, touch};
 use crate::database::{CHUNK, Tx, chunks, chunks_of, json};
-use crate::{LOCKED, NOT_FOUND, Revision, StoreError};
+use crate::{LOCKED, NOT_FOUND, Revision, StoreError, rejections};
 
 type Change<'a> = &'a mut (dyn FnMut(&mut Node) -> Result<(), String> + Send);
 
@@ -27,7 +27,8 @@ pub(super) async fn update(
     let mut outcomes: HashMap<&NodeName, Outcome> = HashMap::with_capacity(names.len());
     let mut claims = Claims::default();
     for part in names.chunks(CHUNK) {
-        let mut wishes = wishes(tx, part, change, &mut outcomes).await?;
+        let (mut wishes, hosts) = wishes(tx, part, change, &mut outcomes).await?;
+        rejections::forget(tx, &hosts).await?;
         let macs: Vec<MacAddr> = wishes.iter().flat_map(new_macs).collect();
         claims.look_up(tx, macs.into_iter()).await?;
         wishes.retain(|wish| match claim(&mut claims, wish) {
@@ -49,20 +50,20 @@ pub(super) async fn update(
     Ok(names.iter().filter_map(outcome).collect())
 }
 
-/// What is to become of those of the nodes that were not looked at before; of all of them the outcome
-/// so far.
+/// What is to become of those of the nodes that were not looked at before, and the hosts of their BMCs
+/// that are to be tried again; of all of them the outcome so far.
 async fn wishes<'a>(
     tx: &mut Tx,
     names: &'a [NodeName],
     change: &mut (dyn FnMut(&mut Node) -> Result<(), String> + Send),
     outcomes: &mut HashMap<&'a NodeName, Outcome>,
-) -> Result<Vec<Wish>, StoreError> {
+) -> Result<(Vec<Wish>, BTreeSet<String>), StoreError> {
     let mut stored: HashMap<_, _> = read::nodes(tx, names)
         .await?
         .into_iter()
         .map(|node| (node.name.clone(), node))
         .collect();
-    let mut wishes = Vec::new();
+    let (mut wishes, mut hosts) = (Vec::new(), BTreeSet::new());
     for name in names {
         if outcomes.contains_key(name) {
             continue;
@@ -71,20 +72,21 @@ async fn wishes<'a>(
             None => Outcome::failed(NOT_FOUND),
             Some(Err(why)) => Outcome::Failed(why),
             Some(Ok(wish)) => {
-                wishes.extend(wish);
+                hosts.extend(wish.host());
+                wishes.extend(Some(wish).filter(Wish::differs));
                 Outcome::Done("updated")
             }
         };
         outcomes.insert(name, outcome);
     }
-    Ok(wishes)
+    Ok((wishes, hosts))
 }
 
-/// What `change` makes of a node; nothing where it changes nothing.
+/// What `change` makes of a node.
 fn changed(
     old: Node,
     change: &mut (dyn FnMut(&mut Node) -> Result<(), String> + Send),
-) -> Result<Option<Wish>, String> {
+) -> Result<Wish, String> {
     if old.reservation.is_some() {
         return Err(LOCKED.to_owned());
     }
@@ -101,11 +103,21 @@ fn changed(
         }
         nic.node = Some(old.name.clone());
     }
-    let wish = Wish { old, new };
-    Ok((wish.declared_differs() || wish.nics_differ()).then_some(wish))
+    Ok(Wish { old, new })
 }
 
 impl Wish {
+    fn differs(&self) -> bool {
+        self.declared_differs() || self.nics_differ()
+    }
+
+    /// The host of the BMC, where something is said of how to reach it: something new, or with nothing
+    /// that is new, that what is known is right.
+    fn host(&self) -> Option<String> {
+        let is_said = self.old.control_info != self.new.control_info || !self.differs();
+        bmc_host(&self.new).filter(|_| is_said)
+    }
+
     fn declared_differs(&self) -> bool {
         let declared = |node: &Node| {
             let words = [&node.mgt, &node.netboot, &node.arch, &node.kind].map(Clone::clone);

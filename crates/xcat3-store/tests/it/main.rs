@@ -10,6 +10,7 @@ mod nics;
 mod nodes;
 mod postgres;
 mod provisioning;
+mod rejections;
 mod reservations;
 mod scale;
 mod services;
@@ -77,6 +78,9 @@ macro_rules! everything {
             strangers {
                 who_is_seen_again_stays_one_machine, who_is_enrolled_or_forgotten_is_no_stranger,
                 strangers_are_bounded_in_number_and_time,
+            }
+            rejections {
+                what_a_bmc_rejected_is_known_to_all_who_ask_it, what_an_operator_writes_is_tried_again,
             }
             feed {
                 each_change_is_told_once, a_request_is_one_revision, what_nobody_serves_is_not_told,

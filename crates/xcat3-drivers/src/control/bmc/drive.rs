@@ -113,6 +113,7 @@ impl<P: Protocol> Shared<P> {
             node,
             operation: order.operation,
             lease: order.lease,
+            rejections: order.rejections,
             end,
         };
         let outcome = match self.ask(&bmc, &lane, asked, slot).await {

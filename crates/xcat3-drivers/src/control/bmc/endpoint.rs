@@ -2,10 +2,11 @@
 //! `bmc_port`, `bmc_username`, `bmc_password`. What only one protocol knows is read by its driver.
 
 use std::fmt;
-use std::hash::{BuildHasher, Hash};
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use xcat3_core::Node;
 
 /// Longest user name and password that are taken, in bytes. Protocols may take fewer.
@@ -31,15 +32,23 @@ pub struct Endpoint {
     pub is_usual_port: bool,
 }
 
+/// As [`xcat3_core::bmc_host`] has it.
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
 /// As errors name it: the host, and the port where it is not the usual one.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.host, self.is_usual_port) {
-            (Host::Address(address), true) => write!(f, "{address}"),
+            (host, true) => host.fmt(f),
             (Host::Address(IpAddr::V6(address)), false) => write!(f, "[{address}]:{}", self.port),
-            (Host::Address(address), false) => write!(f, "{address}:{}", self.port),
-            (Host::Name(name), true) => f.write_str(name),
-            (Host::Name(name), false) => write!(f, "{name}:{}", self.port),
+            (host, false) => write!(f, "{host}:{}", self.port),
         }
     }
 }
@@ -97,10 +106,26 @@ pub struct Bmc<O> {
 }
 
 impl<O: Hash> Bmc<O> {
-    /// A digest of all that a session depends on besides the endpoint; of no use to anybody who does not
-    /// know the keys of `hasher`, which this process made up.
-    pub(super) fn digest(&self, hasher: &impl BuildHasher) -> u64 {
-        hasher.hash_one((&self.credentials, &self.options))
+    /// A digest of all that a session depends on besides the host, the same in all processes.
+    pub(super) fn digest(&self) -> i64 {
+        let mut digest = Digester(Sha256::new());
+        (self.endpoint.port, &self.credentials, &self.options).hash(&mut digest);
+        digest.finish().cast_signed()
+    }
+}
+
+/// SHA-256 as a [`Hasher`], which gives its first eight bytes.
+struct Digester(Sha256);
+
+impl Hasher for Digester {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        let digest = self.0.clone().finalize();
+        let first = digest.iter().take(8);
+        first.fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 }
 

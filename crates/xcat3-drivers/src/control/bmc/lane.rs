@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::breaker::Breaker;
+use super::rejections::{Noted, sentence};
 use super::resolve::Found;
 
 /// How many rejected credentials are remembered of a BMC.
@@ -35,7 +36,7 @@ pub struct Kept<S> {
     /// The protocol's session.
     pub session: S,
     /// Of what it depends on: see [`super::endpoint::Bmc::digest`].
-    pub digest: u64,
+    pub digest: i64,
     /// When it was last used.
     pub used: Instant,
     /// When the BMC last heard of it.
@@ -52,12 +53,14 @@ struct Facts {
     used: Instant,
 }
 
-/// Credentials that the BMC does not take: not themselves, but their digest.
+/// Credentials that the BMC does not take: not themselves, but their digest. Remembered here until they
+/// are written down where all processes look.
 #[derive(Clone, Debug)]
 struct Rejected {
-    digest: u64,
+    digest: i64,
     at: Instant,
     reason: Box<str>,
+    noted: Noted,
 }
 
 impl<S> Lane<S> {
@@ -77,21 +80,20 @@ impl<S> Lane<S> {
         }
     }
 
-    /// Whether the BMC may be asked now, with credentials of this digest.
+    /// Whether the BMC may be asked now, with credentials of this digest, by who began at `begun` to
+    /// look what is written down.
     ///
     /// # Errors
     /// The sentence for the node.
-    pub fn check(&self, digest: u64) -> Result<(), String> {
+    pub fn check(&self, digest: i64, begun: Instant) -> Result<(), String> {
         let now = Instant::now();
         let mut facts = self.facts();
         facts.used = now;
+        let is_open = |old: &Rejected| old.noted.get().is_none_or(|noted| begun <= *noted);
+        facts.rejected.retain(is_open);
         if let Some(rejected) = facts.rejected.iter().find(|old| old.digest == digest) {
-            let ago = Span(now.saturating_duration_since(rejected.at));
-            let reason = &rejected.reason;
-            return Err(format!(
-                "it rejected these credentials {ago} ago ({reason}); they are not tried again until \
-                 they change, since accounts lock out"
-            ));
+            let ago = now.saturating_duration_since(rejected.at);
+            return Err(sentence(ago, &rejected.reason));
         }
         facts.breaker.check(now).map_err(|left| {
             let (silent, again) = (Span(left.silent), Span(left.again));
@@ -105,7 +107,7 @@ impl<S> Lane<S> {
     }
 
     /// The BMC took the credentials of this digest.
-    pub fn accepted(&self, digest: u64) {
+    pub fn accepted(&self, digest: i64) {
         let mut facts = self.facts();
         facts.breaker.answered();
         facts.rejected.retain(|old| old.digest != digest);
@@ -117,8 +119,8 @@ impl<S> Lane<S> {
         self.facts().breaker.silent(asked, Instant::now(), chance);
     }
 
-    /// The BMC rejected the credentials of this digest.
-    pub fn rejected(&self, digest: u64, reason: &str) {
+    /// The BMC rejected the credentials of this digest, which is to be written down.
+    pub fn rejected(&self, digest: i64, reason: &str, noted: Noted) {
         let mut facts = self.facts();
         facts.breaker.answered();
         facts.rejected.retain(|old| old.digest != digest);
@@ -129,12 +131,14 @@ impl<S> Lane<S> {
             digest,
             at: Instant::now(),
             reason: reason.into(),
+            noted,
         });
     }
 
-    /// Whether credentials are remembered that it rejected.
+    /// Whether it rejected credentials of which nothing is written down.
     pub fn has_rejected(&self) -> bool {
-        !self.facts().rejected.is_empty()
+        let facts = self.facts();
+        facts.rejected.iter().any(|old| old.noted.get().is_none())
     }
 
     /// Whether nothing would be lost with it that matters, if it was not used for `idle`. Its session is
@@ -172,28 +176,29 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_known_of_a_bmc_is_said_at_once() {
         let lane = Lane::<()>::new();
-        assert_eq!(lane.check(1), Ok(()));
-        lane.rejected(1, "the password is wrong");
+        let check = |digest| lane.check(digest, Instant::now());
+        assert_eq!(check(1), Ok(()));
+        lane.rejected(1, "the password is wrong", Noted::default());
         tokio::time::advance(Duration::from_secs(300)).await;
-        let said = lane.check(1).unwrap_err();
+        let said = check(1).unwrap_err();
         assert!(
             said.starts_with("it rejected these credentials 5 min ago (the password is wrong)"),
             "{said}"
         );
-        assert_eq!(lane.check(2), Ok(()), "others may be tried");
+        assert_eq!(check(2), Ok(()), "others may be tried");
         lane.accepted(2);
-        assert!(lane.check(1).is_err(), "what is wrong stays wrong");
+        assert!(check(1).is_err(), "what is wrong stays wrong");
         lane.accepted(1);
-        assert_eq!(lane.check(1), Ok(()));
+        assert_eq!(check(1), Ok(()));
         lane.silent(Instant::now());
         lane.silent(Instant::now());
         tokio::time::advance(Duration::from_secs(3)).await;
-        let said = lane.check(1).unwrap_err();
+        let said = check(1).unwrap_err();
         assert!(
             said.starts_with("it has not answered for 3 s; it is asked again in"),
             "{said}"
         );
         lane.answered();
-        assert_eq!(lane.check(1), Ok(()));
+        assert_eq!(check(1), Ok(()));
     }
 }

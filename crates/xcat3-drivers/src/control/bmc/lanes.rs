@@ -1,7 +1,6 @@
 //! All lanes of a protocol: which BMC has which, what is done in one, and which are not needed any more.
 
 use std::collections::HashMap;
-use std::hash::RandomState;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -36,7 +35,6 @@ pub struct Lanes<P: Protocol> {
 pub struct Shared<P: Protocol> {
     pub(super) protocol: P,
     pub(super) slots: Slots,
-    pub(super) hasher: RandomState,
     pub(super) session_idle: Duration,
     resolver: Resolver,
     lanes: Mutex<HashMap<Endpoint, LaneOf<P>>>,
@@ -70,7 +68,6 @@ impl<P: Protocol> Lanes<P> {
                 first: config.least_at_once.saturating_mul(2),
                 most: config.most_at_once,
             }),
-            hasher: RandomState::new(),
             session_idle: config.session_idle,
             resolver: Resolver::new(),
             lanes: Mutex::default(),
@@ -167,10 +164,13 @@ impl<P: Protocol> Shared<P> {
     ) -> Result<Outcome, Failure> {
         let turn = Turn::new(&self.slots, slot, self.protocol.pace().overdue);
         let mut line = take_turn(lane, &turn).await;
-        let digest = bmc.digest(&self.hasher);
+        let digest = bmc.digest();
         let mut again = 0;
         loop {
-            lane.check(digest).map_err(Failure::refused)?;
+            let rejections = asked.rejections;
+            lane.check(digest, rejections.begun())
+                .and_then(|()| rejections.check(&bmc.endpoint.host, digest))
+                .map_err(Failure::refused)?;
             turn.take().await;
             let failure = match self
                 .once((bmc, digest), (lane, &mut line), asked, &turn)
@@ -199,7 +199,7 @@ impl<P: Protocol> Shared<P> {
     /// Asks once, in the kept session or a new one, and notes what that says of the BMC.
     async fn once(
         &self,
-        (bmc, digest): (&Bmc<P::Options>, u64),
+        (bmc, digest): (&Bmc<P::Options>, i64),
         (lane, line): (&Lane<P::Session>, &mut Line<P::Session>),
         asked: Asked<'_>,
         turn: &Turn<'_>,
@@ -224,7 +224,11 @@ impl<P: Protocol> Shared<P> {
         }
         match failure.kind {
             Kind::Silent => lane.silent(start),
-            Kind::Rejected => lane.rejected(digest, &failure.reason),
+            Kind::Rejected => {
+                let host = &bmc.endpoint.host;
+                let noted = asked.rejections.add(host, digest, &failure.reason);
+                lane.rejected(digest, &failure.reason, noted);
+            }
             Kind::Busy | Kind::Refused => lane.answered(),
             Kind::Lost | Kind::LeaseLost => {}
         }
@@ -237,7 +241,7 @@ impl<P: Protocol> Shared<P> {
     /// Opens a session where none is kept.
     async fn session(
         &self,
-        (bmc, digest): (&Bmc<P::Options>, u64),
+        (bmc, digest): (&Bmc<P::Options>, i64),
         (lane, line): (&Lane<P::Session>, &mut Line<P::Session>),
         turn: &Turn<'_>,
     ) -> Result<(), Failure> {

@@ -21,6 +21,7 @@ mod lane;
 mod lanes;
 mod limit;
 mod protocol;
+mod rejections;
 mod resolve;
 mod slots;
 mod sweep;
@@ -35,6 +36,7 @@ pub use endpoint::{
 pub use failure::{Failure, Kind};
 pub use lanes::Lanes;
 pub use protocol::{Asked, Pace, Protocol};
+pub use rejections::{NewRejection, Rejections};
 pub use slots::Turn;
 
 /// How BMCs are asked, whatever their protocol.

@@ -11,6 +11,7 @@ use xcat3_core::{Node, Outcome};
 use super::super::{ControlOperation, Lease};
 use super::endpoint::Bmc;
 use super::failure::Failure;
+use super::rejections::Rejections;
 use super::slots::Turn;
 
 /// What times are usual for a protocol.
@@ -36,6 +37,8 @@ pub struct Asked<'a> {
     /// To be asked right before each action that changes something; where it does not hold, answer
     /// [`Failure::lease_lost`].
     pub lease: &'a Lease,
+    /// Credentials that BMCs are known to reject.
+    pub rejections: &'a Rejections,
     /// When the caller gives up: nobody reads what comes later.
     pub end: Instant,
 }

@@ -162,6 +162,7 @@ struct Rack {
     world: World,
     lanes: Lanes<Fake>,
     password: &'static str,
+    rejections: Rejections,
 }
 
 fn address(number: usize) -> IpAddr {
@@ -186,6 +187,7 @@ impl Rack {
             lanes: Lanes::new(Fake(Arc::clone(&world)), config),
             world,
             password: "right",
+            rejections: Rejections::none(),
         }
     }
 
@@ -222,6 +224,7 @@ impl Rack {
             deadline: DEADLINE,
             lease,
             default_credentials: Some(&credentials),
+            rejections: &self.rejections,
         };
         let start = Instant::now();
         let (sender, mut receiver) = mpsc::channel::<(NodeName, Outcome)>(16);
@@ -331,6 +334,43 @@ async fn credentials_that_were_rejected_are_not_tried_again_until_they_change() 
     assert_eq!(rack.seen().rejected, 1);
     rack.password = "right";
     assert_eq!(rack.first().await.0, Outcome::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_that_were_rejected_once_are_tried_by_no_other_process() {
+    let wrong = |rejections| Rack {
+        password: "wrong",
+        rejections,
+        ..Rack::one(Manner::Healthy)
+    };
+    let mut rack = wrong(Rejections::none());
+    rack.first().await;
+    let new = rack.rejections.take();
+    assert_eq!(new.len(), 1);
+    assert_eq!(new[0].rejection.host, "10.0.0.0");
+    let written = vec![new[0].rejection.clone()];
+    let mut other = wrong(Rejections::new(Instant::now(), written));
+    let (outcome, _) = other.first().await;
+    let said = outcome.to_string();
+    let (before, after) = said.split_once(" s ago ").unwrap();
+    assert!(
+        before.starts_with("BMC 10.0.0.0: it rejected these credentials"),
+        "{said}"
+    );
+    assert!(after.starts_with("(the password is wrong)"), "{said}");
+    assert_eq!(other.seen(), Seen::default());
+    other.password = "right";
+    assert_eq!(other.first().await.0, Outcome::OK);
+    // Who looked before it was written down does not try either.
+    sleep(QUICK).await;
+    new[0].noted();
+    rack.first().await;
+    assert_eq!(rack.seen().rejected, 1);
+    // Who looks later goes by what is written down: nothing any more.
+    sleep(QUICK).await;
+    rack.rejections = Rejections::none();
+    rack.first().await;
+    assert_eq!(rack.seen().rejected, 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use xcat3_core::{Node, NodeName, Outcome, PowerTarget};
-use xcat3_drivers::control::{ControlOperation, ControlOrder, Controls, Lease};
+use xcat3_drivers::control::{ControlOperation, ControlOrder, Controls, Lease, Rejections};
 use xcat3_ipmi::{CipherSuite, Credentials, Patience, Privilege, Secret, Sockets};
 
 use super::rack::{Fault, Rack};
@@ -24,6 +24,7 @@ async fn ask(
         deadline: DEADLINE,
         lease: &Lease::endless(),
         default_credentials: None,
+        rejections: &Rejections::none(),
     };
     let driver = controls.driver("ipmi").unwrap();
     let gather = async {

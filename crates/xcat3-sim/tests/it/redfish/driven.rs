@@ -10,7 +10,9 @@ use tokio::sync::mpsc;
 use xcat3_core::{ControlOperation, Node, NodeName, Outcome};
 use xcat3_drivers::control::openbmc::Openbmc;
 use xcat3_drivers::control::redfish::Redfish;
-use xcat3_drivers::control::{BmcConfig, ControlDriver, ControlOrder, Lease, RedfishConfig};
+use xcat3_drivers::control::{
+    BmcConfig, ControlDriver, ControlOrder, Lease, RedfishConfig, Rejections,
+};
 use xcat3_sim::bmc::redfish::{Flavour, Options};
 
 use super::plant::Plant;
@@ -71,6 +73,7 @@ impl Driven {
                 deadline,
                 lease: &lease,
                 default_credentials: None,
+                rejections: &Rejections::none(),
             };
             let collect = async {
                 let mut outcomes = BTreeMap::new();

@@ -18,7 +18,9 @@ use tokio::sync::mpsc;
 use xcat3_core::control::{BootDevice, BootOrder, MediaImage, PowerTarget};
 use xcat3_core::{ControlOperation, Node, NodeName, Outcome};
 use xcat3_drivers::control::redfish::Redfish;
-use xcat3_drivers::control::{BmcConfig, ControlDriver, ControlOrder, Lease, RedfishConfig};
+use xcat3_drivers::control::{
+    BmcConfig, ControlDriver, ControlOrder, Lease, RedfishConfig, Rejections,
+};
 
 const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -114,6 +116,7 @@ impl Emulated {
                 deadline: DEADLINE,
                 lease: &lease,
                 default_credentials: None,
+                rejections: &Rejections::none(),
             };
             self.driver.run(order, sender).await;
             receiver.recv().await.unwrap().1
