@@ -98,6 +98,7 @@ async fn a_first_look_takes_no_session_and_the_next_one_a_single_request() {
         let mut client = fresh();
         assert_eq!(client.power_state(None).await, Ok(PowerState::Off));
         assert_eq!(server.asked(), first);
+        assert_eq!(server.connections(), 1);
         // What is asked again is worth a session, whose BMC says otherwise here.
         assert_eq!(client.power_state(None).await, Ok(PowerState::On));
         assert_eq!(server.count(SESSIONS), 1);
