@@ -124,6 +124,7 @@ async fn serve(mut arguments: Arguments) -> Result<()> {
     let ipmi = ipmi.map(|options| serve_ipmi(Arc::clone(&machines), options));
     let ipmi = ipmi.transpose()?;
     let authority = arguments.redfish.redfish_ca.clone();
+    let trust = arguments.redfish.trust();
     let redfish = match arguments.redfish.options(user, password, &arguments.users) {
         Some(options) => {
             redfish::allow_many_connections();
@@ -145,6 +146,7 @@ async fn serve(mut arguments: Arguments) -> Result<()> {
             port: port.context("the driver's protocol has no port")?,
             user,
             password,
+            tls: trust.filter(|_| mgt != Mgt::Ipmi),
         };
         write(file, &nodes(&machines, &driven).to_string())?;
     }

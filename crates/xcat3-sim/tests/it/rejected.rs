@@ -10,9 +10,6 @@ fn nodes(site: &mut Site) -> Vec<Value> {
     const LOCKOUT: [&str; 4] = ["--redfish-lockout", "3", "--redfish-lockout-time", "3600"];
     let redfish = ["--mgt", "redfish", "--redfish-port", "0", "--redfish-plain"];
     let mut nodes = site.simulate("red", "127.85.1.1", 2, &[&redfish[..], &LOCKOUT].concat());
-    for node in &mut nodes {
-        node["control_info"]["bmc_tls"] = json!("plain");
-    }
     let ipmi = ["--mgt", "ipmi", "--ipmi-port", "0"];
     nodes.extend(site.simulate("ipm", "127.85.2.1", 2, &ipmi));
     for node in &mut nodes {

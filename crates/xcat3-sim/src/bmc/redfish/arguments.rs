@@ -68,6 +68,16 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    /// By what a node knows these machines (`bmc_tls`), where not by a certificate of their authority.
+    #[must_use]
+    pub fn trust(&self) -> Option<&'static str> {
+        match (self.redfish_plain, self.redfish_self_signed) {
+            (true, _) => Some("plain"),
+            (false, true) => Some("first-use"),
+            (false, false) => None,
+        }
+    }
+
     /// The options for machines with this account and others; nothing where Redfish is not wanted.
     #[must_use]
     pub fn options(self, user: &str, password: &str, others: &[Account]) -> Option<Options> {
