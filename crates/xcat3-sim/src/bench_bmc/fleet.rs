@@ -19,7 +19,6 @@ pub const USER: &str = "admin";
 /// With which password.
 pub const PASSWORD: &str = "rehearsal";
 const API: &str = "127.0.0.1:3010";
-const BASE: &str = "127.2.0.0";
 /// Where Redfish BMCs listen.
 pub const REDFISH_PORT: u16 = 443;
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -71,7 +70,7 @@ impl Fleet {
         };
         let mut start = command(&own);
         start
-            .args(["bmc", "--count", &count.to_string(), "--base", BASE])
+            .args(["bmc", "--count", &count.to_string()])
             .args([
                 "--user",
                 USER,
@@ -134,7 +133,7 @@ impl Fleet {
 
     /// Starts the product anew, on the same database: without a session.
     fn restart(&self) -> Result<()> {
-        drop(self.product.borrow_mut().take());
+        self.pause();
         let mut start = command(self.programs.join("xcat3d"));
         start
             .arg("--config-file")
@@ -163,6 +162,11 @@ impl Fleet {
     pub fn restarted_status(&self) -> Result<Status> {
         self.restart()?;
         self.power_status()
+    }
+
+    /// Ends the product, so that another fleet's can be asked; the BMCs go on.
+    pub fn pause(&self) {
+        drop(self.product.borrow_mut().take());
     }
 
     /// What the product holds in memory, in KiB.

@@ -99,30 +99,33 @@ fn ipmi(directory: &Path, options: &Options) -> Result<Value> {
     Ok(table.json())
 }
 
-/// The same with BMCs that are dead or slow, beside as many healthy ones alone.
+/// The same with BMCs that are dead or slow, in turns with as many healthy ones alone.
 fn faults(directory: &Path, options: &Options) -> Result<Value> {
+    const ILL: [&str; 4] = [
+        "--ipmi-port",
+        "1623",
+        "--faults",
+        "black-hole=5%,delay=5%:2s",
+    ];
     let mut table = Table::new("power status with dead and slow BMCs, no session open before");
     let kind = Kind::Ipmi { suite: 17 };
     let share = options.ipmi - options.ipmi / 10;
-    let well = Fleet::start(directory, kind, share, &[])?;
-    let all: Vec<_> = (0..options.rounds)
-        .map(|_| well.restarted_status()?.complete())
-        .collect::<Result<_>>()?;
-    let whole: Vec<_> = all.iter().map(|answer| answer.whole).collect();
-    table.add("healthy ones alone", share, &whole);
-    drop(well);
-    let ill = ["--faults", "black-hole=5%,delay=5%:2s"];
-    let fleet = Fleet::start(directory, kind, options.ipmi, &ill)?;
-    let all: Vec<_> = (0..options.rounds)
-        .map(|_| fleet.restarted_status())
-        .collect::<Result<_>>()?;
-    let until: Vec<_> = all.iter().map(|answer| answer.nth_healthy(share)).collect();
-    table.add("beside 5 % dead and 5 % slow: healthy ones", share, &until);
-    let whole: Vec<_> = all.iter().map(|answer| answer.whole).collect();
-    table.add("all of these", options.ipmi, &whole);
-    for answer in &all {
+    let well = Fleet::start(&directory.join("well"), kind, share, &[])?;
+    well.pause();
+    let ill = Fleet::start(&directory.join("ill"), kind, options.ipmi, &ILL)?;
+    let (mut alone, mut until, mut whole) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..options.rounds {
+        ill.pause();
+        alone.push(well.restarted_status()?.complete()?.whole);
+        well.pause();
+        let answer = ill.restarted_status()?;
+        until.push(answer.nth_healthy(share));
+        whole.push(answer.whole);
         table.note(answer.failures());
     }
+    table.add("healthy ones alone", share, &alone);
+    table.add("beside 5 % dead and 5 % slow: healthy ones", share, &until);
+    table.add("all of these", options.ipmi, &whole);
     say(&table);
     Ok(table.json())
 }

@@ -96,16 +96,13 @@ pub fn serve_ipmi(machines: Arc<Machines>, options: Options) -> Result<Ipmi> {
         options.users.len() <= MOST_OTHERS,
         "a BMC has at most {MOST_OTHERS} accounts beside the first"
     );
-    let bind = |port| {
-        let socket = Datagrams::bind(port);
-        socket.with_context(|| format!("listening on UDP port {port} for IPMI"))
-    };
-    let first = bind(options.port)?;
+    let listening = |port| format!("listening on UDP port {port} for IPMI");
+    let first = Datagrams::first(options.port).with_context(|| listening(options.port))?;
     let port = first.port()?;
     let late = first.again()?;
     let mut sockets = vec![first];
     for _ in 1..options.threads.max(1) {
-        sockets.push(bind(port)?);
+        sockets.push(Datagrams::share(port).with_context(|| listening(port))?);
     }
     let face = Arc::new(Face {
         bmcs: (0..machines.len()).map(|_| OnceLock::new()).collect(),

@@ -2,7 +2,7 @@
 //! answers from that one.
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
@@ -49,8 +49,15 @@ impl Room {
 }
 
 impl Datagrams {
+    /// A socket on the port (0: any), which must be nobody's: of a port that two programs share each would
+    /// get datagrams that are the other's.
+    pub(super) fn first(port: u16) -> io::Result<Self> {
+        drop(UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))?);
+        Self::share(port)
+    }
+
     /// A socket on the port (0: any), which others of this process may share.
-    pub(super) fn bind(port: u16) -> io::Result<Self> {
+    pub(super) fn share(port: u16) -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_reuse_port(true)?;
         socket.set_read_timeout(Some(WAIT))?;

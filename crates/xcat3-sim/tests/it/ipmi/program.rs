@@ -60,4 +60,9 @@ fn what_is_set_by_ipmi_is_seen_by_redfish() {
     assert_eq!(system["Boot"]["BootSourceOverrideEnabled"], "Continuous");
     assert_eq!(system["Boot"]["BootSourceOverrideMode"], "UEFI");
     assert_eq!(system["LocationIndicatorActive"], true);
+
+    let second = ["bmc", "--count", "1", "--ipmi-port", &port];
+    let (content, text) = run(Command::new(env!("CARGO_BIN_EXE_xcat3-sim")).args(second));
+    let said = text.contains(&format!("listening on UDP port {port} for IPMI"));
+    assert!(!content && said, "{text}");
 }
