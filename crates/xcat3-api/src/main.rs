@@ -24,7 +24,7 @@ struct Api {
 fn main() -> ExitCode {
     let Api { daemon, listen } = Api::parse();
     let api = Daemon {
-        bind: Some(|address| Ok(xcat3_api::claim(address)?)),
+        bind: Some(|address, patience| Ok(xcat3_api::claim(address, patience)?)),
         ..Daemon::new("xcat3-api", ServiceKind::Api)
     };
     let adjust = |config: &mut xcat3_service::Config| {

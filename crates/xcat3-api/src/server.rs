@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
@@ -20,6 +20,8 @@ use crate::router::router;
 const BACKLOG: i32 = 4096;
 /// How long the definition of a network waits to be served.
 const SERVE_WITHIN: Duration = Duration::from_secs(10);
+/// How often an address that is in use is tried.
+const AGAIN: Duration = Duration::from_millis(20);
 
 /// Why the API does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -61,19 +63,31 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ServiceError> {
 }
 
 /// Takes `address` for processes that share it, and does not listen yet: who connects is refused
-/// until one of them does by [`listen`].
+/// until one of them does by [`listen`]. Waits as long as `patience` for an address that is in use.
 ///
 /// # Errors
 /// The address can't be had; the sentence says why.
-pub fn claim(address: SocketAddr) -> Result<OwnedFd, ServiceError> {
-    let claimed = || {
+pub fn claim(address: SocketAddr, patience: Duration) -> Result<OwnedFd, ServiceError> {
+    let claimed = || -> io::Result<OwnedFd> {
         let kind = Type::STREAM.nonblocking().cloexec();
         let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
         socket.bind(&address.into())?;
         Ok(socket.into())
     };
-    claimed().map_err(|reason| ServiceError::Listen { address, reason })
+    let started = Instant::now();
+    loop {
+        match claimed() {
+            Err(reason)
+                if reason.kind() == io::ErrorKind::AddrInUse && started.elapsed() < patience =>
+            {
+                std::thread::sleep(AGAIN);
+            }
+            claimed => {
+                return claimed.map_err(|reason| ServiceError::Listen { address, reason });
+            }
+        }
+    }
 }
 
 /// Listens by a socket that was claimed for several processes. A connection goes to whichever takes it

@@ -36,8 +36,9 @@ pub struct Daemon {
     pub name: &'static str,
     /// What it is there for.
     pub kind: ServiceKind,
-    /// How the one socket that all workers share is bound, where there is one.
-    pub bind: Option<fn(SocketAddr) -> anyhow::Result<OwnedFd>>,
+    /// How the one socket that all workers share is bound, where there is one, and how long to wait for
+    /// an address that is in use.
+    pub bind: Option<fn(SocketAddr, Duration) -> anyhow::Result<OwnedFd>>,
     /// How patient the parent is.
     pub pace: Pace,
 }

@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     workers::main(&trial, &daemon, read, serve)
 }
 
-fn bind(address: SocketAddr) -> anyhow::Result<OwnedFd> {
+fn bind(address: SocketAddr, _patience: Duration) -> anyhow::Result<OwnedFd> {
     let listener = std::net::TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     Ok(listener.into())

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -85,7 +86,7 @@ impl Program {
                 "not in time: {what}: {}",
                 self.log()
             );
-            std::thread::sleep(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(10));
         }
     }
 
@@ -164,6 +165,16 @@ fn its_workers_share_an_address_and_take_another_one_over() {
     let status = program.child.wait().unwrap();
     assert_eq!(status.code(), Some(0), "{}", program.log());
     assert!(services(second).is_none());
+}
+
+#[test]
+fn it_waits_a_moment_for_the_address_of_one_that_was_killed() {
+    let orphan = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = orphan.local_addr().unwrap();
+    let program = Program::start(address);
+    thread::sleep(Duration::from_millis(500));
+    drop(orphan);
+    program.until_two_workers(address);
 }
 
 #[test]

@@ -27,6 +27,9 @@ use crate::{Config, StateDir, daemon, logging};
 
 /// The loop looks around at least so often.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long a daemon that starts waits for its address. The workers of one that was killed are ended by the
+/// system, a moment after it, and hold the address until then.
+const ORPHANS_END_WITHIN: Duration = Duration::from_secs(3);
 
 /// What all workers are given, as of the newest configuration.
 struct Given {
@@ -80,7 +83,7 @@ pub(super) fn run(
     runtime.block_on(async {
         let (events, heard) = unbounded_channel();
         let given = Given {
-            socket: socket(daemon, &config)?,
+            socket: socket(daemon, &config, ORPHANS_END_WITHIN)?,
             config,
             state,
         };
@@ -110,9 +113,16 @@ pub(super) fn run(
     })
 }
 
-fn socket(daemon: &Daemon, config: &Config) -> anyhow::Result<Option<(SocketAddr, Arc<OwnedFd>)>> {
+fn socket(
+    daemon: &Daemon,
+    config: &Config,
+    patience: Duration,
+) -> anyhow::Result<Option<(SocketAddr, Arc<OwnedFd>)>> {
     let address = config.api.listen;
-    let bound = daemon.bind.map(|bind| bind(address)).transpose()?;
+    let bound = daemon
+        .bind
+        .map(|bind| bind(address, patience))
+        .transpose()?;
     Ok(bound.map(|socket| (address, Arc::new(socket))))
 }
 
@@ -186,7 +196,7 @@ impl Parent<'_> {
     fn take(&mut self, config: Config, arguments: &Arguments) -> anyhow::Result<()> {
         let listens = self.given.socket.as_ref().map(|(address, _)| *address);
         if listens.is_some_and(|address| address != config.api.listen) {
-            self.given.socket = socket(self.daemon, &config)?;
+            self.given.socket = socket(self.daemon, &config, Duration::ZERO)?;
         }
         if daemon::state_path(arguments, &config)? != self.given.state.path() {
             tracing::warn!("state_dir changed, which takes effect when the daemon is started anew");
