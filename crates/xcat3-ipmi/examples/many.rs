@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use xcat3_ipmi::bmc::{Incoming, Sessions, Setup, User};
 use xcat3_ipmi::{
-    CipherSuite, Command, Completion, Connection, Credentials, Patience, Privilege, Secret, Sockets,
+    CipherSuite, Command, Completion, Connection, Credentials, Privilege, RetryPolicy, Secret,
+    Sockets,
 };
 
 const STATUS: Command = Command::new(0x00, 0x01);
@@ -72,7 +73,7 @@ fn serve(address: &str) -> Result<()> {
     loop {
         let (length, from) = socket.recv_from(&mut buffer)?;
         let answer = match sessions.receive(&buffer[..length], Instant::now()) {
-            Ok(Incoming::Answer(answer)) => Some(answer),
+            Ok(Incoming::Reply(answer)) => Some(answer),
             Ok(Incoming::Request {
                 session, request, ..
             }) => {
@@ -103,9 +104,9 @@ impl Load {
             bmc_key: None,
             privilege: Privilege::Administrator,
         };
-        let patience = Patience::default();
+        let retry = RetryPolicy::default();
         Ok(sockets
-            .connect(self.address, credentials, &[self.suite], patience)
+            .connect(self.address, credentials, &[self.suite], retry)
             .await?)
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use crate::client::Error;
 use crate::message::{Command, Completion, Request};
 use crate::presession::{self, Capabilities};
-use crate::session::{Over, Patience};
+use crate::session::{RetryPolicy, SessionEnd};
 use crate::sockets::{Asking, Sockets};
 
 impl Sockets {
@@ -16,14 +16,14 @@ impl Sockets {
     ///
     /// # Errors
     /// Nobody answers there, or what does makes no sense.
-    pub async fn ask(
+    pub async fn capabilities(
         &self,
         address: SocketAddr,
-        patience: Patience,
+        retry: RetryPolicy,
     ) -> Result<Capabilities, Error> {
         let request = &Capabilities::REQUEST;
         let data = self
-            .ask_raw(address, presession::CAPABILITIES, request, patience)
+            .ask_raw(address, presession::CAPABILITIES, request, retry)
             .await?;
         Capabilities::read(&data).ok_or(Error::Malformed("authentication capabilities".into()))
     }
@@ -32,13 +32,13 @@ impl Sockets {
     ///
     /// # Errors
     /// Nobody answers there, or not to this.
-    pub async fn ask_guid(
+    pub async fn system_guid(
         &self,
         address: SocketAddr,
-        patience: Patience,
+        retry: RetryPolicy,
     ) -> Result<[u8; 16], Error> {
         let data = self
-            .ask_raw(address, presession::SYSTEM_GUID, &[], patience)
+            .ask_raw(address, presession::SYSTEM_GUID, &[], retry)
             .await?;
         let guid = data.first_chunk().copied();
         guid.ok_or(Error::Malformed("a GUID that is too short".into()))
@@ -49,7 +49,7 @@ impl Sockets {
         address: SocketAddr,
         command: Command,
         data: &[u8],
-        patience: Patience,
+        retry: RetryPolicy,
     ) -> Result<Vec<u8>, Error> {
         let socket = self.towards(address).await?;
         let (number, mut answers) = socket.ask(address);
@@ -60,8 +60,8 @@ impl Sockets {
             data: data.to_vec(),
         };
         let datagram = presession::version_1(&request.encode());
-        let mut wait = patience.first;
-        for _ in 0..patience.attempts {
+        let mut wait = retry.first_timeout;
+        for _ in 0..retry.attempts {
             asking.socket().send(&datagram, address).await?;
             let until = Instant::now() + wait;
             wait += wait / 2;
@@ -72,7 +72,7 @@ impl Sockets {
                 };
             }
         }
-        Err(Over::Silent.into())
+        Err(SessionEnd::Silent.into())
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use self::open::{Answered, Open};
 use crate::handshake::Secret;
 use crate::message::{Command, Completion, Request, Response};
-use crate::packet::{Dropped, Packet, PayloadType, plain, sealed};
+use crate::packet::{Packet, PacketError, PayloadType, plain, sealed};
 use crate::presession::{self, Capabilities};
 use crate::suite::CipherSuite;
 
@@ -51,7 +51,7 @@ pub struct Setup {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming {
     /// This is the answer, as a datagram.
-    Answer(Vec<u8>),
+    Reply(Vec<u8>),
     /// A request, which the owner answers by [`Sessions::respond`].
     Request {
         /// The session that it is of.
@@ -94,7 +94,7 @@ impl Sessions {
 
     /// Has sessions end in which nothing happens for so long; 60 seconds otherwise.
     #[must_use]
-    pub const fn with_idle(mut self, idle: Duration) -> Self {
+    pub const fn with_idle_timeout(mut self, idle: Duration) -> Self {
         self.idle = idle;
         self
     }
@@ -138,7 +138,7 @@ impl Sessions {
     }
 
     /// Forgets all of them, as a BMC that restarts does.
-    pub fn forget(&mut self) {
+    pub fn clear(&mut self) {
         self.open.clear();
     }
 
@@ -146,20 +146,20 @@ impl Sessions {
     ///
     /// # Errors
     /// It is not for this BMC; a real one is silent to it.
-    pub fn receive(&mut self, datagram: &[u8], now: Instant) -> Result<Incoming, Dropped> {
+    pub fn receive(&mut self, datagram: &[u8], now: Instant) -> Result<Incoming, PacketError> {
         if presession::is_asf(datagram) {
-            let pong = presession::pong_to(datagram).ok_or(Dropped::Protocol)?;
-            return Ok(Incoming::Answer(pong));
+            let pong = presession::pong_to(datagram).ok_or(PacketError::Protocol)?;
+            return Ok(Incoming::Reply(pong));
         }
         if presession::is_version_1(datagram) {
             let message = presession::read_version_1(datagram)?;
-            let answer = self.stranger(message).ok_or(Dropped::Payload)?;
-            return Ok(Incoming::Answer(presession::version_1(&answer)));
+            let answer = self.stranger(message).ok_or(PacketError::Payload)?;
+            return Ok(Incoming::Reply(presession::version_1(&answer)));
         }
         let packet = Packet::parse(datagram)?;
         if packet.session == 0 && packet.payload_type == PayloadType::Message {
-            let answer = self.stranger(packet.plain()?).ok_or(Dropped::Payload)?;
-            return Ok(Incoming::Answer(plain(PayloadType::Message, &answer)));
+            let answer = self.stranger(packet.plain()?).ok_or(PacketError::Payload)?;
+            return Ok(Incoming::Reply(plain(PayloadType::Message, &answer)));
         }
         let answer = match packet.payload_type {
             PayloadType::OpenRequest => self.opening(packet.plain()?, now),
@@ -168,7 +168,7 @@ impl Sessions {
             PayloadType::Message | PayloadType::Sol => return self.secured(&packet, now),
             _ => None,
         };
-        answer.map(Incoming::Answer).ok_or(Dropped::Payload)
+        answer.map(Incoming::Reply).ok_or(PacketError::Payload)
     }
 
     /// The datagram that answers a request of `session`; nothing where there is none of that number.
@@ -183,12 +183,12 @@ impl Sessions {
     }
 
     /// The datagram around any bytes in the place of a message: for consoles to be tested with.
-    pub fn message(&mut self, session: u32, payload: &[u8]) -> Option<Vec<u8>> {
+    pub fn seal_message(&mut self, session: u32, payload: &[u8]) -> Option<Vec<u8>> {
         self.seal(session, PayloadType::Message, payload)
     }
 
     /// The datagram around a payload of serial over LAN.
-    pub fn sol(&mut self, session: u32, payload: &[u8]) -> Option<Vec<u8>> {
+    pub fn seal_sol(&mut self, session: u32, payload: &[u8]) -> Option<Vec<u8>> {
         self.seal(session, PayloadType::Sol, payload)
     }
 
@@ -197,7 +197,7 @@ impl Sessions {
         let request = Request::decode(message)?;
         let (completion, data) = self.told_to_anyone(&request).unwrap_or((
             // "Insufficient privilege level": there is no session.
-            Completion::PRIVILEGE,
+            Completion::INSUFFICIENT_PRIVILEGE,
             Vec::new(),
         ));
         Some(request.response(completion, data).encode())
@@ -240,29 +240,29 @@ impl Sessions {
         Some(sealed(keys, numbers, kind, payload, (self.random)()))
     }
 
-    fn secured(&mut self, packet: &Packet<'_>, now: Instant) -> Result<Incoming, Dropped> {
+    fn secured(&mut self, packet: &Packet<'_>, now: Instant) -> Result<Incoming, PacketError> {
         let session = packet.session;
-        let open = self.open.get_mut(&session).ok_or(Dropped::Code)?;
+        let open = self.open.get_mut(&session).ok_or(PacketError::Code)?;
         if !open.is_alive(now, self.idle) {
             self.open.remove(&session);
-            return Err(Dropped::Code);
+            return Err(PacketError::Code);
         }
-        let payload = packet.open(open.keys.as_ref().ok_or(Dropped::Code)?)?;
+        let payload = packet.open(open.keys.as_ref().ok_or(PacketError::Code)?)?;
         if !open.seen.takes(packet.sequence) {
-            return Err(Dropped::Code);
+            return Err(PacketError::Code);
         }
         open.last = now;
         if packet.payload_type == PayloadType::Sol {
             if !open.sol.is_latest(packet.sequence) {
-                return Err(Dropped::Overtaken);
+                return Err(PacketError::Overtaken);
             }
             return Ok(Incoming::Sol { session, payload });
         }
-        let request = Request::decode(&payload).ok_or(Dropped::Payload)?;
+        let request = Request::decode(&payload).ok_or(PacketError::Payload)?;
         let level = open.level;
         if let Some(response) = open.repeated(&payload, now) {
             let datagram = self.seal(session, PayloadType::Message, &response);
-            return datagram.map(Incoming::Answer).ok_or(Dropped::Code);
+            return datagram.map(Incoming::Reply).ok_or(PacketError::Code);
         }
         open.latest = Some(Answered {
             request: payload,
@@ -285,10 +285,10 @@ impl Sessions {
             },
         };
         let response = request.response(answer.0, answer.1);
-        let datagram = self.respond(session, &response).ok_or(Dropped::Code)?;
+        let datagram = self.respond(session, &response).ok_or(PacketError::Code)?;
         if request.command == CLOSE {
             self.open.remove(&session);
         }
-        Ok(Incoming::Answer(datagram))
+        Ok(Incoming::Reply(datagram))
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::command::Malformed;
 use crate::message::{Command, Completion};
-use crate::session::{Credentials, Event, Over, Patience, Session};
+use crate::session::{Credentials, Event, RetryPolicy, Session, SessionEnd};
 use crate::sockets::{Shared, Socket, Sockets};
 use crate::suite::CipherSuite;
 
@@ -26,7 +26,7 @@ const WAITING_SOL: usize = 32;
 pub enum Error {
     /// There is no session (any more).
     #[error(transparent)]
-    Over(#[from] Over),
+    Ended(#[from] SessionEnd),
     /// The BMC refused the request.
     #[error("{0}")]
     Refused(Completion),
@@ -38,7 +38,7 @@ pub enum Error {
     Malformed(#[from] Malformed),
 }
 
-/// A session with a BMC. Dropped without [`Connection::close`], it tells the BMC once that it is over: if
+/// A session with a BMC. PacketError without [`Connection::close`], it tells the BMC once that it is over: if
 /// that gets lost, it occupies a slot of the BMC until that finds it idle.
 pub struct Connection {
     session: Session,
@@ -48,7 +48,7 @@ pub struct Connection {
     datagrams: mpsc::Receiver<Vec<u8>>,
     /// Payloads of serial over LAN that came while something else was awaited.
     sol: VecDeque<Vec<u8>>,
-    over: Option<Over>,
+    over: Option<SessionEnd>,
 }
 
 /// The socket of a session.
@@ -80,15 +80,15 @@ impl Sockets {
         address: SocketAddr,
         credentials: Credentials,
         suites: &[CipherSuite],
-        patience: Patience,
+        retry: RetryPolicy,
     ) -> Result<Connection, Error> {
         let socket = Lent::Shared(self.towards(address).await?);
-        let log_in = (credentials.clone(), suites, patience);
+        let log_in = (credentials.clone(), suites, retry);
         match Connection::open(socket, address, log_in).await {
             // VirtualBMC keeps a session for each port that one ever came from: it takes another.
-            Err(Error::Over(Over::Mistaken)) => {
+            Err(Error::Ended(SessionEnd::StaleSession)) => {
                 let socket = Lent::Own(Shared::towards(address).await?);
-                Connection::open(socket, address, (credentials, suites, patience)).await
+                Connection::open(socket, address, (credentials, suites, retry)).await
             }
             result => result,
         }
@@ -103,11 +103,11 @@ impl Connection {
     async fn open(
         socket: Lent,
         address: SocketAddr,
-        (credentials, suites, patience): (Credentials, &[CipherSuite], Patience),
+        (credentials, suites, retry): (Credentials, &[CipherSuite], RetryPolicy),
     ) -> Result<Self, Error> {
         let (number, datagrams) = socket.register(address);
         let now = Instant::now();
-        let session = Session::begin(credentials, suites, number, patience, random, now);
+        let session = Session::begin(credentials, suites, number, retry, random, now);
         let mut connection = Self {
             session,
             socket,
@@ -119,7 +119,7 @@ impl Connection {
         };
         match connection.event().await? {
             Event::Ready(_) => Ok(connection),
-            Event::Over(why) => Err(why.into()),
+            Event::Ended(why) => Err(why.into()),
             Event::Response(..) | Event::Sol(_) => {
                 Err(Malformed::new("a response too early").into())
             }
@@ -161,7 +161,7 @@ impl Connection {
             match self.event().await? {
                 Event::Response(completion, data) => return Ok((completion, data)),
                 Event::Sol(payload) => self.keep_sol(payload),
-                Event::Ready(_) | Event::Over(_) => {}
+                Event::Ready(_) | Event::Ended(_) => {}
             }
         }
     }
@@ -184,7 +184,7 @@ impl Connection {
 
     /// Why there is no session any more, where that is known already.
     #[must_use]
-    pub fn over(&self) -> Option<Over> {
+    pub fn over(&self) -> Option<SessionEnd> {
         self.over
     }
 
@@ -233,7 +233,7 @@ impl Connection {
         loop {
             self.flush().await?;
             match self.session.event() {
-                Some(Event::Over(why)) => {
+                Some(Event::Ended(why)) => {
                     self.over = Some(why);
                     return Err(why.into());
                 }
@@ -269,7 +269,7 @@ impl Connection {
                 }
             }
             // The sockets are gone: the session ends by its deadline.
-            Ok(None) => self.over = Some(Over::Closed),
+            Ok(None) => self.over = Some(SessionEnd::Closed),
             Err(_) => self.session.expire(now),
         }
     }

@@ -9,9 +9,9 @@ use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit, block_padding::
 use crate::suite::{CipherSuite, Code};
 
 /// The longest password of IPMI v2.0.
-pub const LONGEST_PASSWORD: usize = 20;
+pub const MAX_PASSWORD: usize = 20;
 /// The longest name of a user.
-pub const LONGEST_USER: usize = 16;
+pub const MAX_USER_NAME: usize = 16;
 /// Bytes of an AES block and of an initialisation vector.
 pub(crate) const BLOCK: usize = 16;
 /// Length of the constants that keys are derived with.
@@ -19,13 +19,13 @@ const CONSTANT: usize = 20;
 
 /// A password or BMC key, padded with zeros as its HMACs want it. Never shown.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret([u8; LONGEST_PASSWORD]);
+pub struct Secret([u8; MAX_PASSWORD]);
 
 impl Secret {
     /// The secret with these bytes; nothing where they are too many.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Option<Self> {
-        let mut padded = [0; LONGEST_PASSWORD];
+        let mut padded = [0; MAX_PASSWORD];
         padded.get_mut(..bytes.len())?.copy_from_slice(bytes);
         Some(Self(padded))
     }
@@ -33,7 +33,7 @@ impl Secret {
     /// Whether it is the empty one.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0 == [0; LONGEST_PASSWORD]
+        self.0 == [0; MAX_PASSWORD]
     }
 }
 

@@ -26,12 +26,12 @@ mod window;
 mod wire;
 
 pub use client::{Connection, Error, IDLE_LIMIT};
-pub use handshake::{LONGEST_PASSWORD, LONGEST_USER, Secret};
-pub use message::{Command, Completion, LONGEST_DATA, Request, Response};
-pub use packet::{Dropped, Packet, PayloadType, plain};
+pub use handshake::{MAX_PASSWORD, MAX_USER_NAME, Secret};
+pub use message::{Command, Completion, MAX_DATA, Request, Response};
+pub use packet::{Packet, PacketError, PayloadType, plain};
 pub use presession::Capabilities;
 pub use rakp::Status;
 pub use requester::Requester;
-pub use session::{Credentials, Event, Over, Patience, Privilege, Session};
+pub use session::{Credentials, Event, Privilege, RetryPolicy, Session, SessionEnd};
 pub use sockets::{PORT, Sockets};
 pub use suite::{CipherSuite, Code};

@@ -12,7 +12,7 @@ const CONSOLE: u8 = 0x81;
 /// How many request numbers there are: six bits.
 pub(crate) const NUMBERS: u8 = 64;
 /// The most data that a request takes.
-pub const LONGEST_DATA: usize = 255;
+pub const MAX_DATA: usize = 255;
 
 /// A command of a BMC: network function (even) and number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,20 +51,20 @@ impl Completion {
     /// The parameter is not known.
     pub const UNKNOWN_PARAMETER: Self = Self(0x80);
     /// The reservation was cancelled.
-    pub const RESERVATION: Self = Self(0xc5);
+    pub const RESERVATION_CANCELLED: Self = Self(0xc5);
     /// The request has the wrong length.
     pub const WRONG_LENGTH: Self = Self(0xc7);
     /// More was asked for than fits into one answer.
-    pub const TOO_MUCH: Self = Self(0xca);
+    pub const TOO_LONG: Self = Self(0xca);
     /// What was asked for is not there.
-    pub const ABSENT: Self = Self(0xcb);
+    pub const NOT_PRESENT: Self = Self(0xcb);
     /// The user may not do this.
-    pub const PRIVILEGE: Self = Self(0xd4);
+    pub const INSUFFICIENT_PRIVILEGE: Self = Self(0xd4);
 
     /// Whether the BMC does not have what was asked for at all: the command, its subfunction or the value
     /// of a field. Another request to the same end may do.
     #[must_use]
-    pub const fn is_lack(self) -> bool {
+    pub const fn is_unsupported(self) -> bool {
         matches!(self.0, 0xc1 | 0xc2 | 0xc9 | 0xcc | 0xd6)
     }
 }
@@ -136,7 +136,7 @@ impl Request {
     /// Its bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let data = &self.data[..self.data.len().min(LONGEST_DATA)];
+        let data = &self.data[..self.data.len().min(MAX_DATA)];
         let number = self.number % NUMBERS;
         let from = [CONSOLE, number << 2, self.command.number];
         frame([BMC, self.command.function << 2], &from, data)
@@ -231,7 +231,7 @@ mod tests {
         let response = Response {
             command: Command::new(0x06, 0x3b),
             number: 63,
-            completion: Completion::PRIVILEGE,
+            completion: Completion::INSUFFICIENT_PRIVILEGE,
             data: vec![4, 5],
         };
         let bytes = response.encode();

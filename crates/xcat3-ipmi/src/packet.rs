@@ -62,7 +62,7 @@ impl PayloadType {
 
 /// Why bytes are no packet that is for us. Such are dropped: anyone can send them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Dropped {
+pub enum PacketError {
     /// It ends before its contents do, or is far too long.
     #[error("a packet whose length can't be right")]
     Length,
@@ -80,7 +80,7 @@ pub enum Dropped {
     Overtaken,
 }
 
-impl From<Short> for Dropped {
+impl From<Short> for PacketError {
     fn from(_: Short) -> Self {
         Self::Length
     }
@@ -108,22 +108,22 @@ impl<'a> Packet<'a> {
     ///
     /// # Errors
     /// It is none of ours.
-    pub fn parse(datagram: &'a [u8]) -> Result<Self, Dropped> {
+    pub fn parse(datagram: &'a [u8]) -> Result<Self, PacketError> {
         if datagram.len() > LARGEST {
-            return Err(Dropped::Length);
+            return Err(PacketError::Length);
         }
         let mut reader = Reader::new(datagram);
         let [version, _, _, class] = reader.array()?;
         if version != RMCP[0] || class != RMCP[3] {
-            return Err(Dropped::Protocol);
+            return Err(PacketError::Protocol);
         }
         let from_format = reader.rest();
         if reader.u8()? != FORMAT {
-            return Err(Dropped::Protocol);
+            return Err(PacketError::Protocol);
         }
         let kind = reader.u8()?;
         let payload_type = PayloadType::from_number(kind & !(ENCRYPTED | AUTHENTICATED));
-        let payload_type = payload_type.ok_or(Dropped::Payload)?;
+        let payload_type = payload_type.ok_or(PacketError::Payload)?;
         let (session, sequence) = (reader.u32()?, reader.u32()?);
         let length = usize::from(reader.u16()?);
         let payload = reader.take(length)?;
@@ -144,9 +144,9 @@ impl<'a> Packet<'a> {
     ///
     /// # Errors
     /// It claims to be of a session.
-    pub fn plain(&self) -> Result<&'a [u8], Dropped> {
+    pub fn plain(&self) -> Result<&'a [u8], PacketError> {
         if self.is_of_a_session() {
-            return Err(Dropped::Code);
+            return Err(PacketError::Code);
         }
         Ok(self.payload)
     }
@@ -165,25 +165,29 @@ impl<'a> Packet<'a> {
     ///
     /// # Errors
     /// Its code is not the keys', or it is not protected as the session demands.
-    pub(crate) fn open(&self, keys: &SessionKeys) -> Result<Vec<u8>, Dropped> {
+    pub(crate) fn open(&self, keys: &SessionKeys) -> Result<Vec<u8>, PacketError> {
         if !self.encrypted || !self.authenticated {
-            return Err(Dropped::Code);
+            return Err(PacketError::Code);
         }
         let length = keys.suite.integrity_length();
-        let padding = self.code.len().checked_sub(length).ok_or(Dropped::Length)?;
+        let padding = self
+            .code
+            .len()
+            .checked_sub(length)
+            .ok_or(PacketError::Length)?;
         // Padding, its length, the next header.
         let (padding, code) = self.code.split_at(padding);
         let [filling @ .., padded, _] = padding else {
-            return Err(Dropped::Length);
+            return Err(PacketError::Length);
         };
         if filling.len() != usize::from(*padded) {
-            return Err(Dropped::Length);
+            return Err(PacketError::Length);
         }
         let covered = &self.covered[..self.covered.len() - length];
         if !keys.packet_code(covered).is(code) {
-            return Err(Dropped::Code);
+            return Err(PacketError::Code);
         }
-        keys.decrypt(self.payload).ok_or(Dropped::Code)
+        keys.decrypt(self.payload).ok_or(PacketError::Code)
     }
 }
 

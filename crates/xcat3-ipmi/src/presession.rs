@@ -6,7 +6,7 @@
 //! outside sessions. Nothing here is authenticated: it is what anyone can read and forge.
 
 use crate::message::Command;
-use crate::packet::Dropped;
+use crate::packet::PacketError;
 use crate::suite::CipherSuite;
 use crate::wire::{Reader, Short};
 
@@ -77,18 +77,18 @@ pub(crate) fn version_1(message: &[u8]) -> Vec<u8> {
 ///
 /// # Errors
 /// It is of a session or authenticated, neither of which is spoken here, or its length is wrong.
-pub(crate) fn read_version_1(datagram: &[u8]) -> Result<&[u8], Dropped> {
+pub(crate) fn read_version_1(datagram: &[u8]) -> Result<&[u8], PacketError> {
     let mut reader = Reader::new(datagram);
     let head: [u8; 4] = reader.array()?;
     if head[0] != RMCP_IPMI[0] || head[3] != RMCP_IPMI[3] {
-        return Err(Dropped::Protocol);
+        return Err(PacketError::Protocol);
     }
     if reader.u8()? != UNAUTHENTICATED {
-        return Err(Dropped::Protocol);
+        return Err(PacketError::Protocol);
     }
     let (_sequence, session) = (reader.u32()?, reader.u32()?);
     if session != 0 {
-        return Err(Dropped::Code);
+        return Err(PacketError::Code);
     }
     let length = usize::from(reader.u8()?);
     // A byte may follow that some network chips once needed.
@@ -199,10 +199,10 @@ mod tests {
         }
         let mut of_a_session = datagram.clone();
         of_a_session[9] = 1;
-        assert_eq!(read_version_1(&of_a_session), Err(Dropped::Code));
+        assert_eq!(read_version_1(&of_a_session), Err(PacketError::Code));
         let mut authenticated = datagram;
         authenticated[4] = 0x02;
-        assert_eq!(read_version_1(&authenticated), Err(Dropped::Protocol));
+        assert_eq!(read_version_1(&authenticated), Err(PacketError::Protocol));
     }
 
     #[test]

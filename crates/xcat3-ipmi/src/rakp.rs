@@ -35,7 +35,7 @@ impl Status {
     /// Whether it is who logs in that is refused: the same again would be refused again, and many
     /// BMCs lock an account after a few attempts.
     #[must_use]
-    pub fn is_about_credentials(self) -> bool {
+    pub fn rejects_credentials(self) -> bool {
         matches!(self.0, 0x09 | 0x0a | 0x0c..=0x0f)
     }
 

@@ -6,7 +6,7 @@
 //!  Opening ───────► Naming ───────► Proving ──────► Raising ──────────► Ready ──► Closing
 //!     ▲  └─ suite refused: the next one                │                  │
 //!     └───── no answer to RAKP 3: from the start ◄─────┘                  ▼
-//!                                                                 Over(why), from anywhere
+//!                                                                 Ended(why), from anywhere
 //! ```
 //!
 //! One request is under way at a time: BMCs are small, and many of them mix up answers otherwise.
@@ -19,12 +19,12 @@ use std::time::{Duration, Instant};
 
 use crate::handshake::{Exchange, SessionKeys};
 use crate::message::{Command, Completion, NUMBERS, Request, Response};
-use crate::packet::{Dropped, Packet, PayloadType, sealed};
+use crate::packet::{Packet, PacketError, PayloadType, sealed};
 use crate::rakp::NAME_ONLY;
 use crate::suite::CipherSuite;
 use crate::window::{Latest, Window};
 
-pub use over::{Credentials, Over, Privilege};
+pub use over::{Credentials, Privilege, SessionEnd};
 
 /// Set Session Privilege Level (22.18).
 const SET_PRIVILEGE: Command = Command::new(0x06, 0x3b);
@@ -33,17 +33,17 @@ const CLOSE: Command = Command::new(0x06, 0x3c);
 
 /// How often and how patiently a datagram is sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct RetryPolicy {
     /// Before the first repetition; each later wait is half as long again.
-    pub first: Duration,
+    pub first_timeout: Duration,
     /// How often a datagram is sent in all.
     pub attempts: u32,
 }
 
-impl Default for Patience {
+impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
-            first: Duration::from_millis(500),
+            first_timeout: Duration::from_millis(500),
             attempts: 5,
         }
     }
@@ -59,13 +59,13 @@ pub enum Event {
     /// A payload of serial over LAN.
     Sol(Vec<u8>),
     /// Nothing comes any more.
-    Over(Over),
+    Ended(SessionEnd),
 }
 
 /// A session.
 pub struct Session {
     credentials: Credentials,
-    patience: Patience,
+    retry: RetryPolicy,
     suites: VecDeque<CipherSuite>,
     restarts: u32,
     exchange: Exchange,
@@ -97,7 +97,7 @@ enum Stage {
     Raising,
     Ready,
     Closing,
-    Over,
+    Ended,
 }
 
 /// What was sent and has no answer yet.
@@ -106,7 +106,7 @@ struct Waiting {
     /// When it was sent first.
     since: Instant,
     until: Instant,
-    patience: Duration,
+    retry: Duration,
     attempts: u32,
 }
 
@@ -130,7 +130,7 @@ impl Session {
         credentials: Credentials,
         suites: &[CipherSuite],
         number: u32,
-        patience: Patience,
+        retry: RetryPolicy,
         random: fn() -> [u8; 16],
         now: Instant,
     ) -> Self {
@@ -148,7 +148,7 @@ impl Session {
         let [tag, ..] = random();
         let mut session = Self {
             credentials,
-            patience,
+            retry,
             suites,
             restarts: RESTARTS,
             exchange,
@@ -225,18 +225,18 @@ impl Session {
                 let number = self.exchange.bmc_session.to_le_bytes();
                 self.send_request(CLOSE, number.to_vec(), now);
             }
-            Stage::Closing | Stage::Over => {}
-            Stage::Opening | Stage::Naming | Stage::Proving => self.end(Over::Closed),
+            Stage::Closing | Stage::Ended => {}
+            Stage::Opening | Stage::Naming | Stage::Proving => self.end(SessionEnd::Closed),
         }
     }
 
     /// Ends the session without waiting for the BMC's word: it is told once, where there is a session
     /// to close.
     pub fn abandon(&mut self, now: Instant) {
-        self.leave(Over::Closed, now);
+        self.leave(SessionEnd::Closed, now);
     }
 
-    fn leave(&mut self, why: Over, now: Instant) {
+    fn leave(&mut self, why: SessionEnd, now: Instant) {
         if matches!(self.stage, Stage::Raising | Stage::Ready) {
             let number = self.exchange.bmc_session.to_le_bytes();
             self.send_request(CLOSE, number.to_vec(), now);
@@ -248,17 +248,17 @@ impl Session {
     ///
     /// # Errors
     /// It is none of this session's, or not now; nothing has changed.
-    pub fn receive(&mut self, datagram: &[u8], now: Instant) -> Result<(), Dropped> {
+    pub fn receive(&mut self, datagram: &[u8], now: Instant) -> Result<(), PacketError> {
         let packet = Packet::parse(datagram)?;
         match packet.payload_type {
             PayloadType::OpenResponse if packet.is_protected() && self.stage == Stage::Opening => {
-                self.end(Over::Mistaken);
+                self.end(SessionEnd::StaleSession);
             }
             PayloadType::OpenResponse => self.opened(packet.plain()?, now),
             PayloadType::Rakp2 => self.named(packet.plain()?, now),
             PayloadType::Rakp4 => self.proved(packet.plain()?, now),
             PayloadType::Message | PayloadType::Sol => self.secured(&packet, now)?,
-            _ => return Err(Dropped::Payload),
+            _ => return Err(PacketError::Payload),
         }
         Ok(())
     }
@@ -268,14 +268,14 @@ impl Session {
         let Some(mut waiting) = self.waiting.take_if(|waiting| waiting.until <= now) else {
             return;
         };
-        if waiting.attempts < self.patience.attempts {
+        if waiting.attempts < self.retry.attempts {
             if self.stage == Stage::Opening && waiting.attempts >= SAME_SUITE && self.turn_suites()
             {
                 self.tag = self.tag.wrapping_add(1);
                 waiting.what = Sent::Handshake(self.open_request());
             }
             waiting.attempts += 1;
-            waiting.patience = self.limited(waiting.patience + waiting.patience / 2);
+            waiting.retry = self.limited(waiting.retry + waiting.retry / 2);
             self.emit(waiting, now);
         } else if matches!(self.stage, Stage::Proving | Stage::Raising) && self.restarts > 0 {
             // The BMC may have taken our proof and lost its own, and takes none a second time.
@@ -283,25 +283,29 @@ impl Session {
             self.open(now);
         } else {
             self.end(match self.stage {
-                Stage::Closing | Stage::Over => Over::Closed,
-                Stage::Opening if self.is_astray => Over::Astray,
-                Stage::Opening => Over::Silent,
-                Stage::Naming | Stage::Proving | Stage::Raising => Over::Ignored,
-                Stage::Ready => Over::Lost,
+                Stage::Closing | Stage::Ended => SessionEnd::Closed,
+                Stage::Opening if self.is_astray => SessionEnd::WrongSession,
+                Stage::Opening => SessionEnd::Silent,
+                Stage::Naming | Stage::Proving | Stage::Raising => SessionEnd::Stalled,
+                Stage::Ready => SessionEnd::Lost,
             });
         }
     }
 
-    fn secured(&mut self, packet: &Packet<'_>, now: Instant) -> Result<(), Dropped> {
+    fn secured(&mut self, packet: &Packet<'_>, now: Instant) -> Result<(), PacketError> {
         let ours = packet.session == self.exchange.console_session;
-        let keys = self.keys.as_ref().filter(|_| ours).ok_or(Dropped::Code)?;
+        let keys = self
+            .keys
+            .as_ref()
+            .filter(|_| ours)
+            .ok_or(PacketError::Code)?;
         let payload = packet.open(keys)?;
         if !self.seen.takes(packet.sequence) {
-            return Err(Dropped::Code);
+            return Err(PacketError::Code);
         }
         if packet.payload_type == PayloadType::Sol {
             if !self.sol.is_latest(packet.sequence) {
-                return Err(Dropped::Overtaken);
+                return Err(PacketError::Overtaken);
             }
             self.events.push_back(Event::Sol(payload));
         } else if let Some(response) = Response::decode(&payload) {
@@ -326,19 +330,19 @@ impl Session {
                 self.stage = Stage::Ready;
                 self.events.push_back(Event::Ready(self.exchange.suite));
             }
-            Stage::Raising => self.leave(Over::Privilege(response.completion), now),
-            Stage::Closing => self.end(Over::Closed),
+            Stage::Raising => self.leave(SessionEnd::Privilege(response.completion), now),
+            Stage::Closing => self.end(SessionEnd::Closed),
             _ => self
                 .events
                 .push_back(Event::Response(response.completion, response.data)),
         }
     }
 
-    fn end(&mut self, why: Over) {
+    fn end(&mut self, why: SessionEnd) {
         self.waiting = None;
-        if self.stage != Stage::Over {
-            self.stage = Stage::Over;
-            self.events.push_back(Event::Over(why));
+        if self.stage != Stage::Ended {
+            self.stage = Stage::Ended;
+            self.events.push_back(Event::Ended(why));
         }
     }
 
@@ -354,12 +358,12 @@ impl Session {
 
     /// Sends and notes that an answer is awaited.
     fn send(&mut self, what: Sent, now: Instant) {
-        let patience = self.limited(self.patience.first.max(self.took * 2));
+        let retry = self.limited(self.retry.first_timeout.max(self.took * 2));
         let waiting = Waiting {
             what,
             since: now,
             until: now,
-            patience,
+            retry,
             attempts: 1,
         };
         self.emit(waiting, now);
@@ -375,12 +379,12 @@ impl Session {
                 self.seal(PayloadType::Message, &payload);
             }
         }
-        waiting.until = now + waiting.patience;
+        waiting.until = now + waiting.retry;
         self.waiting = Some(waiting);
     }
 
-    fn limited(&self, patience: Duration) -> Duration {
-        patience.min(LONGEST_WAIT.max(self.patience.first))
+    fn limited(&self, retry: Duration) -> Duration {
+        retry.min(LONGEST_WAIT.max(self.retry.first_timeout))
     }
 
     /// What was awaited has come.

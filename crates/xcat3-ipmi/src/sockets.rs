@@ -25,7 +25,7 @@ const LARGEST: usize = 2_048;
 /// What a socket keeps for us while we are busy, in bytes.
 const BUFFER: usize = 4 << 20;
 
-/// The sockets that all sessions share: one for each family of addresses. Dropped, nothing comes to
+/// The sockets that all sessions share: one for each family of addresses. PacketError, nothing comes to
 /// their sessions any more.
 #[derive(Default)]
 pub struct Sockets {

@@ -20,7 +20,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 use xcat3_core::{Node, NodeName, Outcome};
-use xcat3_ipmi::{Connection, PORT, Patience, Sockets};
+use xcat3_ipmi::{Connection, PORT, RetryPolicy, Sockets};
 
 use self::exchange::Exchange;
 use self::login::Options;
@@ -62,8 +62,8 @@ impl Ipmi {
     pub fn new(config: &IpmiConfig, lanes: &BmcConfig) -> Self {
         let rmcp = Rmcp {
             sockets: Sockets::new(),
-            patience: Patience {
-                first: config.retransmit,
+            retry: RetryPolicy {
+                first_timeout: config.retransmit,
                 attempts: config.attempts.max(1),
             },
         };
@@ -95,7 +95,7 @@ impl ControlDriver for Ipmi {
 /// RMCP+ as the lanes need it.
 struct Rmcp {
     sockets: Sockets,
-    patience: Patience,
+    retry: RetryPolicy,
 }
 
 impl Protocol for Rmcp {
@@ -108,9 +108,9 @@ impl Protocol for Rmcp {
 
     fn pace(&self) -> Pace {
         Pace {
-            overdue: self.patience.first,
+            overdue: self.retry.first_timeout,
             // Two datagrams were lost, or the session is.
-            stale: self.patience.first * 3,
+            stale: self.retry.first_timeout * 3,
             // BMCs end sessions after 60 s (6.12.15).
             keep_alive: Some(Duration::from_secs(30)),
         }
@@ -142,7 +142,7 @@ impl Protocol for Rmcp {
         address: SocketAddr,
         turn: &Turn<'_>,
     ) -> Result<Connection, Failure> {
-        login::open(&self.sockets, self.patience, (bmc, address), turn).await
+        login::open(&self.sockets, self.retry, (bmc, address), turn).await
     }
 
     async fn act(

@@ -155,7 +155,7 @@ pub async fn set(bmc: &mut impl Requester, wanted: Option<BootOverride>) -> Resu
 async fn optional(bmc: &mut impl Requester, request: &[u8]) -> Result<bool, Error> {
     match bmc.request(SET, request).await {
         Ok(_) => Ok(true),
-        Err(Error::Refused(refused)) if refused != Completion::PRIVILEGE => Ok(false),
+        Err(Error::Refused(refused)) if refused != Completion::INSUFFICIENT_PRIVILEGE => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -235,7 +235,7 @@ pub async fn id(bmc: &mut impl Requester) -> Result<DeviceId, Error> {
 pub async fn guid(bmc: &mut impl Requester) -> Result<Option<Guid>, Error> {
     match bmc.request(SYSTEM_GUID, &[]).await {
         Ok(answer) => Ok(Guid::parse(&answer)?),
-        Err(Error::Refused(Completion::UNKNOWN_COMMAND | Completion::ABSENT)) => {
+        Err(Error::Refused(Completion::UNKNOWN_COMMAND | Completion::NOT_PRESENT)) => {
             Ok(Guid::parse(&bmc.request(DEVICE_GUID, &[]).await?)?)
         }
         Err(error) => Err(error),

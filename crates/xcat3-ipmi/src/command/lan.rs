@@ -182,8 +182,8 @@ pub async fn set(bmc: &mut impl Requester, channel: u8, change: LanChange) -> Re
     let mut ask = Ask { bmc, channel };
     let announced = match ask.set(IN_PROGRESS, &[1]).await {
         Ok(()) => true,
-        Err(Error::Refused(Completion::PRIVILEGE)) => {
-            return Err(Error::Refused(Completion::PRIVILEGE));
+        Err(Error::Refused(Completion::INSUFFICIENT_PRIVILEGE)) => {
+            return Err(Error::Refused(Completion::INSUFFICIENT_PRIVILEGE));
         }
         // Quirk: BMCs without it take each parameter at once.
         Err(Error::Refused(_)) => false,

@@ -67,7 +67,7 @@ pub async fn name(bmc: &mut impl Requester, user: u8) -> Result<String, Error> {
             Encoding::EightBit,
             &answer[..answer.len().min(LENGTH)],
         )),
-        Err(Error::Refused(NO_NAME | Completion::ABSENT)) => Ok(String::new()),
+        Err(Error::Refused(NO_NAME | Completion::NOT_PRESENT)) => Ok(String::new()),
         Err(error) => Err(error),
     }
 }

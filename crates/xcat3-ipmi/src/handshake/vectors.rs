@@ -219,7 +219,7 @@ fn conversations_of_others_are_understood() {
             let (request, response) = (request.unwrap(), response.unwrap());
             assert_eq!(response.number, request.number);
             assert_eq!(response.command, request.command);
-            assert_ne!(response.completion, Completion::PRIVILEGE);
+            assert_ne!(response.completion, Completion::INSUFFICIENT_PRIVILEGE);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::{Over, SET_PRIVILEGE, Sent, Session, Stage};
+use super::{SET_PRIVILEGE, Sent, Session, SessionEnd, Stage};
 use crate::packet::{PayloadType, plain};
 use crate::rakp::{OpenRequest, OpenResponse, Proof, Rakp1, Rakp2, Refusal, Status};
 use crate::window::Window;
@@ -93,7 +93,7 @@ impl Session {
                 self.exchange.guid = answer.guid;
                 let password = &self.credentials.password;
                 if !self.exchange.bmc_code(password).is(&answer.code) {
-                    return self.end(Over::WrongPassword);
+                    return self.end(SessionEnd::WrongPassword);
                 }
                 let key = self.credentials.bmc_key.as_ref().unwrap_or(password);
                 self.keys = Some(self.exchange.keys(key));
@@ -130,7 +130,7 @@ impl Session {
             return;
         };
         if !self.exchange.final_code(keys).is(&proof.code) {
-            return self.end(Over::WrongKey);
+            return self.end(SessionEnd::WrongKey);
         }
         self.heard(now);
         self.stage = Stage::Raising;
@@ -151,7 +151,7 @@ impl Session {
             self.restarts -= 1;
             return self.open(now);
         }
-        self.end(Over::Refused(status));
+        self.end(SessionEnd::Refused(status));
     }
 
     fn shake(&mut self, payload_type: PayloadType, payload: &[u8], now: Instant) {

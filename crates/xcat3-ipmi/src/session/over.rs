@@ -40,7 +40,7 @@ pub struct Credentials {
 
 /// Why a session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Over {
+pub enum SessionEnd {
     /// It was closed.
     #[error("the session was closed")]
     Closed,
@@ -49,16 +49,16 @@ pub enum Over {
     Silent,
     /// What came back was for sessions that are not this one.
     #[error("it answers, but for other sessions than the one that it is asked for")]
-    Astray,
+    WrongSession,
     /// The BMC began a handshake and then went silent.
     #[error(
         "it answers but does not go on with the login: it may not know the user, or have no room"
     )]
-    Ignored,
+    Stalled,
     /// The BMC answers the beginning of a session within another one, which once came from the same
     /// port.
     #[error("it takes the login for a part of an older session")]
-    Mistaken,
+    StaleSession,
     /// There was a session, and the BMC is silent to it: it restarted, forgot it, or is gone.
     #[error("it does not answer any more: the session is lost")]
     Lost,
@@ -76,10 +76,10 @@ pub enum Over {
     Privilege(Completion),
 }
 
-impl Over {
+impl SessionEnd {
     /// Whether the BMC knows who logs in, but denies the privilege level: a lower one may do.
     #[must_use]
-    pub fn is_about_privilege(self) -> bool {
+    pub fn is_privilege_denied(self) -> bool {
         match self {
             Self::Refused(status) => {
                 [Status::INVALID_ROLE, Status::UNAUTHORIZED_ROLE].contains(&status)
@@ -91,15 +91,15 @@ impl Over {
 
     /// Whether the BMC rejects who logs in. Trying the same again is useless, and locks accounts.
     #[must_use]
-    pub fn is_about_credentials(self) -> bool {
+    pub fn rejects_credentials(self) -> bool {
         match self {
-            Self::Refused(status) => status.is_about_credentials(),
+            Self::Refused(status) => status.rejects_credentials(),
             Self::WrongPassword | Self::WrongKey | Self::Privilege(_) => true,
             Self::Closed
             | Self::Silent
-            | Self::Astray
-            | Self::Ignored
-            | Self::Mistaken
+            | Self::WrongSession
+            | Self::Stalled
+            | Self::StaleSession
             | Self::Lost => false,
         }
     }

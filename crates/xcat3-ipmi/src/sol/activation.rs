@@ -33,7 +33,7 @@ pub struct Activation {
 
 /// Why a console did not begin.
 #[derive(Debug, thiserror::Error)]
-pub enum NotActivated {
+pub enum ActivationError {
     /// Another console has it.
     #[error("another session has the console")]
     InUse,
@@ -78,7 +78,7 @@ impl Activation {
 ///
 /// # Errors
 /// Another console has it, the BMC refuses, or does not answer.
-pub async fn activate(bmc: &mut impl Requester) -> Result<Activation, NotActivated> {
+pub async fn activate(bmc: &mut impl Requester) -> Result<Activation, ActivationError> {
     let [kind, instance] = SOL;
     match bmc
         .request(ACTIVATE, &[kind, instance, PROTECTED, 0, 0, 0])
@@ -86,10 +86,10 @@ pub async fn activate(bmc: &mut impl Requester) -> Result<Activation, NotActivat
     {
         Ok(answer) => Ok(Activation::parse(&answer).map_err(Error::from)?),
         Err(Error::Refused(refused)) => Err(match refused.0 {
-            0x80 | 0x82 => NotActivated::InUse,
-            0x81 => NotActivated::Disabled,
-            0x83 | 0x84 | 0xd4 => NotActivated::NotAllowed(refused),
-            _ => NotActivated::Failed(Error::Refused(refused)),
+            0x80 | 0x82 => ActivationError::InUse,
+            0x81 => ActivationError::Disabled,
+            0x83 | 0x84 | 0xd4 => ActivationError::NotAllowed(refused),
+            _ => ActivationError::Failed(Error::Refused(refused)),
         }),
         Err(error) => Err(error.into()),
     }
@@ -149,10 +149,13 @@ mod tests {
                 port: 623
             }
         );
-        assert!(matches!(activate(&mut bmc).await, Err(NotActivated::InUse)));
         assert!(matches!(
             activate(&mut bmc).await,
-            Err(NotActivated::Disabled)
+            Err(ActivationError::InUse)
+        ));
+        assert!(matches!(
+            activate(&mut bmc).await,
+            Err(ActivationError::Disabled)
         ));
         let mut bmc = Script::new(&[(&[0x06, 0x49, 1, 1, 0, 0, 0, 0], Err(0x80))]);
         deactivate(&mut bmc).await.unwrap();

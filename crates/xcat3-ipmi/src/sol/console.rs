@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::activation::{self, NotActivated};
+use super::activation::{self, ActivationError};
 use super::state::{Closed, Sol, SolEvent};
 use crate::client::{Connection, Error};
 
@@ -24,7 +24,7 @@ pub struct Console {
 
 /// What came of a console.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Received {
+pub enum ConsoleEvent {
     /// Characters of the machine.
     Data(Vec<u8>),
     /// The machine sent more than the BMC could keep: some was lost.
@@ -44,9 +44,9 @@ impl Console {
     pub async fn open(
         mut connection: Connection,
         steal: bool,
-    ) -> Result<Self, (Connection, NotActivated)> {
+    ) -> Result<Self, (Connection, ActivationError)> {
         let mut begun = activation::activate(&mut connection).await;
-        if steal && matches!(begun, Err(NotActivated::InUse)) {
+        if steal && matches!(begun, Err(ActivationError::InUse)) {
             begun = match activation::deactivate(&mut connection).await {
                 Ok(()) => activation::activate(&mut connection).await,
                 Err(error) => Err(error.into()),
@@ -83,18 +83,18 @@ impl Console {
     ///
     /// # Errors
     /// There is no session any more.
-    pub async fn read(&mut self) -> Result<Received, Error> {
+    pub async fn read(&mut self) -> Result<ConsoleEvent, Error> {
         loop {
             self.send().await?;
             match self.sol.event() {
-                Some(SolEvent::Data(characters)) => return Ok(Received::Data(characters)),
-                Some(SolEvent::Overrun) => return Ok(Received::Overrun),
-                Some(SolEvent::Break) => return Ok(Received::Break),
+                Some(SolEvent::Data(characters)) => return Ok(ConsoleEvent::Data(characters)),
+                Some(SolEvent::Overrun) => return Ok(ConsoleEvent::Overrun),
+                Some(SolEvent::Break) => return Ok(ConsoleEvent::Break),
                 Some(SolEvent::Closed(why)) => self.closed = Some(why),
                 None => {}
             }
             match self.closed {
-                Some(why) => return Ok(Received::Closed(why)),
+                Some(why) => return Ok(ConsoleEvent::Closed(why)),
                 None => self.wait().await?,
             }
         }

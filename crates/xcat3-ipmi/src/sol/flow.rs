@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::packet::{HEADER, LONGEST_DATA};
+use super::packet::{HEADER, MAX_DATA};
 
 /// The most characters that wait to be sent.
 pub const MOST_WAITING: usize = 4_096;
@@ -58,7 +58,7 @@ impl Sender {
     pub(super) fn new(largest_payload: u16) -> Self {
         let most = usize::from(largest_payload).saturating_sub(HEADER);
         Self {
-            most: most.clamp(1, LONGEST_DATA),
+            most: most.clamp(1, MAX_DATA),
             waiting: VecDeque::new(),
             wants_break: false,
             last_number: 0,

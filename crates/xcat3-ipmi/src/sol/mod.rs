@@ -10,9 +10,9 @@ mod packet;
 mod port;
 mod state;
 
-pub use activation::{Activation, NotActivated, activate, deactivate};
-pub use console::{Console, Received};
+pub use activation::{Activation, ActivationError, activate, deactivate};
+pub use console::{Console, ConsoleEvent};
 pub use flow::MOST_WAITING;
-pub use packet::{FromBmc, FromConsole, LONGEST_DATA};
-pub use port::{Port, Typed};
+pub use packet::{BmcPacket, ConsolePacket, MAX_DATA};
+pub use port::{Port, PortInput};
 pub use state::{Closed, Sol, SolEvent};

@@ -4,7 +4,7 @@ use crate::command::Malformed;
 use crate::wire::{Reader, Short};
 
 /// The most characters of a packet, by its format.
-pub const LONGEST_DATA: usize = 255;
+pub const MAX_DATA: usize = 255;
 
 /// Bytes before the characters.
 pub(super) const HEADER: usize = 4;
@@ -21,7 +21,7 @@ const BREAK: u8 = 0x10;
 
 /// A packet from a console.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FromConsole {
+pub struct ConsolePacket {
     /// Its number, 1 to 15; 0 where it only acknowledges.
     pub number: u8,
     /// The number that it acknowledges; 0 is none.
@@ -32,13 +32,13 @@ pub struct FromConsole {
     pub nack: bool,
     /// The machine is to see a break.
     pub is_break: bool,
-    /// Characters, at most [`LONGEST_DATA`].
+    /// Characters, at most [`MAX_DATA`].
     pub data: Vec<u8>,
 }
 
 /// A packet from a BMC.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FromBmc {
+pub struct BmcPacket {
     /// Its number, 1 to 15; 0 where it only acknowledges.
     pub number: u8,
     /// The number that it acknowledges; 0 is none.
@@ -59,7 +59,7 @@ pub struct FromBmc {
     pub data: Vec<u8>,
 }
 
-impl FromConsole {
+impl ConsolePacket {
     /// Its bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -87,7 +87,7 @@ impl FromConsole {
     }
 }
 
-impl FromBmc {
+impl BmcPacket {
     /// Its bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -127,7 +127,7 @@ fn bit(is_set: bool, bit: u8) -> u8 {
 }
 
 fn encode([number, acknowledged, accepted, last]: [u8; HEADER], data: &[u8]) -> Vec<u8> {
-    let data = &data[..data.len().min(LONGEST_DATA)];
+    let data = &data[..data.len().min(MAX_DATA)];
     [&[number & 0x0f, acknowledged & 0x0f, accepted, last], data].concat()
 }
 
@@ -136,7 +136,7 @@ fn decode(bytes: &[u8]) -> Result<([u8; HEADER], &[u8]), Malformed> {
     let header = reader.array();
     let header = header.map_err(|Short| Malformed::new("a serial-over-LAN packet is cut off"))?;
     let data = reader.rest();
-    if data.len() > LONGEST_DATA {
+    if data.len() > MAX_DATA {
         let length = data.len();
         let sentence = format!("a serial-over-LAN packet has {length} characters");
         return Err(Malformed::new(sentence));
@@ -150,31 +150,31 @@ mod tests {
 
     #[test]
     fn packets_are_as_the_specification_lays_them_out() {
-        let packet = FromConsole {
+        let packet = ConsolePacket {
             number: 3,
             acknowledged: 15,
             accepted: 20,
             is_break: true,
             data: b"ls".to_vec(),
-            ..FromConsole::default()
+            ..ConsolePacket::default()
         };
         assert_eq!(packet.encode(), [3, 15, 20, 0x10, b'l', b's']);
-        let status = FromBmc::decode(&[2, 1, 0, 0x7c, b'#']).unwrap();
+        let status = BmcPacket::decode(&[2, 1, 0, 0x7c, b'#']).unwrap();
         assert!(status.nack && status.unavailable && status.deactivated);
         assert!(status.overrun && status.is_break);
         assert_eq!((status.number, &*status.data), (2, &b"#"[..]));
-        assert!(FromBmc::decode(&[1, 2, 3]).is_err());
-        assert!(FromConsole::decode(&[0; HEADER + LONGEST_DATA + 1]).is_err());
+        assert!(BmcPacket::decode(&[1, 2, 3]).is_err());
+        assert!(ConsolePacket::decode(&[0; HEADER + MAX_DATA + 1]).is_err());
     }
 
     proptest::proptest! {
         #[test]
         fn packets_come_back(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
-            if let Ok(packet) = FromBmc::decode(&bytes) {
-                proptest::prop_assert_eq!(FromBmc::decode(&packet.encode()).unwrap(), packet);
+            if let Ok(packet) = BmcPacket::decode(&bytes) {
+                proptest::prop_assert_eq!(BmcPacket::decode(&packet.encode()).unwrap(), packet);
             }
-            if let Ok(packet) = FromConsole::decode(&bytes) {
-                proptest::prop_assert_eq!(FromConsole::decode(&packet.encode()).unwrap(), packet);
+            if let Ok(packet) = ConsolePacket::decode(&bytes) {
+                proptest::prop_assert_eq!(ConsolePacket::decode(&packet.encode()).unwrap(), packet);
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::flow::{Acknowledged, Piece, Receiver, Sender};
-use super::packet::{FromBmc, FromConsole};
+use super::packet::{BmcPacket, ConsolePacket};
 
 /// A machine's serial port without any I/O.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Port {
 
 /// What a console sent to a machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Typed {
+pub struct PortInput {
     /// Characters.
     pub data: Vec<u8>,
     /// A break.
@@ -69,15 +69,15 @@ impl Port {
     }
 
     /// Takes a payload that came from the console; what is no packet is dropped.
-    pub fn receive(&mut self, payload: &[u8], now: Instant) -> Typed {
+    pub fn receive(&mut self, payload: &[u8], now: Instant) -> PortInput {
         self.receive_up_to(usize::MAX, payload, now)
     }
 
     /// The same where the machine takes only so many characters: a packet of more is refused, and the
     /// console sends it again.
-    pub fn receive_up_to(&mut self, room: usize, payload: &[u8], now: Instant) -> Typed {
-        let Ok(packet) = FromConsole::decode(payload) else {
-            return Typed::default();
+    pub fn receive_up_to(&mut self, room: usize, payload: &[u8], now: Instant) -> PortInput {
+        let Ok(packet) = ConsolePacket::decode(payload) else {
+            return PortInput::default();
         };
         let typed = self.take(&packet, room);
         let answer = Acknowledged {
@@ -106,36 +106,36 @@ impl Port {
     /// Tells the console that it is over.
     pub fn deactivate(&mut self) {
         self.sender.clear();
-        let last = FromBmc {
+        let last = BmcPacket {
             deactivated: true,
-            ..FromBmc::default()
+            ..BmcPacket::default()
         };
         self.out.push_back(last.encode());
     }
 
-    fn take(&mut self, packet: &FromConsole, room: usize) -> Typed {
+    fn take(&mut self, packet: &ConsolePacket, room: usize) -> PortInput {
         if packet.number == 0 {
-            return Typed::default();
+            return PortInput::default();
         }
         if self.receiver.count_fresh(packet.number, &packet.data) > room {
-            let refused = FromBmc {
+            let refused = BmcPacket {
                 acknowledged: packet.number,
                 nack: true,
                 unavailable: true,
-                ..FromBmc::default()
+                ..BmcPacket::default()
             };
             self.out.push_back(refused.encode());
-            return Typed::default();
+            return PortInput::default();
         }
         let is_break = packet.is_break && packet.number != self.last_break;
         self.last_break = if packet.is_break { packet.number } else { 0 };
-        let acknowledgement = FromBmc {
+        let acknowledgement = BmcPacket {
             acknowledged: packet.number,
             accepted: u8::try_from(packet.data.len()).unwrap_or(u8::MAX),
-            ..FromBmc::default()
+            ..BmcPacket::default()
         };
         self.out.push_back(acknowledgement.encode());
-        Typed {
+        PortInput {
             data: self.receiver.fresh(packet.number, &packet.data).to_vec(),
             is_break,
         }
@@ -148,11 +148,11 @@ impl Port {
     }
 }
 
-fn packet(piece: &Piece) -> FromBmc {
-    FromBmc {
+fn packet(piece: &Piece) -> BmcPacket {
+    BmcPacket {
         number: piece.number,
         is_break: piece.is_break,
         data: piece.data.clone(),
-        ..FromBmc::default()
+        ..BmcPacket::default()
     }
 }

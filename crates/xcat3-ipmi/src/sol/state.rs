@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::flow::{Acknowledged, Piece, Receiver, Sender};
-use super::packet::{FromBmc, FromConsole};
+use super::packet::{BmcPacket, ConsolePacket};
 
 /// What comes of a console.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl Sol {
 
     /// Takes a payload that came from the BMC. One that is no packet is dropped: the BMC repeats it.
     pub fn receive(&mut self, payload: &[u8], now: Instant) {
-        let Ok(packet) = FromBmc::decode(payload) else {
+        let Ok(packet) = BmcPacket::decode(payload) else {
             return;
         };
         if self.closed {
@@ -135,15 +135,15 @@ impl Sol {
     }
 
     /// Characters of the machine, and an acknowledgement.
-    fn take(&mut self, packet: &FromBmc) {
+    fn take(&mut self, packet: &BmcPacket) {
         let fresh = self.receiver.fresh(packet.number, &packet.data);
         if !fresh.is_empty() {
             self.events.push_back(SolEvent::Data(fresh.to_vec()));
         }
-        let acknowledgement = FromConsole {
+        let acknowledgement = ConsolePacket {
             acknowledged: packet.number,
             accepted: u8::try_from(packet.data.len()).unwrap_or(u8::MAX),
-            ..FromConsole::default()
+            ..ConsolePacket::default()
         };
         self.out.push_back(acknowledgement.encode());
     }
@@ -161,12 +161,12 @@ impl Sol {
     }
 }
 
-fn packet(piece: &Piece) -> FromConsole {
-    FromConsole {
+fn packet(piece: &Piece) -> ConsolePacket {
+    ConsolePacket {
         number: piece.number,
         is_break: piece.is_break,
         data: piece.data.clone(),
-        ..FromConsole::default()
+        ..ConsolePacket::default()
     }
 }
 

@@ -3,27 +3,27 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::super::flow::{ATTEMPTS, MOST_WAITING, RETRY};
-use super::super::port::{Port, Typed};
+use super::super::port::{Port, PortInput};
 use super::*;
 
-fn sent(sol: &mut Sol) -> FromConsole {
-    FromConsole::decode(&sol.transmit().expect("something is sent")).unwrap()
+fn sent(sol: &mut Sol) -> ConsolePacket {
+    ConsolePacket::decode(&sol.transmit().expect("something is sent")).unwrap()
 }
 
 fn acknowledge(number: u8, accepted: u8) -> Vec<u8> {
-    let packet = FromBmc {
+    let packet = BmcPacket {
         acknowledged: number,
         accepted,
-        ..FromBmc::default()
+        ..BmcPacket::default()
     };
     packet.encode()
 }
 
 fn characters(number: u8, data: &[u8]) -> Vec<u8> {
-    let packet = FromBmc {
+    let packet = BmcPacket {
         number,
         data: data.to_vec(),
-        ..FromBmc::default()
+        ..BmcPacket::default()
     };
     packet.encode()
 }
@@ -59,11 +59,11 @@ fn what_was_not_taken_is_sent_again_with_a_new_number() {
     let rest = sent(&mut sol);
     assert_eq!((rest.number, &*rest.data), (2, &b"cdef"[..]));
     // Nothing was taken, and nothing can be now: the same packet comes again later.
-    let busy = FromBmc {
+    let busy = BmcPacket {
         acknowledged: 2,
         nack: true,
         unavailable: true,
-        ..FromBmc::default()
+        ..BmcPacket::default()
     };
     for _ in 0..3 * ATTEMPTS {
         sol.receive(&busy.encode(), now);
@@ -126,14 +126,14 @@ fn breaks_overruns_and_the_end_are_told() {
     sol.receive(&acknowledge(1, 1), now);
     let packet = sent(&mut sol);
     assert!(packet.is_break && packet.data.is_empty() && packet.number == 2);
-    let last = FromBmc {
+    let last = BmcPacket {
         number: 1,
         acknowledged: 2,
         overrun: true,
         is_break: true,
         deactivated: true,
         data: b"bye".to_vec(),
-        ..FromBmc::default()
+        ..BmcPacket::default()
     };
     sol.receive(&last.encode(), now);
     assert_eq!(sol.event(), Some(SolEvent::Break));
@@ -200,7 +200,7 @@ fn echo(typed: &[u8], fates: &[u8]) -> Vec<u8> {
             sol.expire(now);
             continue;
         };
-        let packet = FromConsole::decode(&payload).unwrap();
+        let packet = ConsolePacket::decode(&payload).unwrap();
         // Lost on its way there.
         let Some(fate) = line.next() else {
             continue;
@@ -314,7 +314,7 @@ fn a_machine_that_takes_no_more_gets_it_later() {
     let (mut sol, mut port) = (Sol::new(20), Port::new(30));
     sol.write(b"reboot", now);
     let typed = sol.transmit().unwrap();
-    assert_eq!(port.receive_up_to(5, &typed, now), Typed::default());
+    assert_eq!(port.receive_up_to(5, &typed, now), PortInput::default());
     sol.receive(&port.transmit().unwrap(), now);
     assert!(!sol.is_flushed(), "nothing was taken");
     let later = now + Duration::from_secs(1);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use xcat3_ipmi::sol::{Closed, Console, NotActivated, Received};
+use xcat3_ipmi::sol::{ActivationError, Closed, Console, ConsoleEvent};
 
 use crate::line::credentials;
 use crate::peers::Peer;
@@ -27,7 +27,7 @@ async fn read(console: &mut Console, count: usize) -> Vec<u8> {
     while all.len() < count {
         let received = tokio::time::timeout(LIMIT, console.read()).await;
         match received.expect("it comes in time").unwrap() {
-            Received::Data(characters) => all.extend(characters),
+            ConsoleEvent::Data(characters) => all.extend(characters),
             other => panic!("{other:?}"),
         }
     }
@@ -80,12 +80,12 @@ async fn a_console_belongs_to_one_session_until_it_is_taken() {
     let Err((second, why)) = Console::open(second, false).await else {
         panic!("two have the console");
     };
-    assert!(matches!(why, NotActivated::InUse), "{why}");
+    assert!(matches!(why, ActivationError::InUse), "{why}");
     let Ok(mut second) = Console::open(second, true).await else {
         panic!("it can't be taken");
     };
     port.write_all(b"hello").await.unwrap();
     assert_eq!(read(&mut second, 5).await, b"hello");
     let told = tokio::time::timeout(LIMIT, first.read()).await.unwrap();
-    assert_eq!(told.unwrap(), Received::Closed(Closed::Deactivated));
+    assert_eq!(told.unwrap(), ConsoleEvent::Closed(Closed::Deactivated));
 }

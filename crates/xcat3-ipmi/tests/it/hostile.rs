@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use tokio::net::UdpSocket;
 use xcat3_ipmi::bmc::{Incoming, Sessions};
 use xcat3_ipmi::{
-    CipherSuite, Completion, Error, Event, Over, PORT, Patience, Response, Session, Sockets, Status,
+    CipherSuite, Completion, Error, Event, PORT, Response, RetryPolicy, Session, SessionEnd,
+    Sockets, Status,
 };
 
 use crate::line::{Fate, Line, STATUS, credentials, good, random, setup};
@@ -17,8 +18,8 @@ fn answered() -> Event {
 }
 
 /// Short, where a test waits for a silence.
-const HASTY: Patience = Patience {
-    first: Duration::from_millis(50),
+const HASTY: RetryPolicy = RetryPolicy {
+    first_timeout: Duration::from_millis(50),
     attempts: 3,
 };
 
@@ -33,14 +34,14 @@ fn answers(mut fate: impl FnMut(&[u8]) -> Vec<Vec<u8>> + 'static) -> Fate {
 #[test]
 fn answers_for_another_session_are_not_taken() {
     // The number of the session in the payload of a handshake, and in the head of a packet.
-    for (at, over) in [(20, Over::Astray), (6, Over::Silent)] {
+    for (at, over) in [(20, SessionEnd::WrongSession), (6, SessionEnd::Silent)] {
         let fate = answers(move |datagram| {
             let mut datagram = datagram.to_vec();
             datagram[at] ^= 1;
             vec![datagram]
         });
         let mut line = Line::new(credentials(), setup(), fate);
-        assert_eq!(line.event(), Event::Over(over));
+        assert_eq!(line.event(), Event::Ended(over));
     }
 }
 
@@ -54,14 +55,21 @@ fn refusals_for_another_session_or_request_are_not_taken() {
     let now = Instant::now();
     let begin = || {
         let suites = [CipherSuite::Sha1];
-        Session::begin(credentials(), &suites, 7, Patience::default(), random, now)
+        Session::begin(
+            credentials(),
+            &suites,
+            7,
+            RetryPolicy::default(),
+            random,
+            now,
+        )
     };
     for (other_tag, number, is_taken) in [(0, 8, false), (1, 7, false), (0, 7, true), (0, 0, true)]
     {
         let mut session = begin();
         let tag = session.transmit().unwrap()[16].wrapping_add(other_tag);
         session.receive(&open_refused(tag, number), now).unwrap();
-        let refused = Event::Over(Over::Refused(Status::NO_RESOURCES));
+        let refused = Event::Ended(SessionEnd::Refused(Status::NO_RESOURCES));
         assert_eq!(
             session.event() == Some(refused),
             is_taken,
@@ -76,7 +84,7 @@ fn refusals_for_another_session_or_request_are_not_taken() {
     session.receive(&datagram, now).unwrap();
     assert!(matches!(
         session.event(),
-        Some(Event::Over(Over::Refused(_)))
+        Some(Event::Ended(SessionEnd::Refused(_)))
     ));
 }
 
@@ -86,11 +94,11 @@ fn answers_cut_short_are_none() {
         let fate =
             answers(move |datagram| vec![datagram[..length.min(datagram.len() - 1)].to_vec()]);
         let mut line = Line::new(credentials(), setup(), fate);
-        let Event::Over(over) = line.event() else {
+        let Event::Ended(over) = line.event() else {
             panic!("{length} bytes were enough");
         };
         assert!(
-            !over.is_about_credentials() || over == Over::WrongPassword,
+            !over.rejects_credentials() || over == SessionEnd::WrongPassword,
             "{over}"
         );
     }
@@ -156,7 +164,7 @@ fn nonsense_within_a_session_is_no_answer() {
     };
     nonsense.push(other_command.encode());
     for message in nonsense {
-        let datagram = line.bmc.message(session, &message).unwrap();
+        let datagram = line.bmc.seal_message(session, &message).unwrap();
         let _ = line.session.receive(&datagram, line.now);
         assert_eq!(line.session.event(), None, "{message:02x?}");
     }
@@ -172,16 +180,16 @@ fn nonsense_within_a_session_is_no_answer() {
 fn a_slow_bmc_is_not_asked_everything_many_times() {
     const DELAY: Duration = Duration::from_secs(2);
     let mut now = Instant::now();
-    let patience = Patience::default();
+    let retry = RetryPolicy::default();
     let suites = CipherSuite::ALL;
-    let mut session = Session::begin(credentials(), &suites, 9, patience, random, now);
+    let mut session = Session::begin(credentials(), &suites, 9, retry, random, now);
     let mut bmc = Sessions::new(setup(), random);
     let (mut under_way, mut sent, mut done) = (Vec::<(Instant, Vec<u8>)>::new(), 0, 0);
     while done < 4 {
         while let Some(datagram) = session.transmit() {
             sent += 1;
             let answer = match bmc.receive(&datagram, now) {
-                Ok(Incoming::Answer(answer)) => Some(answer),
+                Ok(Incoming::Reply(answer)) => Some(answer),
                 Ok(Incoming::Request {
                     session, request, ..
                 }) => bmc.respond(session, &request.response(Completion::OK, Vec::new())),
@@ -202,7 +210,7 @@ fn a_slow_bmc_is_not_asked_everything_many_times() {
             _ => session.expire(now),
         }
         while let Some(event) = session.event() {
-            assert!(!matches!(event, Event::Over(_)), "{event:?}");
+            assert!(!matches!(event, Event::Ended(_)), "{event:?}");
             done += 1;
             let _ = session.request(STATUS, &[], now);
         }
@@ -221,7 +229,7 @@ async fn from_elsewhere() -> (SocketAddr, tokio::task::JoinHandle<()>) {
         let mut buffer = [0; 2048];
         loop {
             let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
-            if let Ok(Incoming::Answer(answer)) = bmc.receive(&buffer[..length], Instant::now()) {
+            if let Ok(Incoming::Reply(answer)) = bmc.receive(&buffer[..length], Instant::now()) {
                 elsewhere.send_to(&answer, from).await.unwrap();
             }
         }
@@ -235,9 +243,9 @@ async fn answers_from_another_address_are_not_taken() {
     let sockets = Sockets::new();
     let suites = &CipherSuite::ALL;
     let silent = sockets.connect(address, credentials(), suites, HASTY).await;
-    assert!(matches!(silent, Err(Error::Over(Over::Silent))));
-    let silent = sockets.ask(address, HASTY).await;
-    assert!(matches!(silent, Err(Error::Over(Over::Silent))));
+    assert!(matches!(silent, Err(Error::Ended(SessionEnd::Silent))));
+    let silent = sockets.capabilities(address, HASTY).await;
+    assert!(matches!(silent, Err(Error::Ended(SessionEnd::Silent))));
     serving.abort();
 }
 
@@ -252,9 +260,9 @@ async fn nobody_at_the_address_is_a_silence() {
     let sockets = Sockets::new();
     let suites = &CipherSuite::ALL;
     let silent = sockets.connect(address, credentials(), suites, HASTY).await;
-    assert!(matches!(silent, Err(Error::Over(Over::Silent))));
-    let patience = Patience::default();
-    let other = sockets.connect(server.address, credentials(), suites, patience);
+    assert!(matches!(silent, Err(Error::Ended(SessionEnd::Silent))));
+    let retry = RetryPolicy::default();
+    let other = sockets.connect(server.address, credentials(), suites, retry);
     other.await.unwrap().close().await;
 }
 
@@ -265,8 +273,8 @@ async fn a_session_that_is_dropped_gives_its_slot_back() {
     let suites = &CipherSuite::ALL;
     // More than there are slots.
     for _ in 0..20 {
-        let patience = Patience::default();
-        let connection = sockets.connect(server.address, credentials(), suites, patience);
+        let retry = RetryPolicy::default();
+        let connection = sockets.connect(server.address, credentials(), suites, retry);
         let mut connection = connection.await.unwrap();
         connection.request(STATUS, &[]).await.unwrap();
         assert_eq!(server.bmc.lock().unwrap().sessions.len(), 1);
@@ -289,8 +297,8 @@ async fn many_sessions_share_a_socket() {
         let (sockets, address) = (sockets.clone(), server.address);
         tokio::spawn(async move {
             let suites = &CipherSuite::ALL;
-            let patience = Patience::default();
-            let connection = sockets.connect(address, credentials(), suites, patience);
+            let retry = RetryPolicy::default();
+            let connection = sockets.connect(address, credentials(), suites, retry);
             let mut connection = connection.await.unwrap();
             for _ in 0..3 {
                 let status = connection.request(STATUS, &[]).await.unwrap();

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use xcat3_ipmi::bmc::{Incoming, Sessions, Setup, User};
 use xcat3_ipmi::{
-    CipherSuite, Command, Completion, Credentials, Event, Patience, Privilege, Request, Response,
-    Secret, Session,
+    CipherSuite, Command, Completion, Credentials, Event, Privilege, Request, Response,
+    RetryPolicy, Secret, Session,
 };
 
 pub(crate) const STATUS: Command = Command::new(0x00, 0x01);
@@ -61,10 +61,10 @@ pub(crate) fn good() -> Fate {
 impl Line {
     pub(crate) fn new(credentials: Credentials, setup: Setup, fate: Fate) -> Self {
         let now = Instant::now();
-        let patience = Patience::default();
+        let retry = RetryPolicy::default();
         let suites = CipherSuite::ALL;
         Self {
-            session: Session::begin(credentials, &suites, 0xa0a1_a2a3, patience, random, now),
+            session: Session::begin(credentials, &suites, 0xa0a1_a2a3, retry, random, now),
             bmc: Sessions::new(setup, random),
             now,
             handled: Vec::new(),
@@ -114,7 +114,7 @@ impl Line {
 
     fn answer(&mut self, datagram: &[u8]) -> Option<Vec<u8>> {
         match self.bmc.receive(datagram, self.now).ok()? {
-            Incoming::Answer(answer) => Some(answer),
+            Incoming::Reply(answer) => Some(answer),
             Incoming::Request {
                 session, request, ..
             } => {

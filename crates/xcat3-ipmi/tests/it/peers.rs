@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::process::{Child, Command as Program};
 use xcat3_ipmi::{
-    CipherSuite, Command, Connection, Credentials, Error, Over, Patience, Privilege, Sockets,
-    Status,
+    CipherSuite, Command, Connection, Credentials, Error, Privilege, RetryPolicy, SessionEnd,
+    Sockets, Status,
 };
 
 use crate::line::{STATUS, credentials, secret};
@@ -42,7 +42,7 @@ impl Peer {
             .expect("packages openipmi and python3-pyghmi");
         let sockets = Sockets::new();
         let limit = Instant::now() + Duration::from_secs(60);
-        while let Err(error) = sockets.ask(address, Patience::default()).await {
+        while let Err(error) = sockets.capabilities(address, RetryPolicy::default()).await {
             assert!(Instant::now() < limit, "{error}");
         }
         Self {
@@ -100,13 +100,13 @@ impl Peer {
     pub(crate) async fn connect(&self, credentials: Credentials) -> Result<Connection, Error> {
         let suites = &CipherSuite::ALL;
         self.sockets
-            .connect(self.address, credentials, suites, Patience::default())
+            .connect(self.address, credentials, suites, RetryPolicy::default())
             .await
     }
 
-    async fn refusal(&self, credentials: Credentials) -> Over {
+    async fn refusal(&self, credentials: Credentials) -> SessionEnd {
         match self.connect(credentials).await {
-            Err(Error::Over(over)) => over,
+            Err(Error::Ended(over)) => over,
             Err(error) => panic!("{error}"),
             Ok(_) => panic!("it was let in"),
         }
@@ -147,7 +147,10 @@ async fn ipmi_sim_is_asked_with_the_suite_that_it_has() {
         connection.keep_alive().await.unwrap();
         connection.close().await;
     }
-    let capabilities = peer.sockets.ask(peer.address, Patience::default()).await;
+    let capabilities = peer
+        .sockets
+        .capabilities(peer.address, RetryPolicy::default())
+        .await;
     let capabilities = capabilities.unwrap();
     assert!(capabilities.version_2 && capabilities.named_users);
 }
@@ -157,9 +160,9 @@ async fn ipmi_sim_refuses_for_a_reason_that_is_told() {
     let peer = Peer::simulator().await;
     let administrator = Privilege::Administrator;
     let wrong = user("admin", "Secret", administrator);
-    assert_eq!(peer.refusal(wrong).await, Over::WrongPassword);
+    assert_eq!(peer.refusal(wrong).await, SessionEnd::WrongPassword);
     let stranger = user("nobody", "secret", administrator);
-    let unknown = Over::Refused(Status::UNKNOWN_USER);
+    let unknown = SessionEnd::Refused(Status::UNKNOWN_USER);
     assert_eq!(peer.refusal(stranger).await, unknown);
     // It grants every level to every user, so that no refusal of a level can be seen here.
     let modest = peer
@@ -175,9 +178,9 @@ async fn a_session_is_lost_when_the_bmc_ends() {
     let mut connection = peer.connect(credentials()).await.unwrap();
     peer.program.kill().await.unwrap();
     let lost = connection.request(DEVICE_ID, &[]).await.unwrap_err();
-    assert!(matches!(lost, Error::Over(Over::Lost)), "{lost}");
+    assert!(matches!(lost, Error::Ended(SessionEnd::Lost)), "{lost}");
     let gone = peer.refusal(credentials()).await;
-    assert_eq!(gone, Over::Silent);
+    assert_eq!(gone, SessionEnd::Silent);
 }
 
 #[tokio::test]
@@ -195,8 +198,8 @@ async fn pyghmi_does_what_it_is_told() {
         assert_eq!(told, format!("Chassis Power is {words}"));
     }
     let wrong = user("admin", "Secret", Privilege::Administrator);
-    assert_eq!(peer.refusal(wrong).await, Over::WrongPassword);
+    assert_eq!(peer.refusal(wrong).await, SessionEnd::WrongPassword);
     // It says nothing to users that it does not know.
     let stranger = user("nobody", "secret", Privilege::Administrator);
-    assert_eq!(peer.refusal(stranger).await, Over::Ignored);
+    assert_eq!(peer.refusal(stranger).await, SessionEnd::Stalled);
 }

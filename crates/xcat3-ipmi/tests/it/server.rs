@@ -65,7 +65,7 @@ async fn serve(socket: UdpSocket, bmc: Arc<Mutex<Bmc>>) {
 impl Bmc {
     fn answer(&mut self, datagram: &[u8]) -> Option<Vec<u8>> {
         match self.sessions.receive(datagram, Instant::now()).ok()? {
-            Incoming::Answer(answer) => Some(answer),
+            Incoming::Reply(answer) => Some(answer),
             Incoming::Request {
                 session, request, ..
             } => {

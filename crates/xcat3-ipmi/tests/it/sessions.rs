@@ -1,7 +1,7 @@
 //! Handshakes, requests, losses, refusals.
 
 use xcat3_ipmi::bmc::User;
-use xcat3_ipmi::{CipherSuite, Completion, Event, Over, Privilege, Status};
+use xcat3_ipmi::{CipherSuite, Completion, Event, Privilege, SessionEnd, Status};
 
 use crate::line::{Line, STATUS, credentials, good, secret, setup};
 
@@ -18,15 +18,15 @@ fn a_session_takes_the_best_suite_that_both_have() {
         assert_eq!(line.event(), Event::Ready(suite));
         assert_eq!(line.ask(STATUS, &[]), answered());
         line.session.close(line.now);
-        assert_eq!(line.event(), Event::Over(Over::Closed));
+        assert_eq!(line.event(), Event::Ended(SessionEnd::Closed));
         assert!(line.bmc.is_empty(), "its slot is free again");
     }
     let mut none = setup();
     none.suites.clear();
-    let refused = Over::Refused(Status::NO_SUITE);
+    let refused = SessionEnd::Refused(Status::NO_SUITE);
     assert_eq!(
         Line::new(credentials(), none, good()).event(),
-        Event::Over(refused)
+        Event::Ended(refused)
     );
 }
 
@@ -41,14 +41,18 @@ fn whoever_is_not_let_in_is_told_why() {
     let mut keyed = setup();
     keyed.bmc_key = Some(secret("key"));
     let cases = [
-        (stranger, setup(), Over::Refused(Status::UNKNOWN_USER)),
-        (forgetful, setup(), Over::WrongPassword),
-        (credentials(), full, Over::Refused(Status::NO_RESOURCES)),
-        (credentials(), keyed, Over::WrongKey),
+        (stranger, setup(), SessionEnd::Refused(Status::UNKNOWN_USER)),
+        (forgetful, setup(), SessionEnd::WrongPassword),
+        (
+            credentials(),
+            full,
+            SessionEnd::Refused(Status::NO_RESOURCES),
+        ),
+        (credentials(), keyed, SessionEnd::WrongKey),
     ];
     for (credentials, setup, why) in cases {
         let mut line = Line::new(credentials, setup, good());
-        assert_eq!(line.event(), Event::Over(why));
+        assert_eq!(line.event(), Event::Ended(why));
         assert!(!line.session.is_idle() && line.session.deadline().is_none());
     }
 }
@@ -67,7 +71,7 @@ fn a_level_above_the_users_is_not_granted() {
     let mut setup = setup();
     setup.users[0].level = 2;
     let mut line = Line::new(credentials(), setup.clone(), good());
-    let Event::Over(Over::Privilege(_)) = line.event() else {
+    let Event::Ended(SessionEnd::Privilege(_)) = line.event() else {
         panic!("it was granted");
     };
     let mut modest = credentials();
@@ -122,15 +126,15 @@ fn a_line_that_repeats_and_damages_changes_nothing() {
 #[test]
 fn a_bmc_that_says_nothing_is_given_up() {
     let mut line = Line::new(credentials(), setup(), Box::new(|_, _| Vec::new()));
-    assert_eq!(line.event(), Event::Over(Over::Silent));
+    assert_eq!(line.event(), Event::Ended(SessionEnd::Silent));
 }
 
 #[test]
 fn a_session_is_lost_with_a_bmc_that_restarts() {
     let mut line = Line::new(credentials(), setup(), good());
     assert!(matches!(line.event(), Event::Ready(_)));
-    line.bmc.forget();
-    assert_eq!(line.ask(STATUS, &[]), Event::Over(Over::Lost));
+    line.bmc.clear();
+    assert_eq!(line.ask(STATUS, &[]), Event::Ended(SessionEnd::Lost));
 }
 
 #[test]
@@ -148,7 +152,7 @@ fn slots_of_those_who_vanished_are_free_again() {
     std::mem::swap(&mut other.bmc, &mut line.bmc);
     assert_eq!(
         other.event(),
-        Event::Over(Over::Refused(Status::NO_RESOURCES))
+        Event::Ended(SessionEnd::Refused(Status::NO_RESOURCES))
     );
     let mut later = Line::new(credentials(), setup(), good());
     std::mem::swap(&mut later.bmc, &mut other.bmc);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use xcat3_ipmi::{Command, Completion, Connection, Error, Over, Requester};
+use xcat3_ipmi::{Command, Completion, Connection, Error, Requester, SessionEnd};
 
 use super::super::bmc::{Failure, Turn};
 
@@ -46,8 +46,8 @@ impl Requester for Exchange<'_, '_> {
 /// What an error means for the lane.
 pub fn failure(error: Error) -> Failure {
     match error {
-        Error::Over(Over::Silent) | Error::Send(_) => Failure::silent(error),
-        Error::Over(_) => Failure::lost(error),
+        Error::Ended(SessionEnd::Silent) | Error::Send(_) => Failure::silent(error),
+        Error::Ended(_) => Failure::lost(error),
         Error::Refused(Completion::BUSY) => Failure::busy(error),
         Error::Refused(_) | Error::Malformed(_) => Failure::refused(error),
     }

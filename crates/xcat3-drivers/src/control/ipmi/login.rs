@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use xcat3_core::Node;
 use xcat3_ipmi::{
-    CipherSuite, Connection, Credentials, Error, LONGEST_PASSWORD, LONGEST_USER, Over, Patience,
-    Privilege, Secret, Sockets, Status,
+    CipherSuite, Connection, Credentials, Error, MAX_PASSWORD, MAX_USER_NAME, Privilege,
+    RetryPolicy, Secret, SessionEnd, Sockets, Status,
 };
 
 use super::super::bmc::{Bmc, Failure, Password, Turn, number, text};
@@ -73,14 +73,14 @@ fn bmc_key(key: &Password) -> Result<Secret, String> {
     };
     let secret = bytes.and_then(|bytes| Secret::new(&bytes));
     secret.ok_or_else(|| {
-        format!("bmc_kg is neither a text of at most {LONGEST_PASSWORD} bytes nor 0x and as many bytes in hexadecimal digits")
+        format!("bmc_kg is neither a text of at most {MAX_PASSWORD} bytes nor 0x and as many bytes in hexadecimal digits")
     })
 }
 
 /// Opens a session, with the highest privilege that the user may have.
 pub async fn open(
     sockets: &Sockets,
-    patience: Patience,
+    retry: RetryPolicy,
     (bmc, address): (&Bmc<Options>, SocketAddr),
     turn: &Turn<'_>,
 ) -> Result<Connection, Failure> {
@@ -88,15 +88,16 @@ pub async fn open(
     for privilege in PRIVILEGES {
         let credentials = credentials(bmc, privilege).map_err(Failure::refused)?;
         let suites = bmc.options.suites();
-        let connection = sockets
-            .connect(address, credentials, suites, patience)
-            .await;
-        if !matches!(connection, Err(Error::Over(Over::Silent) | Error::Send(_))) {
+        let connection = sockets.connect(address, credentials, suites, retry).await;
+        if !matches!(
+            connection,
+            Err(Error::Ended(SessionEnd::Silent) | Error::Send(_))
+        ) {
             turn.answered(EXCHANGES);
         }
         match connection {
             Ok(connection) => return Ok(connection),
-            Err(error) if is_about_privilege(&error) => refused = Some(error),
+            Err(error) if is_privilege_denied(&error) => refused = Some(error),
             Err(error) => return Err(failure(error, suites)),
         }
     }
@@ -106,15 +107,14 @@ pub async fn open(
 
 fn credentials(bmc: &Bmc<Options>, privilege: Privilege) -> Result<Credentials, String> {
     let user = bmc.credentials.username.as_bytes();
-    if user.len() > LONGEST_USER {
+    if user.len() > MAX_USER_NAME {
         return Err(format!(
-            "bmc_username is longer than {LONGEST_USER} bytes, which IPMI does not have"
+            "bmc_username is longer than {MAX_USER_NAME} bytes, which IPMI does not have"
         ));
     }
     let password = Secret::new(bmc.credentials.password.reveal().as_bytes());
-    let too_long = || {
-        format!("bmc_password is longer than {LONGEST_PASSWORD} bytes, which IPMI does not have")
-    };
+    let too_long =
+        || format!("bmc_password is longer than {MAX_PASSWORD} bytes, which IPMI does not have");
     Ok(Credentials {
         user: user.to_vec(),
         password: password.ok_or_else(too_long)?,
@@ -123,31 +123,33 @@ fn credentials(bmc: &Bmc<Options>, privilege: Privilege) -> Result<Credentials, 
     })
 }
 
-fn is_about_privilege(error: &Error) -> bool {
-    matches!(error, Error::Over(over) if over.is_about_privilege())
+fn is_privilege_denied(error: &Error) -> bool {
+    matches!(error, Error::Ended(over) if over.is_privilege_denied())
 }
 
 /// What it means that no session could be opened with one of `suites`.
 fn failure(error: Error, suites: &[CipherSuite]) -> Failure {
-    let Error::Over(over) = &error else {
+    let Error::Ended(over) = &error else {
         return exchange::failure(error);
     };
     match over {
         // The password is right; what its user may not do is another matter.
-        over if over.is_about_privilege() => Failure::refused(error),
-        over if over.is_about_credentials() => Failure::rejected(error),
-        Over::Refused(
+        over if over.is_privilege_denied() => Failure::refused(error),
+        over if over.rejects_credentials() => Failure::rejected(error),
+        SessionEnd::Refused(
             Status::NO_RESOURCES | Status::NO_ROLE_RESOURCES | Status::UNKNOWN_SESSION,
         ) => Failure::busy(error),
-        Over::Refused(Status::NO_SUITE) => {
+        SessionEnd::Refused(Status::NO_SUITE) => {
             let suites: Vec<String> = suites.iter().map(|suite| suite.id().to_string()).collect();
             Failure::refused(match suites.as_slice() {
                 [only] => format!("it does not offer cipher suite {only}"),
                 all => format!("it offers none of the cipher suites {}", all.join(" and ")),
             })
         }
-        Over::Silent | Over::Astray | Over::Ignored => Failure::silent(error),
-        Over::Closed | Over::Lost => Failure::lost(error),
+        SessionEnd::Silent | SessionEnd::WrongSession | SessionEnd::Stalled => {
+            Failure::silent(error)
+        }
+        SessionEnd::Closed | SessionEnd::Lost => Failure::lost(error),
         _ => Failure::refused(error),
     }
 }

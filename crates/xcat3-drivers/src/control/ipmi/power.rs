@@ -49,7 +49,7 @@ pub async fn set(
     match act(bmc, order, lease).await? {
         Ok(()) => Ok(Outcome::OK),
         Err(Error::Refused(completion))
-            if order == ChassisControl::Cycle && completion.is_lack() =>
+            if order == ChassisControl::Cycle && completion.is_unsupported() =>
         {
             off_and_on(bmc, lease).await
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use xcat3_core::hardware::{BmcFacts, FoundBmc};
 use xcat3_ipmi::command::{device, fru};
 use xcat3_ipmi::{
-    Capabilities, CipherSuite, Command, Connection, Credentials, Error, Patience, Privilege,
+    Capabilities, CipherSuite, Command, Connection, Credentials, Error, Privilege, RetryPolicy,
     Secret, Sockets,
 };
 
@@ -15,13 +15,13 @@ use super::super::BmcCredentials;
 use super::super::probe::{Pace, Probed};
 
 /// How patiently an address is asked whether anyone is there.
-const ANYONE: Patience = Patience {
-    first: Duration::from_millis(700),
+const ANYONE: RetryPolicy = RetryPolicy {
+    first_timeout: Duration::from_millis(700),
     attempts: 3,
 };
 /// How patiently a BMC is asked who it is.
-const SOMEONE: Patience = Patience {
-    first: Duration::from_secs(1),
+const SOMEONE: RetryPolicy = RetryPolicy {
+    first_timeout: Duration::from_secs(1),
     attempts: 4,
 };
 const PRIVILEGES: [Privilege; 3] = [
@@ -50,7 +50,7 @@ impl Prober {
 
     /// What is at `address`.
     pub async fn ask(&self, address: SocketAddr, credentials: Option<&BmcCredentials>) -> Probed {
-        let capabilities = match self.sockets.ask(address, ANYONE).await {
+        let capabilities = match self.sockets.capabilities(address, ANYONE).await {
             Ok(capabilities) => Some(capabilities),
             // It answers, though it makes no sense or refuses: someone is there.
             Err(Error::Malformed(_) | Error::Refused(_)) => None,
@@ -72,7 +72,7 @@ impl Prober {
                 .push("not asked who it is: there is no passwd entry 'bmc'".to_owned());
         }
         if found.uuid.is_none()
-            && let Ok(guid) = self.sockets.ask_guid(address, ANYONE).await
+            && let Ok(guid) = self.sockets.system_guid(address, ANYONE).await
             && let Ok(Some(guid)) = device::Guid::parse(&guid)
         {
             found.uuid = Some(guid.to_string());
@@ -106,7 +106,7 @@ impl Prober {
                 Ok(connection) => return Ok(connection),
                 Err(error) => {
                     refused = format!("no login: {error}");
-                    if !matches!(&error, Error::Over(over) if over.is_about_privilege()) {
+                    if !matches!(&error, Error::Ended(over) if over.is_privilege_denied()) {
                         break;
                     }
                 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use xcat3_core::{Node, NodeName, Outcome, PowerTarget};
 use xcat3_drivers::control::{ControlOperation, ControlOrder, Controls, Lease, Rejections};
-use xcat3_ipmi::{CipherSuite, Credentials, Patience, Privilege, Secret, Sockets};
+use xcat3_ipmi::{CipherSuite, Credentials, Privilege, RetryPolicy, Secret, Sockets};
 
 use super::rack::{Fault, Rack};
 use super::sim::{PASSWORD, USER};
@@ -88,7 +88,7 @@ async fn a_session_is_kept_and_a_bmc_that_restarted_is_logged_in_to_again() {
         assert_eq!(status(&controls, &rack).await[0].1, "off");
     }
     assert_eq!(rack.bmcs[0].lock().unwrap().asked_to_open, 1);
-    rack.bmcs[0].lock().unwrap().sessions.forget();
+    rack.bmcs[0].lock().unwrap().sessions.clear();
     let boot = ControlOperation::Power(PowerTarget::Boot);
     let told = ask(&controls, &rack.nodes(PASSWORD), &boot).await;
     assert_eq!(told[0].1, "ok");
@@ -109,7 +109,7 @@ async fn a_bmc_without_a_free_slot_is_asked_again_until_it_has_one() {
     };
     let suites = CipherSuite::ALL;
     let other = sockets
-        .connect(rack.first(), credentials, &suites, Patience::default())
+        .connect(rack.first(), credentials, &suites, RetryPolicy::default())
         .await
         .unwrap();
     let free_later = async {

@@ -152,7 +152,7 @@ impl Bmc {
             self.asked_to_open += 1;
         }
         match self.sessions.receive(datagram, Instant::now()).ok()? {
-            Incoming::Answer(answer) => Some(answer),
+            Incoming::Reply(answer) => Some(answer),
             Incoming::Request {
                 session, request, ..
             } => {

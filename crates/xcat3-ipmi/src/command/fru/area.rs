@@ -110,7 +110,7 @@ const CHASSIS: [&str; 37] = [
 impl ChassisArea {
     /// What it is, in words; empty where it does not say.
     #[must_use]
-    pub fn kind_words(&self) -> &'static str {
+    pub fn kind_name(&self) -> &'static str {
         CHASSIS.get(usize::from(self.kind)).copied().unwrap_or("")
     }
 

@@ -69,7 +69,7 @@ fn an_inventory_tells_what_is_in_it() {
     let fru = Fru::parse(&image()).unwrap();
     assert!(fru.problems.is_empty(), "{:?}", fru.problems);
     let chassis = fru.chassis.unwrap();
-    assert_eq!(chassis.kind_words(), "rack-mount chassis");
+    assert_eq!(chassis.kind_name(), "rack-mount chassis");
     assert_eq!(
         (&*chassis.part_number, &*chassis.serial),
         ("CSE-829", "C829-1")

@@ -59,7 +59,7 @@ pub async fn read(bmc: &mut impl Requester, unit: u8) -> Result<Option<Fru>, Err
     let access = match bmc.request(INFO, &[unit]).await {
         Ok(answer) => Access::parse(&answer)?,
         // Quirk: `ipmi_sim` calls the number of a unit that is not there out of range.
-        Err(Error::Refused(Completion::ABSENT | OUT_OF_RANGE)) => return Ok(None),
+        Err(Error::Refused(Completion::NOT_PRESENT | OUT_OF_RANGE)) => return Ok(None),
         Err(error) => return Err(error),
     };
     let mut memory = Memory {
@@ -73,7 +73,7 @@ pub async fn read(bmc: &mut impl Requester, unit: u8) -> Result<Option<Fru>, Err
     match memory.read_used().await {
         Ok(()) => {}
         // Quirk: the memory of a power supply that is not plugged in has a size and can't be read.
-        Err(Error::Refused(Completion::ABSENT)) if memory.there.is_empty() => return Ok(None),
+        Err(Error::Refused(Completion::NOT_PRESENT)) if memory.there.is_empty() => return Ok(None),
         Err(error) => return Err(error),
     }
     let fru = Fru::parse(&memory.image).map_err(|problem| problem.within(format!("FRU {unit}")))?;

@@ -115,7 +115,7 @@ pub async fn list(
         }
         let (next, bytes) = match reading.record(id).await {
             // Quirk: an empty repository says that its first record is not there.
-            Err(Error::Refused(Completion::ABSENT)) if id == 0 => break,
+            Err(Error::Refused(Completion::NOT_PRESENT)) if id == 0 => break,
             read => read?,
         };
         match Record::parse(&bytes) {
@@ -169,7 +169,9 @@ impl<B: Requester> Reading<'_, B> {
                         return Ok((next, bytes));
                     }
                 }
-                Err(Error::Refused(Completion::RESERVATION)) if lost < MOST_RESERVATIONS => {
+                Err(Error::Refused(Completion::RESERVATION_CANCELLED))
+                    if lost < MOST_RESERVATIONS =>
+                {
                     lost += 1;
                     bytes.clear();
                     self.reserve().await?;

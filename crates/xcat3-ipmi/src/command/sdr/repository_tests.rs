@@ -101,7 +101,7 @@ async fn a_lost_reservation_is_made_again() {
     });
     let error = list(&mut lost, Repository::Machine).await.unwrap_err();
     assert!(
-        matches!(error, Error::Refused(Completion::RESERVATION)),
+        matches!(error, Error::Refused(Completion::RESERVATION_CANCELLED)),
         "{error}"
     );
     assert!(lost.requests < 30, "{}", lost.requests);

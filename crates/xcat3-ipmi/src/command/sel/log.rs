@@ -100,7 +100,7 @@ pub async fn list(bmc: &mut impl Requester, most: usize) -> Result<Log, Error> {
     loop {
         let (next, read) = match entry(bmc, id).await {
             // An empty log, or an entry that somebody cleared meanwhile.
-            Err(Error::Refused(Completion::ABSENT)) => break,
+            Err(Error::Refused(Completion::NOT_PRESENT)) => break,
             read => read?,
         };
         match read {
@@ -174,7 +174,7 @@ async fn clear_with(bmc: &mut impl Requester, pause: Duration) -> Result<(), Err
                     Malformed::from("the event log is still being erased after a minute").into(),
                 );
             }
-            Err(Error::Refused(Completion::RESERVATION)) if lost < MOST_RESERVATIONS => {
+            Err(Error::Refused(Completion::RESERVATION_CANCELLED)) if lost < MOST_RESERVATIONS => {
                 lost += 1;
                 reservation = reserve(bmc).await?;
             }

@@ -74,7 +74,7 @@ impl Port<'_> {
             _ => match self.script.byte().unwrap_or(0) % 4 {
                 0 => self.session.close(self.now),
                 1 => self.session.send_sol(self.script.bytes()),
-                2 => self.bmc.forget(),
+                2 => self.bmc.clear(),
                 _ => self.now += Duration::from_secs(20),
             },
         }
@@ -95,7 +95,7 @@ impl Port<'_> {
 
     fn deliver(&mut self, datagram: &[u8]) {
         let answer = match self.bmc.receive(datagram, self.now) {
-            Ok(Incoming::Answer(answer)) => answer,
+            Ok(Incoming::Reply(answer)) => answer,
             Ok(Incoming::Request {
                 session,
                 request,
@@ -107,7 +107,7 @@ impl Port<'_> {
                 answer.expect("the session of a request is there")
             }
             Ok(Incoming::Sol { session, payload }) => {
-                let answer = self.bmc.sol(session, &payload);
+                let answer = self.bmc.seal_sol(session, &payload);
                 answer.expect("the session of a payload is there")
             }
             Err(_) => return,

@@ -74,17 +74,17 @@ impl Conversation<'_> {
             11 => self.ask(),
             12 => {
                 let payload = self.script.bytes();
-                let datagram = self.bmc.message(self.bmc_session, payload);
+                let datagram = self.bmc.seal_message(self.bmc_session, payload);
                 self.deliver(&datagram.unwrap_or_default());
             }
             13 => {
                 let payload = self.script.bytes();
-                let datagram = self.bmc.sol(self.bmc_session, payload);
+                let datagram = self.bmc.seal_sol(self.bmc_session, payload);
                 self.deliver(&datagram.unwrap_or_default());
             }
             14 => self.forge(),
             _ => match self.script.byte().unwrap_or(0) % 4 {
-                0 => self.bmc.forget(),
+                0 => self.bmc.clear(),
                 1 => self.session.close(self.now),
                 2 => self.session.send_sol(self.script.bytes()),
                 _ => self.now += Duration::from_millis(100),
@@ -98,7 +98,7 @@ impl Conversation<'_> {
             assert!(datagram.len() < 400, "{} bytes", datagram.len());
             self.tag = datagram.get(16).copied().unwrap_or(0);
             let answer = match self.bmc.receive(&datagram, self.now) {
-                Ok(Incoming::Answer(answer)) => answer,
+                Ok(Incoming::Reply(answer)) => answer,
                 Ok(Incoming::Request {
                     session, request, ..
                 }) => {
@@ -160,7 +160,7 @@ impl Conversation<'_> {
         while let Some(event) = self.session.event() {
             match event {
                 Event::Response(..) => self.answered += 1,
-                Event::Over(_) => {
+                Event::Ended(_) => {
                     assert!(!self.over, "it is over twice");
                     self.over = true;
                 }

@@ -29,7 +29,7 @@ fn look(memory: &[u8]) {
         let _ = record.management_access();
     }
     if let Some(chassis) = &fru.chassis {
-        let _ = chassis.kind_words();
+        let _ = chassis.kind_name();
         assert!(!chassis.serial.contains(char::is_control));
     }
 }

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::time::Instant;
 
 use xcat3_ipmi::bmc::{Sessions, Setup, User};
-use xcat3_ipmi::{CipherSuite, Credentials, Patience, Privilege, Secret, Session};
+use xcat3_ipmi::{CipherSuite, Credentials, Privilege, RetryPolicy, Secret, Session};
 
 /// How many sessions the BMC has room for.
 pub const SLOTS: usize = 3;
@@ -89,15 +89,8 @@ pub fn console(now: Instant) -> Session {
         bmc_key: None,
         privilege: Privilege::Administrator,
     };
-    let patience = Patience::default();
-    Session::begin(
-        credentials,
-        &CipherSuite::ALL,
-        NUMBER,
-        patience,
-        random,
-        now,
-    )
+    let retry = RetryPolicy::default();
+    Session::begin(credentials, &CipherSuite::ALL, NUMBER, retry, random, now)
 }
 
 /// A BMC that knows the console's user.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use xcat3_ipmi::sol::{FromBmc, FromConsole, LONGEST_DATA, Sol, SolEvent};
+use xcat3_ipmi::sol::{BmcPacket, ConsolePacket, MAX_DATA, Sol, SolEvent};
 
 /// Plays `bytes`: a step each, its kind and length first.
 pub fn run(bytes: &[u8]) {
@@ -23,8 +23,8 @@ pub fn run(bytes: &[u8]) {
             }
         }
         while let Some(payload) = sol.transmit() {
-            let packet = FromConsole::decode(&payload).expect("what is sent is a packet");
-            assert!(packet.number <= 15 && packet.data.len() <= LONGEST_DATA);
+            let packet = ConsolePacket::decode(&payload).expect("what is sent is a packet");
+            assert!(packet.number <= 15 && packet.data.len() <= MAX_DATA);
             last = packet.number;
         }
         while let Some(event) = sol.event() {
@@ -37,13 +37,13 @@ pub fn run(bytes: &[u8]) {
 
 /// As a BMC that follows the protocol would.
 fn acknowledge(sol: &mut Sol, number: u8, step: &[u8], now: Instant) {
-    let packet = FromBmc {
+    let packet = BmcPacket {
         acknowledged: number,
         accepted: step.first().copied().unwrap_or(u8::MAX),
         number: step.get(1).copied().unwrap_or_default(),
         nack: step.len() % 2 == 1,
         data: step.get(2..).unwrap_or_default().to_vec(),
-        ..FromBmc::default()
+        ..BmcPacket::default()
     };
     sol.receive(&packet.encode(), now);
 }

@@ -146,7 +146,7 @@ impl Bmc {
             slots: flawed.slots,
         };
         Self {
-            sessions: Sessions::new(setup, rand::random).with_idle(options.idle),
+            sessions: Sessions::new(setup, rand::random).with_idle_timeout(options.idle),
             restart_time: options.restart_time,
             restarts_until: None,
             datagrams: 0,
@@ -179,7 +179,7 @@ impl Bmc {
     }
 
     pub(super) fn forget(&mut self) {
-        self.sessions.forget();
+        self.sessions.clear();
         self.keeps.sol.forget();
     }
 
@@ -230,7 +230,7 @@ impl Bmc {
             self.keeps.sol.forget();
         }
         let answer = match incoming {
-            Incoming::Answer(answer) => Some(answer),
+            Incoming::Reply(answer) => Some(answer),
             Incoming::Request {
                 session,
                 level,
@@ -287,7 +287,7 @@ impl Bmc {
     fn characters(&mut self) -> impl Iterator<Item = Datagram> + '_ {
         let due = std::iter::from_fn(|| self.keeps.sol.transmit());
         due.filter_map(|(session, console, payload)| {
-            Some((console, self.sessions.sol(session, &payload)?))
+            Some((console, self.sessions.seal_sol(session, &payload)?))
         })
     }
 }

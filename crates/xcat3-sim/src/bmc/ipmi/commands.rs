@@ -86,7 +86,7 @@ pub(super) fn answer(
     let known = command(request.command.function, request.command.number);
     let (level, handler) = known.ok_or(Completion::UNKNOWN_COMMAND)?;
     if asker.level < level {
-        return Err(Completion::PRIVILEGE);
+        return Err(Completion::INSUFFICIENT_PRIVILEGE);
     }
     let lies = keeps.lies;
     let index = keeps.index;

@@ -39,7 +39,7 @@ pub(super) fn read(ask: &mut Ask<'_>) -> Answer {
 fn inventory(ask: &Ask<'_>) -> Answer {
     match ask.bytes()? {
         [0] => Ok(bytes(&ask.machine())),
-        [_] => Err(Completion::ABSENT),
+        [_] => Err(Completion::NOT_PRESENT),
     }
 }
 

@@ -87,7 +87,7 @@ pub(super) fn record(ask: &mut Ask<'_>) -> Answer {
     let [reserved, reserved_high, id, id_high, from, count] = ask.bytes()?;
     let reservation = u16::from_le_bytes([reserved, reserved_high]);
     if reservation != ask.keeps.record_reservation && (reservation != 0 || from != 0) {
-        return Err(Completion::RESERVATION);
+        return Err(Completion::RESERVATION_CANCELLED);
     }
     let machine = ask.machine();
     let all = machine.sensors.len() + machine.states.len();
@@ -104,7 +104,7 @@ pub(super) fn record(ask: &mut Ask<'_>) -> Answer {
         }
         None => {
             let state = machine.states.get(place - machine.sensors.len());
-            compact(state.ok_or(Completion::ABSENT)?, place)
+            compact(state.ok_or(Completion::NOT_PRESENT)?, place)
         }
     };
     let next = match u16::try_from(place + 2) {
@@ -209,14 +209,14 @@ pub(super) fn reading(ask: &mut Ask<'_>) -> Answer {
     let machine = ask.machine();
     let place = usize::from(number)
         .checked_sub(1)
-        .ok_or(Completion::ABSENT)?;
+        .ok_or(Completion::NOT_PRESENT)?;
     // Scanned, with events.
     if let Some(sensor) = machine.sensors.get(place) {
         let state = if sensor.is_above() { UPPER_CRITICAL } else { 0 };
         return Ok(vec![raw(sensor.kind, sensor.value), 0xc0, 0xc0 | state]);
     }
     let state = machine.states.get(place - machine.sensors.len());
-    let state = state.ok_or(Completion::ABSENT)?;
+    let state = state.ok_or(Completion::NOT_PRESENT)?;
     let faulty = if state.faulty { fault(state.part) } else { 0 };
     let [low, high] = (present(state.part) | faulty).to_le_bytes();
     Ok(vec![0, 0xc0, low, 0x80 | high])
@@ -228,7 +228,7 @@ pub(super) fn thresholds(ask: &mut Ask<'_>) -> Answer {
     let machine = ask.machine();
     let place = usize::from(number).checked_sub(1);
     let sensor = place.and_then(|place| machine.sensors.get(place));
-    let sensor = sensor.ok_or(Completion::ABSENT)?;
+    let sensor = sensor.ok_or(Completion::NOT_PRESENT)?;
     Ok(match sensor.upper {
         Some(upper) => vec![UPPER_CRITICAL, 0, 0, 0, 0, raw(sensor.kind, upper), 0],
         None => vec![0; 7],

@@ -71,12 +71,12 @@ pub(super) fn entry(ask: &mut Ask<'_>) -> Answer {
     let [reserved, reserved_high, id, id_high, from, count] = ask.bytes()?;
     let reservation = u16::from_le_bytes([reserved, reserved_high]);
     if reservation != ask.keeps.log_reservation && (reservation != 0 || from != 0) {
-        return Err(Completion::RESERVATION);
+        return Err(Completion::RESERVATION_CANCELLED);
     }
     let machine = ask.machine();
     let events = &machine.events;
     let place = place(events, [id, id_high])?;
-    let event = events.get(place).ok_or(Completion::ABSENT)?;
+    let event = events.get(place).ok_or(Completion::NOT_PRESENT)?;
     let next = events.get(place + 1).map_or(LAST, number);
     let bytes = bytes(event);
     let rest = bytes.get(usize::from(from)..).ok_or(OUT_OF_RANGE)?;
@@ -92,7 +92,7 @@ pub(super) fn delete(ask: &mut Ask<'_>) -> Answer {
     let [reserved, reserved_high, id, id_high] = ask.bytes()?;
     let reservation = u16::from_le_bytes([reserved, reserved_high]);
     if reservation != ask.keeps.log_reservation && reservation != 0 {
-        return Err(Completion::RESERVATION);
+        return Err(Completion::RESERVATION_CANCELLED);
     }
     let mut machine = ask.machine();
     let place = place(&machine.events, [id, id_high])?;
@@ -107,14 +107,14 @@ fn place(events: &[Event], id: [u8; 2]) -> Result<usize, Completion> {
         LAST => events.len().checked_sub(1),
         id => events.iter().position(|event| number(event) == id),
     };
-    place.ok_or(Completion::ABSENT)
+    place.ok_or(Completion::NOT_PRESENT)
 }
 
 /// Clear SEL.
 pub(super) fn clear(ask: &mut Ask<'_>) -> Answer {
     let [reserved, reserved_high, c, l, r, what] = ask.bytes()?;
     if u16::from_le_bytes([reserved, reserved_high]) != ask.keeps.log_reservation {
-        return Err(Completion::RESERVATION);
+        return Err(Completion::RESERVATION_CANCELLED);
     }
     if [c, l, r] != *b"CLR" {
         return Err(OUT_OF_RANGE);

@@ -26,7 +26,7 @@ const MOST_OTHERS: usize = 61;
 /// Answers that wait for their time; what is beyond is lost, as in a network.
 const LATE: usize = 100_000;
 
-/// The face while it serves. Dropped, it goes on; [`Ipmi::stop`] ends it.
+/// The face while it serves. PacketError, it goes on; [`Ipmi::stop`] ends it.
 pub struct Ipmi {
     face: Arc<Face>,
     port: u16,
@@ -88,7 +88,7 @@ pub fn serve_ipmi(machines: Arc<Machines>, options: Options) -> Result<Ipmi> {
         let fits = Secret::new(password.as_bytes());
         fits.with_context(|| format!("the password of '{user}': IPMI takes at most 20 bytes"))?;
         anyhow::ensure!(
-            user.len() <= xcat3_ipmi::LONGEST_USER,
+            user.len() <= xcat3_ipmi::MAX_USER_NAME,
             "the user '{user}': IPMI takes names of at most 16 bytes"
         );
     }

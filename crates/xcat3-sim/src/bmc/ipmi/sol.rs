@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use xcat3_ipmi::Completion;
-use xcat3_ipmi::sol::{FromBmc, Port};
+use xcat3_ipmi::sol::{BmcPacket, Port};
 
 use super::bmc::Console;
 use super::commands::{Answer, Ask, OPERATOR, OUT_OF_RANGE};
@@ -101,9 +101,9 @@ impl SerialOverLan {
         let active = self.active.as_mut();
         let Some(active) = active.filter(|active| active.session == session) else {
             // Who lost the console, and did not hear of it, does now.
-            let ended = FromBmc {
+            let ended = BmcPacket {
                 deactivated: true,
-                ..FromBmc::default()
+                ..BmcPacket::default()
             };
             self.out.push_back((session, console, ended.encode()));
             return;
@@ -156,7 +156,7 @@ pub(super) fn activate(ask: &mut Ask<'_>) -> Answer {
         return Err(DISABLED);
     }
     if ask.asker.level < ask.keeps.sol.authentication & 0x0f {
-        return Err(Completion::PRIVILEGE);
+        return Err(Completion::INSUFFICIENT_PRIVILEGE);
     }
     if ask.keeps.sol.active.is_some() {
         return Err(IN_USE);

@@ -7,8 +7,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use xcat3_ipmi::sol::{Closed, Console, NotActivated, Received};
-use xcat3_ipmi::{CipherSuite, Connection, Credentials, Patience, Privilege, Secret, Sockets};
+use xcat3_ipmi::sol::{ActivationError, Closed, Console, ConsoleEvent};
+use xcat3_ipmi::{CipherSuite, Connection, Credentials, Privilege, RetryPolicy, Secret, Sockets};
 use xcat3_sim::bmc::ipmi::Options;
 
 use super::Plant;
@@ -165,12 +165,12 @@ async fn connect(sockets: &Sockets, plant: &Plant) -> Connection {
         bmc_key: None,
         privilege: Privilege::Administrator,
     };
-    let patience = Patience {
-        first: Duration::from_millis(200),
+    let retry = RetryPolicy {
+        first_timeout: Duration::from_millis(200),
         attempts: 12,
     };
     let address = SocketAddr::from((plant.machines.address(1), plant.port()));
-    let connection = sockets.connect(address, credentials, &CipherSuite::ALL, patience);
+    let connection = sockets.connect(address, credentials, &CipherSuite::ALL, retry);
     connection.await.unwrap()
 }
 
@@ -180,7 +180,7 @@ async fn read(console: &mut Console, count: usize) -> Vec<u8> {
     while all.len() < count {
         let received = tokio::time::timeout(Duration::from_secs(120), console.read());
         match received.await.expect("it comes in time").unwrap() {
-            Received::Data(characters) => all.extend(characters),
+            ConsoleEvent::Data(characters) => all.extend(characters),
             other => panic!("{other:?} after {} characters", all.len()),
         }
     }
@@ -237,17 +237,17 @@ async fn a_console_is_one_sessions_and_ends_with_it() {
     let Err((second, why)) = Console::open(connect(&sockets, &plant).await, false).await else {
         panic!("two consoles")
     };
-    assert!(matches!(why, NotActivated::InUse), "{why}");
+    assert!(matches!(why, ActivationError::InUse), "{why}");
     let Ok(second) = Console::open(second, true).await else {
         panic!("it is not taken")
     };
     loop {
         match first.read().await.unwrap() {
-            Received::Closed(why) => {
+            ConsoleEvent::Closed(why) => {
                 assert_eq!(why, Closed::Deactivated);
                 break;
             }
-            Received::Data(_) => {}
+            ConsoleEvent::Data(_) => {}
             other => panic!("{other:?}"),
         }
     }
