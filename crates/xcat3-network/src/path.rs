@@ -1,6 +1,10 @@
 //! Paths as clients ask for them, brought into one form. A path is looked up in an index of what may
 //! be served and never given to the file system; this only sees to it that one content has one name.
 
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 /// Longest path that is looked at.
 pub const LONGEST: usize = 4096;
 
@@ -61,49 +65,31 @@ pub fn normalise(path: &str) -> Result<String, BadPath> {
 /// Decodes `%` escapes (RFC 3986 section 2.1).
 ///
 /// # Errors
-/// A `%` without two hexadecimal digits, or what comes out is not UTF-8.
+/// A `%` without two hexadecimal digits, or bytes that are not UTF-8.
 pub fn percent_decode(text: &str) -> Result<String, BadPath> {
-    if !text.contains('%') {
-        return Ok(text.to_owned());
+    let is_escape = |rest: &str| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    if !text.split('%').skip(1).all(is_escape) {
+        return Err(BadPath::Percent);
     }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let [high, low, after @ ..] = rest else {
-            return Err(BadPath::Percent);
-        };
-        let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
-        let (Some(high), Some(low)) = (digit(*high), digit(*low)) else {
-            return Err(BadPath::Percent);
-        };
-        bytes.push(high * 16 + low);
-        rest = after;
-    }
-    String::from_utf8(bytes).map_err(|_| BadPath::NotUtf8)
+    let decoded = percent_encoding::percent_decode_str(text).decode_utf8();
+    decoded.map(Cow::into_owned).map_err(|_| BadPath::NotUtf8)
 }
 
-/// Encodes a path for a URL: all but slashes and the unreserved characters of RFC 3986.
+/// All but slashes and the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Encodes a path for a URL.
 #[must_use]
 pub fn percent_encode(path: &str) -> String {
-    let mut encoded = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        match byte {
-            b'/' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
-            byte if byte.is_ascii_alphanumeric() => encoded.push(char::from(byte)),
-            byte => {
-                const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-                encoded.push('%');
-                encoded.push(char::from(DIGITS[usize::from(byte >> 4)]));
-                encoded.push(char::from(DIGITS[usize::from(byte & 15)]));
-            }
-        }
-    }
-    encoded
+    utf8_percent_encode(path, RESERVED).to_string()
 }
 
 #[cfg(test)]

@@ -1,7 +1,22 @@
 //! References of a BMC to its own resources: paths, or full addresses that must be its own.
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
 use crate::connector::Address;
 use crate::trust::Trust;
+
+/// What some BMCs write into their paths, and no URL may have. Bytes beyond ASCII are encoded too.
+const FORBIDDEN: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// The longest path that is asked for.
 const LONGEST: usize = 2048;
@@ -37,18 +52,10 @@ pub fn here(reference: &str, address: &Address) -> Result<String, Elsewhere> {
     if !path.starts_with('/') {
         return Err(Elsewhere::Nowhere);
     }
-    let mut encoded = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        match byte {
-            // What some BMCs write into their names, and no address may have.
-            b' ' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | 0x80.. => {
-                encoded.push_str(&format!("%{byte:02X}"));
-            }
-            0..0x20 | 0x7f => return Err(Elsewhere::Nowhere),
-            _ => encoded.push(char::from(byte)),
-        }
+    if path.contains(|c: char| c.is_ascii_control()) {
+        return Err(Elsewhere::Nowhere);
     }
-    Ok(encoded)
+    Ok(utf8_percent_encode(path, FORBIDDEN).to_string())
 }
 
 /// Scheme, authority and the rest, of a reference that has an authority.

@@ -143,8 +143,8 @@ impl Servers {
                 return Err(wrong("names no server of NATS"));
             }
             if let (None, Some(name)) = (&user, parsed.username()) {
-                let password = decoded(parsed.password().unwrap_or_default());
-                user = Some((decoded(name), password));
+                let password = percent_decode(parsed.password().unwrap_or_default());
+                user = Some((percent_decode(name), password));
             }
             let host = match parsed.host() {
                 host if host.contains(':') => format!("[{host}]"),
@@ -163,25 +163,10 @@ impl Servers {
     }
 }
 
-/// Text with its `%XX` taken for bytes (RFC 3986, section 2.1).
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        let byte = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match (first, byte) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            _ => {
-                bytes.push(first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+/// Decodes `%XX`; bytes that are not UTF-8 are replaced.
+fn percent_decode(text: &str) -> String {
+    let bytes = percent_encoding::percent_decode_str(text);
+    bytes.decode_utf8_lossy().into_owned()
 }
 
 fn prefix(prefix: &str) -> Result<String, BusError> {
