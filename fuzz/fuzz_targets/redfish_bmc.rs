@@ -1,4 +1,4 @@
-//! Operations on a BMC of which any part is spoilt, by Redfish and by OpenBMC's REST.
+//! Operations on a BMC of which any part is damaged, by Redfish and by OpenBMC's REST.
 
 #![no_main]
 
@@ -6,7 +6,7 @@
 mod bmc;
 #[path = "../../crates/xcat3-redfish/tests/it/fuzzed/documents.rs"]
 mod documents;
-#[path = "../../crates/xcat3-redfish/tests/it/fuzzed/spoil.rs"]
-mod spoil;
+#[path = "../../crates/xcat3-redfish/tests/it/fuzzed/damage.rs"]
+mod damage;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bmc::run(bytes));

@@ -1,5 +1,5 @@
-//! Actions of resources (`#ComputerSystem.Reset`), what they allow, and the tasks that some of them
-//! become.
+//! Actions of resources (`#ComputerSystem.Reset`): their allowed parameters, how they are invoked, and
+//! the tasks that some of them start.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use hyper::StatusCode;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::client::{Answer, Client};
-use crate::error::{Error, Said};
+use crate::client::{ChangeResponse, Client};
+use crate::error::{BmcMessage, Error, sanitize};
 use crate::resource::Resource;
 
-/// How long is waited at first before a task is looked at again.
-const FIRST_LOOK: Duration = Duration::from_millis(250);
-/// And later at most.
-const LATER_LOOK: Duration = Duration::from_secs(5);
+/// The interval before a task is read first. It doubles each time.
+const FIRST_POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// The longest interval between two reads of a task.
+const MAX_POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// An action that a resource offers.
 #[derive(Debug)]
@@ -26,10 +26,10 @@ pub(crate) struct Action {
 }
 
 impl Action {
-    /// The action `name` (without `#`) of `resource`, where it offers it.
-    pub fn of(resource: &Resource, name: &'static str) -> Option<Self> {
-        let parameters = resource.at(&format!("Actions/#{name}"))?;
-        let parameters = Resource::part(parameters.clone());
+    /// The action `name` (without `#`) of `resource`, if it has that.
+    pub fn from_resource(resource: &Resource, name: &'static str) -> Option<Self> {
+        let parameters = resource.value_at(&format!("Actions/#{name}"))?;
+        let parameters = Resource::from_value(parameters.clone());
         Some(Self {
             name,
             target: parameters.text("target")?.to_owned(),
@@ -40,14 +40,14 @@ impl Action {
 }
 
 impl Client {
-    /// What `parameter` of `action` may be, where the BMC says so.
-    pub(crate) async fn allowed(
+    /// The allowed values of `parameter` of `action`, if the BMC lists them.
+    pub(crate) async fn allowed_values(
         &mut self,
         action: &Action,
         parameter: &str,
     ) -> Result<Option<Vec<String>>, Error> {
         let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect();
-        if let Some(allowed) = action.parameters.allowable(parameter) {
+        if let Some(allowed) = action.parameters.allowable_values(parameter) {
             return Ok(Some(owned(allowed)));
         }
         let Some(info) = &action.info else {
@@ -55,97 +55,94 @@ impl Client {
         };
         let info = match self.get(info).await {
             Ok(info) => info,
-            Err(error) if error.is_final() => return Err(error),
+            Err(error) if error.is_fatal() => return Err(error),
             Err(_) => return Ok(None),
         };
-        let parameters = info.parts("Parameters");
+        let parameters = info.objects("Parameters");
         let named = parameters
             .iter()
-            .find(|part| part.text("Name") == Some(parameter));
-        let allowed = named.map(|part| part.texts("AllowableValues"));
+            .find(|described| described.text("Name") == Some(parameter));
+        let allowed = named.map(|described| described.texts("AllowableValues"));
         Ok(allowed.filter(|allowed| !allowed.is_empty()).map(owned))
     }
 
-    /// Has `action` carried out and waits until its task, where it becomes one, has ended.
-    pub(crate) async fn act(&mut self, action: &Action, content: &Value) -> Result<(), Error> {
-        let answer = self.post(&action.target, content).await?;
-        self.finish(action.name, answer).await
+    /// Invokes `action` and waits for the end of the task that it may start.
+    pub(crate) async fn invoke(&mut self, action: &Action, content: &Value) -> Result<(), Error> {
+        let response = self.post(&action.target, content).await?;
+        self.wait_for_task(action.name, response).await
     }
 
-    /// Changes `resource`, and waits likewise.
+    /// Changes `resource` and waits for the end of the task that the change may start.
     pub(crate) async fn change(
         &mut self,
         resource: &Resource,
         change: &Value,
     ) -> Result<(), Error> {
-        let answer = self.patch(resource, change).await?;
-        self.finish("the change", answer).await
+        let response = self.patch(resource, change).await?;
+        self.wait_for_task("the change", response).await
     }
 
-    /// Waits until what answered `answer` is done.
-    pub(crate) async fn finish(&mut self, name: &str, answer: Answer) -> Result<(), Error> {
-        if answer.status != StatusCode::ACCEPTED {
+    async fn wait_for_task(&mut self, name: &str, response: ChangeResponse) -> Result<(), Error> {
+        if response.status != StatusCode::ACCEPTED {
             return Ok(());
         }
-        let place = answer.location.clone().or_else(|| {
-            let task = answer.resource.as_ref()?;
+        let path = response.location.clone().or_else(|| {
+            let task = response.resource.as_ref()?;
             task.text("@odata.id").map(str::to_owned)
         });
-        let Some(place) = place else {
-            // It says that it will do it, and not where that can be followed.
+        let Some(path) = path else {
+            // The BMC accepted the request and names no task to follow.
             return Ok(());
         };
-        let place = self.here(&place, "refers")?;
-        let patience = self.patience().task;
-        let end = Instant::now() + patience;
-        match timeout_at(end, self.watch(name, &place, answer.retry_after)).await {
-            Ok(ended) => ended,
-            Err(_) => {
-                let seconds = patience.as_secs();
-                Err(Error::Undone(format!(
-                    "{name} was begun and is not done after {seconds} s"
-                )))
-            }
-        }
+        let path = self.local_path(&path)?;
+        let limit = self.timeouts().task;
+        let deadline = Instant::now() + limit;
+        let ended = timeout_at(
+            deadline,
+            self.follow_task(name, &path, response.retry_after),
+        )
+        .await;
+        ended.unwrap_or_else(|_| {
+            let seconds = limit.as_secs();
+            Err(Error::TaskFailed(format!(
+                "{name} was started and has not ended after {seconds} s"
+            )))
+        })
     }
 
-    async fn watch(&mut self, name: &str, place: &str, first: Option<u64>) -> Result<(), Error> {
-        let mut pause = FIRST_LOOK;
-        let mut told = first;
+    async fn follow_task(
+        &mut self,
+        name: &str,
+        path: &str,
+        mut retry_after: Option<u64>,
+    ) -> Result<(), Error> {
+        let mut interval = FIRST_POLL_INTERVAL;
         loop {
-            let asked = told.map(Duration::from_secs);
-            sleep(asked.unwrap_or(pause).min(LATER_LOOK)).await;
-            pause = (pause * 2).min(LATER_LOOK);
-            let answer = match self.look(place).await {
-                Ok(answer) => answer,
-                // A monitor of a task that has ended may be gone.
-                Err(error) if error.is_absent() => return Ok(()),
+            let wanted = retry_after.map(Duration::from_secs);
+            sleep(wanted.unwrap_or(interval).min(MAX_POLL_INTERVAL)).await;
+            interval = (interval * 2).min(MAX_POLL_INTERVAL);
+            let response = match self.poll(path).await {
+                Ok(response) => response,
+                // The monitor of an ended task may be gone.
+                Err(error) if error.is_not_found() => return Ok(()),
                 Err(Error::Busy(_)) => continue,
                 Err(error) => return Err(error),
             };
-            told = answer.retry_after;
-            let state = answer
-                .resource
-                .as_ref()
-                .and_then(|task| task.text("TaskState"));
-            match state {
-                Some("Completed") => return ended_well(name, answer.resource.as_ref()),
-                Some("Exception" | "Killed" | "Cancelled" | "Interrupted") => {
-                    return Err(failed(
-                        name,
-                        state.unwrap_or_default(),
-                        answer.resource.as_ref(),
-                    ));
+            retry_after = response.retry_after;
+            let task = response.resource.as_ref();
+            match task.and_then(|task| task.text("TaskState")) {
+                Some("Completed") => return completed(name, task),
+                Some(state @ ("Exception" | "Killed" | "Cancelled" | "Interrupted")) => {
+                    return Err(failed(name, state, task));
                 }
-                Some(_) => {}
-                None if answer.status != StatusCode::ACCEPTED => return Ok(()),
-                None => {}
+                None if response.status != StatusCode::ACCEPTED => return Ok(()),
+                _ => {}
             }
         }
     }
 }
 
-fn ended_well(name: &str, task: Option<&Resource>) -> Result<(), Error> {
+fn completed(name: &str, task: Option<&Resource>) -> Result<(), Error> {
     match task.and_then(|task| task.text("TaskStatus")) {
         Some("Critical") => Err(failed(name, "Completed (Critical)", task)),
         _ => Ok(()),
@@ -153,13 +150,15 @@ fn ended_well(name: &str, task: Option<&Resource>) -> Result<(), Error> {
 }
 
 fn failed(name: &str, state: &str, task: Option<&Resource>) -> Error {
-    let messages = task.map(|task| task.parts("Messages")).unwrap_or_default();
-    let said: Vec<String> = messages
+    let messages = task
+        .map(|task| task.objects("Messages"))
+        .unwrap_or_default();
+    let messages: Vec<String> = messages
         .iter()
-        .filter_map(|message| message.words("Message"))
+        .filter_map(|message| message.short_text("Message"))
         .take(3)
         .collect();
-    let said = Said::new(&said.join(" "));
-    let state = crate::error::tame(state, 40);
-    Error::Undone(format!("{name} was begun and ended as {state}{said}"))
+    let message = BmcMessage::new(&messages.join(" "));
+    let state = sanitize(state, 40);
+    Error::TaskFailed(format!("{name} was started and ended as {state}{message}"))
 }

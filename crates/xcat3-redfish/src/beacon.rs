@@ -1,5 +1,5 @@
-//! The identify light, in its newer form (`LocationIndicatorActive`) and its older one
-//! (`IndicatorLED`), of the system or of its chassis.
+//! The identify light of the system or of its chassis, as `LocationIndicatorActive` or as the older
+//! `IndicatorLED`.
 
 use serde_json::json;
 
@@ -8,28 +8,29 @@ use crate::error::Error;
 use crate::resource::Resource;
 
 impl Client {
-    /// Whether the identify light of the system `wanted` is on.
+    /// Whether the identify light of the system that `selector` selects is on.
     ///
     /// # Errors
-    /// It doesn't have one.
-    pub async fn beacon(&mut self, wanted: Option<&str>) -> Result<bool, Error> {
-        let light = self.light(wanted).await?;
+    /// The system has no identify light.
+    pub async fn beacon(&mut self, selector: Option<&str>) -> Result<bool, Error> {
+        let light = self.light(selector).await?;
         is_lit(&light).ok_or_else(none)
     }
 
-    /// Switches the identify light of the system `wanted`.
+    /// Switches the identify light of the system that `selector` selects.
     ///
     /// # Errors
-    /// It doesn't have one, or refused.
-    pub async fn set_beacon(&mut self, wanted: Option<&str>, on: bool) -> Result<(), Error> {
-        let light = self.light(wanted).await?;
+    /// The system has no identify light, or the BMC refused.
+    pub async fn set_beacon(&mut self, selector: Option<&str>, on: bool) -> Result<(), Error> {
+        let light = self.light(selector).await?;
         if light.flag("LocationIndicatorActive").is_some() {
             let changed = self
                 .change(&light, &json!({"LocationIndicatorActive": on}))
                 .await;
             match changed {
-                Err(error) if error.is_about_wording() && light.text("IndicatorLED").is_some() => {}
-                done => return done,
+                Err(error)
+                    if error.may_accept_another_form() && light.text("IndicatorLED").is_some() => {}
+                changed => return changed,
             }
         }
         let words: &[&str] = if on { &["Blinking", "Lit"] } else { &["Off"] };
@@ -37,16 +38,16 @@ impl Client {
         for word in words {
             last = self.change(&light, &json!({"IndicatorLED": word})).await;
             match &last {
-                Err(error) if error.is_about_wording() => {}
+                Err(error) if error.may_accept_another_form() => {}
                 _ => return last,
             }
         }
         last
     }
 
-    /// The resource that has the light.
-    async fn light(&mut self, wanted: Option<&str>) -> Result<Resource, Error> {
-        let system = self.system(wanted).await?;
+    /// The resource with the light.
+    async fn light(&mut self, selector: Option<&str>) -> Result<Resource, Error> {
+        let system = self.system(selector).await?;
         if is_lit(&system).is_some() {
             return Ok(system);
         }
@@ -59,7 +60,7 @@ impl Client {
 }
 
 fn none() -> Error {
-    Error::Missing("it has no identify light".to_owned())
+    Error::Missing("the BMC has no identify light".to_owned())
 }
 
 fn is_lit(resource: &Resource) -> Option<bool> {

@@ -1,7 +1,7 @@
-//! BIOS attributes: as they are, as they will be after the next boot, and to change them.
+//! BIOS attributes: the present values, those pending until the next boot, and changes.
 //!
-//! Changes go to the resource of pending settings. What type a value has is known from the present
-//! one: a BMC refuses `"4"` where it has 4.
+//! Changes go to the settings resource. A new value gets the type of the present one, since a BMC
+//! refuses `"4"` in place of 4.
 
 use std::collections::BTreeMap;
 
@@ -10,21 +10,21 @@ use xcat3_core::hardware::Bios;
 use xcat3_core::secret::{REDACTED, is_secret};
 
 use crate::client::Client;
-use crate::error::{Error, tame};
+use crate::error::{Error, sanitize};
 use crate::resource::Resource;
 
-/// The longest value that is reported, in characters.
-const LONGEST: usize = 1000;
+/// The longest reported value, in characters.
+const MAX_VALUE_CHARS: usize = 1000;
 
 impl Client {
-    /// The BIOS attributes of the system `wanted`.
+    /// The BIOS attributes of the system that `selector` selects.
     ///
     /// # Errors
-    /// It has none, or they can't be read.
-    pub async fn bios(&mut self, wanted: Option<&str>) -> Result<Bios, Error> {
-        let bios = self.bios_resource(wanted).await?;
+    /// The system has none, or they cannot be read.
+    pub async fn bios(&mut self, selector: Option<&str>) -> Result<Bios, Error> {
+        let bios = self.bios_resource(selector).await?;
         let mut report = Bios {
-            attributes: attributes(&bios).iter().map(shown).collect(),
+            attributes: attributes(&bios).iter().map(reportable).collect(),
             ..Bios::default()
         };
         let settings = bios
@@ -38,20 +38,20 @@ impl Client {
             .unwrap_or_default();
         let now = attributes(&bios);
         let differs = |(name, value): &(&String, &Value)| now.get(*name) != Some(*value);
-        report.pending = pending.iter().filter(differs).map(shown).collect();
+        report.pending = pending.iter().filter(differs).map(reportable).collect();
         Ok(report)
     }
 
-    /// Has `changes` of BIOS attributes made at the next boot.
+    /// Changes BIOS attributes, with effect from the next boot.
     ///
     /// # Errors
-    /// There is no such attribute, a value does not fit it, or the BMC refused.
+    /// An attribute does not exist, a value does not fit it, or the BMC refused.
     pub async fn set_bios(
         &mut self,
-        wanted: Option<&str>,
+        selector: Option<&str>,
         changes: &BTreeMap<String, String>,
     ) -> Result<(), Error> {
-        let bios = self.bios_resource(wanted).await?;
+        let bios = self.bios_resource(selector).await?;
         let now = attributes(&bios);
         let mut typed = Map::new();
         for (name, text) in changes {
@@ -68,29 +68,29 @@ impl Client {
         self.change(&target, &json!({"Attributes": typed})).await
     }
 
-    async fn bios_resource(&mut self, wanted: Option<&str>) -> Result<Resource, Error> {
-        let system = self.system(wanted).await?;
+    async fn bios_resource(&mut self, selector: Option<&str>) -> Result<Resource, Error> {
+        let system = self.system(selector).await?;
         let link = system.link("Bios");
-        let link =
-            link.ok_or_else(|| Error::Missing("it does not tell its BIOS attributes".to_owned()))?;
+        let link = link
+            .ok_or_else(|| Error::Missing("the BMC does not report BIOS attributes".to_owned()))?;
         self.get(link).await
     }
 }
 
 fn attributes(bios: &Resource) -> BTreeMap<String, Value> {
-    let all = bios.at("Attributes").and_then(Value::as_object);
+    let all = bios.value_at("Attributes").and_then(Value::as_object);
     let owned = |(name, value): (&String, &Value)| (name.clone(), value.clone());
     all.into_iter().flatten().map(owned).collect()
 }
 
-fn shown((name, value): (&String, &Value)) -> (String, Value) {
+fn reportable((name, value): (&String, &Value)) -> (String, Value) {
     let value = match value {
         Value::String(text) if is_secret(name) && !text.is_empty() => json!(REDACTED),
-        Value::String(text) => json!(tame(text, LONGEST)),
+        Value::String(text) => json!(sanitize(text, MAX_VALUE_CHARS)),
         Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
-        Value::Array(_) | Value::Object(_) => json!(tame(&value.to_string(), LONGEST)),
+        Value::Array(_) | Value::Object(_) => json!(sanitize(&value.to_string(), MAX_VALUE_CHARS)),
     };
-    (tame(name, 200), value)
+    (sanitize(name, 200), value)
 }
 
 fn unknown(name: &str, now: &BTreeMap<String, Value>) -> Error {
@@ -103,13 +103,13 @@ fn unknown(name: &str, now: &BTreeMap<String, Value>) -> Error {
         .keys()
         .filter(alike)
         .take(5)
-        .map(|name| tame(name, 100))
+        .map(|name| sanitize(name, 100))
         .collect();
-    let name = tame(name, 100);
+    let name = sanitize(name, 100);
     Error::Missing(match alike.is_empty() {
-        true => format!("it has no BIOS attribute '{name}'"),
+        true => format!("the BMC has no BIOS attribute '{name}'"),
         false => format!(
-            "it has no BIOS attribute '{name}', but {}",
+            "the BMC has no BIOS attribute '{name}', but {}",
             alike.join(", ")
         ),
     })
@@ -121,11 +121,11 @@ fn value_like(name: &str, present: &Value, text: &str) -> Result<Value, Error> {
         let shown = if is_secret(name) {
             REDACTED.to_owned()
         } else {
-            tame(text, 80)
+            sanitize(text, 80)
         };
         Error::Missing(format!(
             "the BIOS attribute {} is {kind}, and '{shown}' is not",
-            tame(name, 100)
+            sanitize(name, 100)
         ))
     };
     match present {
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_have_the_type_of_the_present_one() {
+    fn value_takes_type_of_present_one() {
         assert_eq!(value_like("A", &json!(true), "Off"), Ok(json!(false)));
         assert_eq!(value_like("A", &json!(4), " 8"), Ok(json!(8)));
         assert_eq!(value_like("A", &json!("4"), "8"), Ok(json!("8")));
@@ -164,8 +164,8 @@ mod tests {
     }
 
     #[test]
-    fn passwords_are_not_shown() {
-        let shown = shown((&"AdminPassword".to_owned(), &json!("x")));
-        assert_eq!(shown.1, json!(REDACTED));
+    fn attribute_with_secret_is_masked() {
+        let (_, value) = reportable((&"AdminPassword".to_owned(), &json!("x")));
+        assert_eq!(value, json!(REDACTED));
     }
 }

@@ -1,22 +1,25 @@
-//! What a system boots from: the boot source override, once or until it is changed.
+//! The boot device of a system: the boot source override, for one boot or permanently.
 
 use serde_json::{Map, Value, json};
 use xcat3_core::control::{BootDevice, BootOrder};
 
 use crate::client::Client;
-use crate::error::Error;
+use crate::error::{Error, sanitize};
 use crate::resource::Resource;
 
 impl Client {
-    /// What the system `wanted` boots from; none where nothing is overridden.
+    /// The boot device of the system that `selector` selects; none if nothing is overridden.
     ///
     /// # Errors
-    /// It doesn't say, or something for which there is no word.
-    pub async fn boot_device(&mut self, wanted: Option<&str>) -> Result<Option<BootDevice>, Error> {
-        let system = self.glance(wanted).await?;
-        if system.at("Boot").is_none() {
+    /// The BMC does not report it, or reports an unknown one.
+    pub async fn boot_device(
+        &mut self,
+        selector: Option<&str>,
+    ) -> Result<Option<BootDevice>, Error> {
+        let system = self.system_state(selector).await?;
+        if system.value_at("Boot").is_none() {
             return Err(Error::Missing(
-                "it does not tell what it boots from".to_owned(),
+                "the BMC does not report the boot device".to_owned(),
             ));
         }
         if system.text("Boot/BootSourceOverrideEnabled") == Some("Disabled") {
@@ -27,27 +30,27 @@ impl Client {
             Some(target) => match device(target) {
                 Some(device) => Ok(Some(device)),
                 None => {
-                    let target = crate::error::tame(target, 40);
-                    Err(Error::Nonsense(format!(
-                        "it boots from '{target}', for which there is no word here"
+                    let target = sanitize(target, 40);
+                    Err(Error::InvalidResponse(format!(
+                        "the BMC reports the unknown boot device '{target}'"
                     )))
                 }
             },
         }
     }
 
-    /// Has the system `wanted` boot as `order` says. `uri` is what UEFI HTTP boot fetches; without
-    /// one the firmware asks by DHCP.
+    /// Sets the boot device of the system that `selector` selects. `uri` is the file for UEFI HTTP
+    /// boot; without one the firmware asks by DHCP.
     ///
     /// # Errors
-    /// It can't, or refused.
+    /// The BMC does not offer the device, or refused.
     pub async fn set_boot_device(
         &mut self,
-        wanted: Option<&str>,
+        selector: Option<&str>,
         order: BootOrder,
         uri: Option<&str>,
     ) -> Result<(), Error> {
-        let system = self.system(wanted).await?;
+        let system = self.system(selector).await?;
         let target = target(&system, order.device)?;
         let mut boot = Map::new();
         boot.insert("BootSourceOverrideTarget".to_owned(), json!(target));
@@ -56,11 +59,11 @@ impl Client {
         } else {
             "Once"
         };
-        let offered = system.allowable("Boot/BootSourceOverrideEnabled");
+        let offered = system.allowable_values("Boot/BootSourceOverrideEnabled");
         if let Some(offered) = offered.filter(|offered| !offered.contains(&enabled)) {
-            let offered = crate::error::tame(&offered.join(", "), 100);
+            let offered = sanitize(&offered.join(", "), 100);
             return Err(Error::Missing(format!(
-                "its boot device can be set {offered}, not {enabled}"
+                "the BMC sets the boot device {offered}, not {enabled}"
             )));
         }
         boot.insert("BootSourceOverrideEnabled".to_owned(), json!(enabled));
@@ -73,41 +76,29 @@ impl Client {
         self.set_boot(&system, boot).await
     }
 
-    /// Has the system `wanted` boot by its own order again.
-    ///
-    /// # Errors
-    /// It can't, or refused.
-    pub async fn clear_boot_device(&mut self, wanted: Option<&str>) -> Result<(), Error> {
-        let system = self.system(wanted).await?;
-        let mut boot = Map::new();
-        boot.insert("BootSourceOverrideEnabled".to_owned(), json!("Disabled"));
-        self.set_boot(&system, boot).await
-    }
-
-    /// Changes the boot override, in the forms that BMCs want: some refuse the mode where it is the
-    /// one that they have, some demand it; some keep the settings for the next boot at a resource of
-    /// their own.
+    /// Changes the boot override in each form that BMCs demand: some refuse a mode equal to the
+    /// present one, some demand it, some have a settings resource for the next boot.
     async fn set_boot(&mut self, system: &Resource, boot: Map<String, Value>) -> Result<(), Error> {
         let first = match self.change(system, &json!({"Boot": boot})).await {
-            Err(error) if error.is_about_wording() => error,
-            done => return done,
+            Err(error) if error.may_accept_another_form() => error,
+            changed => return changed,
         };
-        let told = system.words("Boot/BootSourceOverrideMode");
+        let present = system.short_text("Boot/BootSourceOverrideMode");
         let mut other = boot.clone();
-        match (boot.contains_key("BootSourceOverrideMode"), told) {
+        match (boot.contains_key("BootSourceOverrideMode"), present) {
             (true, _) => drop(other.remove("BootSourceOverrideMode")),
             (false, Some(mode)) => {
                 drop(other.insert("BootSourceOverrideMode".to_owned(), json!(mode)));
             }
             (false, None) => {}
         }
-        // Who wants UEFI gets it or a refusal.
-        let asked = boot.get("BootSourceOverrideMode").and_then(Value::as_str);
-        let is_told = asked.is_none() || asked == system.text("Boot/BootSourceOverrideMode");
-        if other != boot && is_told {
+        // An order for UEFI must never become one for another mode.
+        let mode = boot.get("BootSourceOverrideMode").and_then(Value::as_str);
+        let keeps_mode = mode.is_none() || mode == system.text("Boot/BootSourceOverrideMode");
+        if other != boot && keeps_mode {
             match self.change(system, &json!({"Boot": other})).await {
-                Err(error) if error.is_about_wording() => {}
-                done => return done,
+                Err(error) if error.may_accept_another_form() => {}
+                changed => return changed,
             }
         }
         let settings = system
@@ -118,13 +109,13 @@ impl Client {
         };
         let settings = self.get(&settings).await?;
         match self.change(&settings, &json!({"Boot": boot})).await {
-            Err(error) if error.is_about_wording() => Err(first),
-            done => done,
+            Err(error) if error.may_accept_another_form() => Err(first),
+            changed => changed,
         }
     }
 }
 
-/// The BMC's word for `device`.
+/// The BMC's name of `device`.
 fn target(system: &Resource, device: BootDevice) -> Result<&'static str, Error> {
     let words: &[&'static str] = match device {
         BootDevice::Net => &["Pxe"],
@@ -133,14 +124,14 @@ fn target(system: &Resource, device: BootDevice) -> Result<&'static str, Error> 
         BootDevice::Setup => &["BiosSetup"],
         BootDevice::Http => &["UefiHttp"],
     };
-    let Some(offered) = system.allowable("Boot/BootSourceOverrideTarget") else {
+    let Some(offered) = system.allowable_values("Boot/BootSourceOverrideTarget") else {
         return Ok(words[0]);
     };
     let word = words.iter().find(|word| offered.contains(word));
     word.copied().ok_or_else(|| {
-        let offered = crate::error::tame(&offered.join(", "), 200);
+        let offered = sanitize(&offered.join(", "), 200);
         Error::Missing(format!(
-            "it can boot from {offered}, not from {} ({})",
+            "the BMC can boot from {offered}, not from {} ({})",
             words[0], device
         ))
     })

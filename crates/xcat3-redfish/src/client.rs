@@ -1,5 +1,5 @@
-//! One BMC as a Redfish service: redirects, conditional changes, collections and what
-//! refusals say. Which resources there are, and what for, is not known here.
+//! One BMC as a Redfish service: authentication, redirects, conditional changes and refusals. Which
+//! resources there are and what they mean is the business of the other modules.
 
 mod login;
 
@@ -7,50 +7,51 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use bytes::Bytes;
 use futures::future::BoxFuture;
-use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, IF_MATCH};
+use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue, IF_MATCH};
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::connector::{Address, Connector};
-use crate::error::{Error, Said};
-use crate::glance::Places;
-use crate::link::{Ask, Link, Patience, Reply};
-use crate::path::{self, Elsewhere};
+use crate::error::{BmcMessage, Error, sanitize};
+use crate::http::{HttpConnection, Request, Response, Timeouts};
+use crate::path::{self, BadReference};
 use crate::resource::{self, Resource};
+use crate::system_state::SystemPaths;
+use crate::systems::SystemCache;
 pub use login::Login;
-use login::{Proof, basic};
+pub(crate) use login::MASK;
+use login::{Authentication, basic};
 
-/// Where every service begins.
+/// The service root of every service.
 pub(crate) const ROOT: &str = "/redfish/v1/";
-/// Redirections that are followed for one request.
-const MOST_REDIRECTS: usize = 3;
+/// Redirects that are followed for one request.
+const MAX_REDIRECTS: usize = 3;
 
-const TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
+pub(crate) const TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 
-/// Whether a BMC may still be acted upon, asked right before each action.
+/// Whether a BMC may still be changed. Evaluated right before each change.
 pub type Gate = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
 
-/// A BMC. Nothing is asked before something is needed; connection and session are kept between
-/// requests and made anew where they have ended.
+/// A BMC. The first operation connects. Connection and session are kept between operations and
+/// replaced when they have ended.
 pub struct Client {
-    link: Link,
+    http: HttpConnection,
     login: Option<Login>,
-    proof: Proof,
-    /// Why the BMC rejected the login. It is not tried again.
+    authentication: Authentication,
+    /// Why the BMC rejected the login, which is not tried again.
     rejected: Option<Error>,
     root: Option<Arc<Resource>>,
     gate: Option<Gate>,
-    has_acted: bool,
-    /// Whether anything was asked yet.
+    has_sent_change: bool,
+    /// Whether no request was sent yet.
     is_fresh: bool,
-    pub(crate) found: crate::systems::Found,
+    pub(crate) system_cache: SystemCache,
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let address = self.link.address();
+        let address = self.http.address();
         f.debug_struct("Client")
             .field("address", address)
             .field("login", &self.login)
@@ -58,83 +59,82 @@ impl fmt::Debug for Client {
     }
 }
 
-/// The answer to a change.
+/// The response to a change, or to a look at the task that the change became.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ChangeResponse {
     pub status: StatusCode,
-    /// Its resource, where the body is one.
+    /// The resource in the body, if the body is one.
     pub resource: Option<Resource>,
-    /// Where it says that something is.
+    /// The `Location` header.
     pub location: Option<String>,
-    /// After how many seconds to ask again.
+    /// The `Retry-After` header, in seconds.
     pub retry_after: Option<u64>,
 }
 
 impl Client {
-    /// The BMC at `address`.
+    /// A client of the BMC at `address`.
     #[must_use]
     pub fn new(
         connector: Arc<Connector>,
         address: Address,
         login: Option<Login>,
-        patience: Patience,
+        timeouts: Timeouts,
     ) -> Self {
         Self {
-            link: Link::new(connector, address, patience),
+            http: HttpConnection::new(connector, address, timeouts),
             login,
-            proof: Proof::Unknown,
+            authentication: Authentication::Pending,
             rejected: None,
             root: None,
             gate: None,
-            has_acted: false,
+            has_sent_change: false,
             is_fresh: true,
-            found: crate::systems::Found::default(),
+            system_cache: SystemCache::default(),
         }
     }
 
-    /// Where it is.
-    #[must_use]
-    pub fn address(&self) -> &Address {
-        self.link.address()
+    /// The address of the BMC.
+    pub(crate) fn address(&self) -> &Address {
+        self.http.address()
     }
 
-    /// Whether there is a login and nothing was asked yet.
+    /// Whether there is a login and no request was sent yet.
     pub(crate) fn is_fresh(&self) -> bool {
         self.is_fresh && self.login.is_some()
     }
 
-    /// Where the systems of BMCs are.
-    pub(crate) fn places(&self) -> &Places {
-        self.link.places()
+    /// The paths of the systems of all BMCs.
+    pub(crate) fn system_paths(&self) -> &SystemPaths {
+        self.http.system_paths()
     }
 
-    pub(crate) fn patience(&self) -> Patience {
-        self.link.patience()
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        self.http.timeouts()
     }
 
-    /// From now on nothing is changed where `gate` says no.
-    pub fn guard(&mut self, gate: Option<Gate>) {
+    /// Sets the gate of the next operation. While it is closed no change is sent.
+    pub fn set_gate(&mut self, gate: Option<Gate>) {
         self.gate = gate;
-        self.has_acted = false;
+        self.has_sent_change = false;
     }
 
-    /// Whether anything was asked since then that changes something: it may have been done, also
-    /// where there was no answer.
+    /// Whether a change was sent since the gate was set. The BMC may have carried it out even if
+    /// there was no response.
     #[must_use]
-    pub fn has_acted(&self) -> bool {
-        self.has_acted
+    pub fn has_sent_change(&self) -> bool {
+        self.has_sent_change
     }
 
-    /// Counts the answers of the BMC.
+    /// Counts the responses of the BMC.
     #[must_use]
-    pub fn answers(&self) -> Arc<AtomicU32> {
-        self.link.answers()
+    pub fn response_counter(&self) -> Arc<AtomicU32> {
+        self.http.response_counter()
     }
 
-    /// Connects and logs in, which otherwise happens when something is first asked.
+    /// Connects and logs in, which the first operation does otherwise.
     ///
     /// # Errors
-    /// There is no Redfish service, it can't be reached or does not take the login.
+    /// The BMC is unreachable, has no Redfish service or rejects the login.
     pub async fn open(&mut self) -> Result<(), Error> {
         self.root().await?;
         self.log_in().await
@@ -146,32 +146,26 @@ impl Client {
         {
             return Err(Error::Stopped);
         }
-        self.has_acted = true;
+        self.has_sent_change = true;
         Ok(())
     }
 
-    /// Whether there is a connection, as far as is known.
-    #[must_use]
-    pub fn is_connected(&self) -> bool {
-        self.link.is_open()
-    }
-
-    /// Ends the session and closes the connection. What goes wrong then is nobody's loss.
+    /// Ends the session and closes the connection. Ignores errors: sessions end by themselves too.
     pub async fn close(&mut self) {
-        if let Proof::Session {
+        if let Authentication::Session {
             path: Some(path), ..
-        } = self.proof.clone()
+        } = self.authentication.clone()
         {
-            let _ = self.once(&Method::DELETE, &path, None, None).await;
+            let _ = self.send_once(&Method::DELETE, &path, None, None).await;
         }
-        self.proof = Proof::Unknown;
-        self.link.close();
+        self.authentication = Authentication::Pending;
+        self.http.close();
     }
 
-    /// The service root, which is asked for once, without a login.
+    /// The service root. Read once, without a login.
     ///
     /// # Errors
-    /// There is no Redfish service, or it can't be reached.
+    /// The BMC is unreachable or has no Redfish service.
     pub async fn root(&mut self) -> Result<Arc<Resource>, Error> {
         if let Some(root) = &self.root {
             return Ok(Arc::clone(root));
@@ -179,16 +173,15 @@ impl Client {
         if let Some(rejected) = &self.rejected {
             return Err(rejected.clone());
         }
-        let ask = ask(Method::GET, ROOT, None);
-        let reply = self.follow(ask).await?;
-        if matches!(reply.status.as_u16(), 404 | 405 | 410 | 501) {
-            return Err(Error::Missing("it has no Redfish service".to_owned()));
+        let response = self.follow(Request::new(Method::GET, ROOT, None)).await?;
+        if matches!(response.status.as_u16(), 404 | 405 | 410 | 501) {
+            return Err(Error::Missing("the BMC has no Redfish service".to_owned()));
         }
-        let root = if reply.status == StatusCode::UNAUTHORIZED {
-            // Against the specification; then there is no asking for sessions either.
-            Resource::part(json!({}))
+        let root = if response.status == StatusCode::UNAUTHORIZED {
+            // Against the specification. Such a service is used without sessions.
+            Resource::from_value(json!({}))
         } else {
-            body(ROOT, &checked(&format!("GET {ROOT}"), reply)?)?
+            parse_body(ROOT, &require_success(&format!("GET {ROOT}"), response)?)?
         };
         let root = Arc::new(root);
         self.root = Some(Arc::clone(&root));
@@ -200,192 +193,193 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub async fn get(&mut self, path: &str) -> Result<Resource, Error> {
-        let what = format!("GET {}", crate::error::tame(path, 200));
-        let reply = self.request(&Method::GET, path, None, None).await?;
-        body(path, &checked(&what, reply)?)
+        let request = format!("GET {}", sanitize(path, 200));
+        let response = self.send(&Method::GET, path, None, None).await?;
+        parse_body(path, &require_success(&request, response)?)
     }
 
-    /// Changes `resource` to `change`, where the BMC says so only if nobody else has changed it
-    /// meanwhile; then what it has become is read, and changed after all.
+    /// Applies `change` to `resource`, under its tag (`If-Match`). If someone else has changed the
+    /// resource meanwhile, reads its new tag and applies the change once more.
     pub(crate) async fn patch(
         &mut self,
         resource: &Resource,
         change: &Value,
-    ) -> Result<Answer, Error> {
+    ) -> Result<ChangeResponse, Error> {
         self.begin_change().await?;
         let path = resource.path.clone();
         let mut etag = resource.etag.clone();
-        let mut reply = self
-            .request(&Method::PATCH, &path, Some(change), etag.as_deref())
+        let mut response = self
+            .send(&Method::PATCH, &path, Some(change), etag.as_deref())
             .await?;
-        if matches!(reply.status.as_u16(), 412 | 428) {
+        if matches!(response.status.as_u16(), 412 | 428) {
             etag = self.get(&path).await?.etag;
-            reply = self
-                .request(&Method::PATCH, &path, Some(change), etag.as_deref())
+            response = self
+                .send(&Method::PATCH, &path, Some(change), etag.as_deref())
                 .await?;
         }
-        if reply.status == StatusCode::PRECONDITION_FAILED {
-            // There are BMCs that don't know their own weak tags again.
+        if response.status == StatusCode::PRECONDITION_FAILED {
+            // Some BMCs do not recognise their own weak tags.
             let strong = etag.as_deref().and_then(|etag| etag.strip_prefix("W/"));
-            reply = self
-                .request(&Method::PATCH, &path, Some(change), strong)
+            response = self
+                .send(&Method::PATCH, &path, Some(change), strong)
                 .await?;
         }
-        answer(&format!("PATCH {}", crate::error::tame(&path, 200)), reply)
+        change_response(&format!("PATCH {}", sanitize(&path, 200)), response)
     }
 
-    /// Sends `content` to `path`, to create something or to have an action carried out.
-    pub(crate) async fn post(&mut self, path: &str, content: &Value) -> Result<Answer, Error> {
+    /// Sends `content` to `path`, to create a resource or to invoke an action.
+    pub(crate) async fn post(
+        &mut self,
+        path: &str,
+        content: &Value,
+    ) -> Result<ChangeResponse, Error> {
         self.begin_change().await?;
-        let reply = self
-            .request(&Method::POST, path, Some(content), None)
-            .await?;
-        answer(&format!("POST {}", crate::error::tame(path, 200)), reply)
+        let response = self.send(&Method::POST, path, Some(content), None).await?;
+        change_response(&format!("POST {}", sanitize(path, 200)), response)
     }
 
-    /// What is at `path` now, whatever the status: of a task.
-    pub(crate) async fn look(&mut self, path: &str) -> Result<Answer, Error> {
-        let reply = self.request(&Method::GET, path, None, None).await?;
-        answer(&format!("GET {}", crate::error::tame(path, 200)), reply)
+    /// The present state of the task at `path`.
+    pub(crate) async fn poll(&mut self, path: &str) -> Result<ChangeResponse, Error> {
+        let response = self.send(&Method::GET, path, None, None).await?;
+        change_response(&format!("GET {}", sanitize(path, 200)), response)
     }
 
-    /// Asks for `path` with name and password in the request itself, whatever the BMC has for sessions.
-    pub(crate) async fn ask_once(&mut self, path: &str) -> Result<Reply, Error> {
-        let mut ask = ask(Method::GET, path, None);
-        if let Some(Proof::Basic(basic)) = self.login.as_ref().map(basic) {
-            ask.headers.insert(AUTHORIZATION, basic);
+    /// Reads `path` with name and password in the request, even if the BMC has sessions.
+    pub(crate) async fn get_with_password(&mut self, path: &str) -> Result<Response, Error> {
+        let mut request = Request::new(Method::GET, path, None);
+        if let Some(Authentication::Basic(basic)) = self.login.as_ref().map(basic) {
+            request.headers.insert(AUTHORIZATION, basic);
         }
-        self.follow(ask).await
+        self.follow(request).await
     }
 
-    /// Asks with proof of who asks. Where the session has ended a new one is made, once.
-    async fn request(
+    /// Sends an authenticated request. Opens a new session, once, if the present one has ended.
+    async fn send(
         &mut self,
         method: &Method,
         path: &str,
         content: Option<&Value>,
         etag: Option<&str>,
-    ) -> Result<Reply, Error> {
-        let path = &self.here(path, "refers")?;
+    ) -> Result<Response, Error> {
+        let path = &self.local_path(path)?;
         self.log_in().await?;
-        let reply = self.once(method, path, content, etag).await?;
-        if reply.status != StatusCode::UNAUTHORIZED {
-            return Ok(reply);
+        let response = self.send_once(method, path, content, etag).await?;
+        if response.status != StatusCode::UNAUTHORIZED {
+            return Ok(response);
         }
-        if !matches!(self.proof, Proof::Session { .. }) {
-            return Err(self.reject(&reply));
+        if !matches!(self.authentication, Authentication::Session { .. }) {
+            return Err(self.reject(&response));
         }
-        self.proof = Proof::Unknown;
+        self.authentication = Authentication::Pending;
         self.log_in().await?;
-        let reply = self.once(method, path, content, etag).await?;
-        if reply.status != StatusCode::UNAUTHORIZED {
-            return Ok(reply);
+        let response = self.send_once(method, path, content, etag).await?;
+        if response.status != StatusCode::UNAUTHORIZED {
+            return Ok(response);
         }
-        // The login itself was taken: what it may do is another question.
-        self.proof = Proof::Unknown;
-        let said = Said::new(&resource::saying(&reply.body));
-        let sentence = format!("it does not let its user do {method} {path}{said}");
+        // The BMC accepted the login itself: its user lacks a privilege.
+        self.authentication = Authentication::Pending;
+        let message = BmcMessage::new(&resource::error_message(&response.body));
+        let sentence = format!("the BMC does not allow its user {method} {path}{message}");
         Err(Error::Missing(sentence))
     }
 
-    async fn once(
+    async fn send_once(
         &mut self,
         method: &Method,
         path: &str,
         content: Option<&Value>,
         etag: Option<&str>,
-    ) -> Result<Reply, Error> {
-        let mut ask = ask(method.clone(), path, content);
-        match &self.proof {
-            Proof::Unknown | Proof::None => {}
-            Proof::Session { token, .. } => drop(ask.headers.insert(TOKEN, token.clone())),
-            Proof::Basic(basic) => drop(ask.headers.insert(AUTHORIZATION, basic.clone())),
+    ) -> Result<Response, Error> {
+        let mut request = Request::new(method.clone(), path, content);
+        let headers = &mut request.headers;
+        match &self.authentication {
+            Authentication::Pending | Authentication::Anonymous => {}
+            Authentication::Session { token, .. } => drop(headers.insert(TOKEN, token.clone())),
+            Authentication::Basic(basic) => drop(headers.insert(AUTHORIZATION, basic.clone())),
         }
         if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
-            ask.headers.insert(IF_MATCH, etag);
+            headers.insert(IF_MATCH, etag);
         }
-        self.follow(ask).await
+        self.follow(request).await
     }
 
-    /// Asks, and asks again where the answer leads, as long as that is the same BMC.
-    async fn follow(&mut self, mut ask: Ask) -> Result<Reply, Error> {
+    /// Sends `request` and follows redirects that stay on the same BMC.
+    async fn follow(&mut self, mut request: Request) -> Result<Response, Error> {
         self.is_fresh = false;
-        for _ in 0..=MOST_REDIRECTS {
-            let reply = self.link.exchange(&ask).await?;
-            let keeps_method = matches!(reply.status.as_u16(), 307 | 308);
-            let leads = keeps_method || matches!(reply.status.as_u16(), 301..=303);
-            if !leads || !(keeps_method || ask.method == Method::GET) {
-                return Ok(reply);
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.http.exchange(&request).await?;
+            let keeps_method = matches!(response.status.as_u16(), 307 | 308);
+            let is_redirect = keeps_method || matches!(response.status.as_u16(), 301..=303);
+            if !is_redirect || !(keeps_method || request.method == Method::GET) {
+                return Ok(response);
             }
-            let Some(location) = reply.header("location") else {
-                return Ok(reply);
+            let Some(location) = response.header("location") else {
+                return Ok(response);
             };
-            ask.path = self.here(location, "redirects")?;
+            request.path = self.resolve(location, "redirects")?;
         }
-        Err(Error::Nonsense(format!(
-            "{ask} is redirected again and again"
+        Err(Error::InvalidResponse(format!(
+            "{request} was redirected more than {MAX_REDIRECTS} times"
         )))
     }
 
-    /// The path of `reference`, which must be on this BMC.
-    pub(crate) fn here(&self, reference: &str, verb: &str) -> Result<String, Error> {
-        path::here(reference, self.link.address()).map_err(|elsewhere| match elsewhere {
-            Elsewhere::Host(host) => Error::Nonsense(format!(
-                "it {verb} to another host, {host}, which is not followed"
+    /// The path of `reference`, which must lead to this BMC.
+    pub(crate) fn local_path(&self, reference: &str) -> Result<String, Error> {
+        self.resolve(reference, "refers")
+    }
+
+    fn resolve(&self, reference: &str, verb: &str) -> Result<String, Error> {
+        path::local_path(reference, self.http.address()).map_err(|bad| match bad {
+            BadReference::OtherHost(host) => Error::InvalidResponse(format!(
+                "the BMC {verb} to another host, {host}, which is not followed"
             )),
-            Elsewhere::Nowhere => {
-                let shown = crate::error::tame(reference, 80);
-                Error::Nonsense(format!("it {verb} to {shown:?}, which is no path"))
+            BadReference::Invalid => {
+                let reference = sanitize(reference, 80);
+                Error::InvalidResponse(format!(
+                    "the BMC {verb} to {reference:?}, which is not a path"
+                ))
             }
         })
     }
 }
 
-fn ask(method: Method, path: &str, content: Option<&Value>) -> Ask {
-    Ask {
-        method,
-        path: path.to_owned(),
-        headers: HeaderMap::new(),
-        body: content.map(|content| Bytes::from(content.to_string())),
+/// `response`, if it is a success.
+pub(crate) fn require_success(request: &str, response: Response) -> Result<Response, Error> {
+    if response.status.is_success() {
+        return Ok(response);
     }
-}
-
-/// `reply` where it is a success.
-fn checked(what: &str, reply: Reply) -> Result<Reply, Error> {
-    if reply.status.is_success() {
-        return Ok(reply);
-    }
-    let said = Said::new(&resource::saying(&reply.body));
-    let status = reply.status.as_u16();
+    let message = BmcMessage::new(&resource::error_message(&response.body));
+    let status = response.status.as_u16();
     if matches!(status, 429 | 503) {
-        return Err(Error::Busy(format!("it is busy ({what}: {status}{said})")));
+        let sentence = format!("the BMC is busy ({request}: {status}{message})");
+        return Err(Error::Busy(sentence));
     }
     Err(Error::Refused {
-        what: what.to_owned(),
+        request: request.to_owned(),
         status,
-        said,
+        message,
     })
 }
 
-fn answer(what: &str, reply: Reply) -> Result<Answer, Error> {
-    let reply = checked(what, reply)?;
-    Ok(Answer {
-        status: reply.status,
-        resource: Resource::parse("", &reply.body).ok(),
-        location: reply.header("location").map(str::to_owned),
-        retry_after: reply
+fn change_response(request: &str, response: Response) -> Result<ChangeResponse, Error> {
+    let response = require_success(request, response)?;
+    Ok(ChangeResponse {
+        status: response.status,
+        resource: Resource::parse("", &response.body).ok(),
+        location: response.header("location").map(str::to_owned),
+        retry_after: response
             .header("retry-after")
             .and_then(|text| text.trim().parse().ok()),
     })
 }
 
-/// The resource that `reply` to a `GET` of `path` is.
-fn body(path: &str, reply: &Reply) -> Result<Resource, Error> {
-    let shown = crate::error::tame(path, 200);
-    let resource = Resource::parse(path, &reply.body);
-    let mut resource =
-        resource.map_err(|error| Error::Nonsense(format!("what it says at {shown} {error}")))?;
-    if let Some(etag) = reply.header("etag") {
+/// The resource in the response to a `GET` of `path`.
+fn parse_body(path: &str, response: &Response) -> Result<Resource, Error> {
+    let mut resource = Resource::parse(path, &response.body).map_err(|error| {
+        let path = sanitize(path, 200);
+        Error::InvalidResponse(format!("the resource {path} {error}"))
+    })?;
+    if let Some(etag) = response.header("etag") {
         resource.etag = Some(etag.to_owned());
     }
     Ok(resource)

@@ -1,4 +1,4 @@
-//! Collections: their members over all pages, in one request where the BMC can do that.
+//! Collections: their members over all pages, in one request if the BMC can expand them.
 
 use std::collections::HashSet;
 
@@ -6,24 +6,23 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::resource::Resource;
 
-/// Pages of a collection that are read.
-const MOST_PAGES: usize = 200;
+/// The most pages of a collection that are read.
+const MAX_PAGES: usize = 200;
 
 /// The members of a collection.
 #[derive(Debug, Default)]
 pub struct Members {
-    /// Those that were read, in the BMC's order.
+    /// The members that were read, in the BMC's order.
     pub all: Vec<Resource>,
-    /// What could not be read, and why.
+    /// The members that could not be read, and why.
     pub notes: Vec<String>,
 }
 
 impl Client {
-    /// The members of the collection at `path`, the first `most` of them. What of it can't be read
-    /// is noted.
+    /// The first `most` members of the collection at `path`. Unreadable members become notes.
     ///
     /// # Errors
-    /// Not even its first page could be read, or nothing more can be asked now.
+    /// The first page is unreadable, or further requests would fail too.
     pub async fn members(&mut self, path: &str, most: usize) -> Result<Members, Error> {
         let mut members = Members::default();
         let mut seen = HashSet::new();
@@ -37,30 +36,28 @@ impl Client {
             if members.all.len() >= most {
                 members
                     .notes
-                    .push(format!("{path}: only the first {most} were read"));
+                    .push(format!("{path}: only the first {most} members were read"));
                 return Ok(members);
             }
-            let next = self.here(&next, "refers")?;
-            if seen.contains(&next) || seen.len() >= MOST_PAGES {
-                members
-                    .notes
-                    .push(format!("{path}: its pages go in a circle"));
+            let next = self.local_path(&next)?;
+            if seen.contains(&next) || seen.len() >= MAX_PAGES {
+                members.notes.push(format!("{path}: its pages form a loop"));
                 return Ok(members);
             }
             match self.get(&next).await {
-                Ok(next_page) => page = next_page.placed(&next),
-                Err(error) if error.is_final() => return Err(error),
+                Ok(next_page) => page = next_page.with_path(&next),
+                Err(error) if error.is_fatal() => return Err(error),
                 Err(error) => {
                     members
                         .notes
-                        .push(format!("{path}: the rest could not be read: {error}"));
+                        .push(format!("{path}: the other pages cannot be read: {error}"));
                     return Ok(members);
                 }
             }
         }
     }
 
-    /// With its members in it where the BMC says that it can do that.
+    /// The first page, with expanded members if the BMC says that it expands.
     async fn first_page(&mut self, path: &str) -> Result<Resource, Error> {
         let root = self.root().await?;
         let expands = "ProtocolFeaturesSupported/ExpandQuery/NoLinks";
@@ -71,8 +68,8 @@ impl Client {
             };
             match self.get(&format!("{path}?{query}")).await {
                 Ok(page) => return Ok(page),
-                Err(error) if error.is_final() => return Err(error),
-                // It can't, whatever it says.
+                Err(error) if error.is_fatal() => return Err(error),
+                // The BMC does not expand after all.
                 Err(_) => {}
             }
         }
@@ -86,7 +83,7 @@ impl Client {
         members: &mut Members,
     ) -> Result<(), Error> {
         let mut unread = HashSet::new();
-        for member in page.parts("Members") {
+        for member in page.objects("Members") {
             if members.all.len() >= most {
                 break;
             }
@@ -99,11 +96,11 @@ impl Client {
                     }
                     match self.get(&link).await {
                         Ok(member) => members.all.push(member),
-                        Err(error) if error.is_final() => return Err(error),
+                        Err(error) if error.is_fatal() => return Err(error),
                         Err(error) => members.notes.push(error.to_string()),
                     }
                 }
-                Some(link) => members.all.push(member.placed(&link)),
+                Some(link) => members.all.push(member.with_path(&link)),
                 None if is_reference => {}
                 None => members.all.push(member),
             }
@@ -111,10 +108,10 @@ impl Client {
         Ok(())
     }
 
-    /// What `get` says of the resource at `link`; none, and a note, where it can't be read.
+    /// The resource at `link`; none, and a note, if it is unreadable.
     ///
     /// # Errors
-    /// Nothing more can be asked now.
+    /// Further requests would fail too.
     pub async fn get_or_note(
         &mut self,
         link: Option<&str>,
@@ -125,7 +122,7 @@ impl Client {
         };
         match self.get(link).await {
             Ok(resource) => Ok(Some(resource)),
-            Err(error) if error.is_final() => Err(error),
+            Err(error) if error.is_fatal() => Err(error),
             Err(error) => {
                 notes.push(error.to_string());
                 Ok(None)
@@ -133,10 +130,10 @@ impl Client {
         }
     }
 
-    /// The members of the collection at `link`; what can't be read is noted.
+    /// The members of the collection at `link`. Unreadable members become notes.
     ///
     /// # Errors
-    /// Nothing more can be asked now.
+    /// Further requests would fail too.
     pub async fn members_or_note(
         &mut self,
         link: Option<&str>,
@@ -151,7 +148,7 @@ impl Client {
                 notes.append(&mut members.notes);
                 Ok(members.all)
             }
-            Err(error) if error.is_final() => Err(error),
+            Err(error) if error.is_fatal() => Err(error),
             Err(error) => {
                 notes.push(error.to_string());
                 Ok(Vec::new())

@@ -1,8 +1,8 @@
-//! Connections to BMCs: TCP, TLS by rustls with ring, and whether the peer is the right one.
+//! Connections to BMCs: TCP, TLS by rustls with ring, and the check of the certificate.
 //!
-//! With a pinned certificate or the first one seen, the certificate is looked at right after the
-//! handshake, before anything is sent; that it is the peer's own the handshake shows. So all BMCs
-//! share a few configurations, however many there are.
+//! A pinned certificate, or one trusted on first use, is compared right after the handshake and before
+//! anything is sent; the handshake proves that the BMC has its key. So all BMCs share a few TLS
+//! configurations.
 
 use std::fmt;
 use std::io;
@@ -25,29 +25,29 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 use crate::error::Error;
-use crate::glance::Places;
-use crate::known::{KnownCertificates, Verdict};
-use crate::lax::Lax;
+use crate::known::{CertificateCheck, KnownCertificates};
+use crate::system_state::SystemPaths;
 use crate::trust::{Fingerprint, Trust};
+use crate::verifier::AnyCertificate;
 
-/// How many BMCs' TLS sessions are remembered, so that another handshake with them is cheap.
-const REMEMBERED: usize = 1024;
+/// How many BMCs' TLS sessions are remembered, which makes another handshake with them cheap.
+const CACHED_TLS_SESSIONS: usize = 1024;
 
-/// Where a BMC is and by what it is known.
+/// The address of a BMC and how its certificate is checked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Address {
-    /// Name or address.
+    /// Host name or IP address.
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// By what it is known.
+    /// How its certificate is checked.
     pub trust: Trust,
-    /// Where to connect to, where the name has been looked up.
+    /// The IP address and port to connect to, if the caller has looked up the name.
     pub resolved: Option<SocketAddr>,
 }
 
 impl Address {
-    /// A BMC that is looked up where it is given by name.
+    /// An address whose host name is looked up at each connection.
     #[must_use]
     pub fn new(host: &str, port: u16, trust: Trust) -> Self {
         Self {
@@ -70,28 +70,28 @@ impl fmt::Display for Address {
     }
 }
 
-/// What is trusted.
+/// Settings of certificate checks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Trusted {
-    /// Authorities (PEM) instead of those that the system trusts.
+pub struct TrustConfig {
+    /// Authorities (PEM) that replace those of the system.
     pub ca_file: Option<PathBuf>,
-    /// Where the certificates that BMCs first showed are kept.
+    /// The file of certificates that are trusted on first use.
     pub first_use_file: Option<PathBuf>,
 }
 
-/// Makes connections. One for all BMCs.
+/// Opens connections, to all BMCs.
 pub struct Connector {
-    trusted: Trusted,
+    trusted: TrustConfig,
     known: Option<Arc<KnownCertificates>>,
     verifying: OnceLock<Result<Arc<ClientConfig>, String>>,
     checked: OnceLock<Arc<ClientConfig>>,
     unchecked: OnceLock<Arc<ClientConfig>>,
-    places: Places,
+    system_paths: SystemPaths,
 }
 
 impl Default for Connector {
     fn default() -> Self {
-        Self::new(Trusted::default())
+        Self::new(TrustConfig::default())
     }
 }
 
@@ -101,16 +101,16 @@ impl fmt::Debug for Connector {
     }
 }
 
-/// A connection, with TLS or without.
+/// An open connection, with TLS or without.
 pub(crate) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Connector {
-    /// A connector that trusts `trusted`. Files are read when they are first needed.
+    /// A connector with the settings `trusted`. Files are read when they are first needed.
     #[must_use]
-    pub fn new(trusted: Trusted) -> Self {
+    pub fn new(trusted: TrustConfig) -> Self {
         let known = trusted.first_use_file.clone().map(KnownCertificates::new);
         Self {
             trusted,
@@ -118,27 +118,28 @@ impl Connector {
             verifying: OnceLock::new(),
             checked: OnceLock::new(),
             unchecked: OnceLock::new(),
-            places: Places::default(),
+            system_paths: SystemPaths::default(),
         }
     }
 
-    /// Where the systems of the BMCs are that it connected to.
-    pub(crate) fn places(&self) -> &Places {
-        &self.places
+    /// The paths of the systems of all BMCs.
+    pub(crate) fn system_paths(&self) -> &SystemPaths {
+        &self.system_paths
     }
 
-    /// A connection to `address`, whose certificate is the right one.
+    /// A connection to `address`, opened and checked within `limit`.
     pub(crate) async fn connect(
         &self,
         address: &Address,
-        patience: Duration,
+        limit: Duration,
     ) -> Result<Stream, Error> {
-        let late = || {
-            let seconds = patience.as_secs_f32();
-            Error::Unreachable(format!("no connection within {seconds} s"))
-        };
-        let made = timeout(patience, self.connect_now(address)).await;
-        made.map_err(|_| late())?
+        let connected = timeout(limit, self.connect_now(address)).await;
+        connected.unwrap_or_else(|_| {
+            let seconds = limit.as_secs_f32();
+            Err(Error::Unreachable(format!(
+                "no connection within {seconds} s"
+            )))
+        })
     }
 
     async fn connect_now(&self, address: &Address) -> Result<Stream, Error> {
@@ -147,53 +148,57 @@ impl Connector {
             None => TcpStream::connect((address.host.as_str(), address.port)).await,
         };
         let tcp = tcp.map_err(|error| Error::Unreachable(format!("no connection: {error}")))?;
-        // Without it small requests may wait for an acknowledgement; where it fails they just do.
+        // Without it small requests may wait for an acknowledgement. A failure costs only time.
         let _ = tcp.set_nodelay(true);
         let config = match address.trust {
             Trust::Plain => return Ok(Stream::Plain(tcp)),
             Trust::Authority => self.verifying()?,
-            Trust::Pinned(_) | Trust::FirstUse => {
-                Arc::clone(self.checked.get_or_init(|| lax(Lax::checked)))
-            }
-            Trust::Insecure => Arc::clone(self.unchecked.get_or_init(|| lax(Lax::unchecked))),
+            Trust::Pinned(_) | Trust::FirstUse => Arc::clone(
+                self.checked
+                    .get_or_init(|| any_certificate(AnyCertificate::checked)),
+            ),
+            Trust::Insecure => Arc::clone(
+                self.unchecked
+                    .get_or_init(|| any_certificate(AnyCertificate::unchecked)),
+            ),
         };
         let name = ServerName::try_from(address.host.clone());
-        let name =
-            name.map_err(|_| Error::Unreachable("its address is no host name".to_owned()))?;
+        let name = name
+            .map_err(|_| Error::Unreachable("the BMC's address is not a host name".to_owned()))?;
         let stream = TlsConnector::from(config).connect(name, tcp).await;
         let stream = stream.map_err(|error| tls_failure(&error))?;
         self.check(address, &stream).await?;
         Ok(Stream::Tls(Box::new(stream)))
     }
 
-    /// The certificate that whoever answers at `address` shows now, whatever is expected of it.
+    /// The certificate that the BMC at `address` shows, not compared with any other.
     ///
     /// # Errors
-    /// There is no connection within `patience`, or no TLS.
+    /// There is no connection within `limit`, or no TLS.
     pub async fn certificate(
         &self,
         address: &Address,
-        patience: Duration,
+        limit: Duration,
     ) -> Result<Fingerprint, Error> {
-        let anybody = Address {
+        let unchecked = Address {
             trust: Trust::Insecure,
             ..address.clone()
         };
-        match self.connect(&anybody, patience).await? {
-            Stream::Tls(stream) => shown(&stream),
-            Stream::Plain(_) => Err(Error::Untrusted("it has no TLS".to_owned())),
+        match self.connect(&unchecked, limit).await? {
+            Stream::Tls(stream) => fingerprint(&stream),
+            Stream::Plain(_) => Err(Error::Untrusted("the BMC has no TLS".to_owned())),
         }
     }
 
-    /// Whether the certificate that the peer has shown is the one expected.
+    /// Compares the BMC's certificate with the expected one.
     async fn check(&self, address: &Address, stream: &TlsStream<TcpStream>) -> Result<(), Error> {
         if !matches!(address.trust, Trust::Pinned(_) | Trust::FirstUse) {
             return Ok(());
         }
-        let shown = shown(stream)?;
+        let shown = fingerprint(stream)?;
         match address.trust {
             Trust::Pinned(pinned) if pinned != shown => Err(Error::Untrusted(format!(
-                "its certificate (SHA-256 {shown}) is not the one pinned ({pinned})"
+                "the BMC's certificate (SHA-256 {shown}) is not the one pinned ({pinned})"
             ))),
             Trust::FirstUse => self.check_known(address, shown).await,
             _ => Ok(()),
@@ -201,40 +206,41 @@ impl Connector {
     }
 
     async fn check_known(&self, address: &Address, shown: Fingerprint) -> Result<(), Error> {
-        let none = "there is no file for certificates that are trusted on first use";
+        let none = "there is no file of certificates that are trusted on first use";
         let known = self.known.clone();
         let known = known.ok_or_else(|| Error::Untrusted(none.to_owned()))?;
         let path = known.path().display().to_string();
         let name = address.to_string();
         let check = tokio::task::spawn_blocking(move || known.check(&name, shown));
         match check.await.map_err(io::Error::other).flatten() {
-            Ok(Verdict::Known) => Ok(()),
-            Ok(Verdict::Changed(kept)) => Err(Error::Untrusted(format!(
-                "its certificate has changed: it was {kept} (SHA-256) and is {shown} now; if that is right, \
+            Ok(CertificateCheck::Known) => Ok(()),
+            Ok(CertificateCheck::Changed(kept)) => Err(Error::Untrusted(format!(
+                "the BMC's certificate has changed from {kept} to {shown} (SHA-256); if that is right, \
                  delete the line of {address} in {path}"
             ))),
             Err(error) => Err(Error::Untrusted(format!(
-                "known certificates are kept in {path}, which cannot be used: {error}"
+                "the file of known certificates, {path}, cannot be used: {error}"
             ))),
         }
     }
 
     fn verifying(&self) -> Result<Arc<ClientConfig>, Error> {
-        let made = self.verifying.get_or_init(|| {
+        let config = self.verifying.get_or_init(|| {
             let roots = roots(self.trusted.ca_file.as_deref())?;
             let builder = builder().with_root_certificates(roots);
-            Ok(finished(builder.with_no_client_auth()))
+            Ok(with_session_cache(builder.with_no_client_auth()))
         });
-        made.clone().map_err(Error::Untrusted)
+        config.clone().map_err(Error::Untrusted)
     }
 }
 
-/// The certificate that the peer has shown.
-fn shown(stream: &TlsStream<TcpStream>) -> Result<Fingerprint, Error> {
-    let shown = stream.get_ref().1.peer_certificates();
-    let shown = shown.and_then(<[CertificateDer<'_>]>::first);
-    let shown = shown.map(|certificate| Fingerprint::of(certificate));
-    shown.ok_or_else(|| Error::Untrusted("it shows no certificate".to_owned()))
+/// The fingerprint of the BMC's certificate.
+fn fingerprint(stream: &TlsStream<TcpStream>) -> Result<Fingerprint, Error> {
+    let chain = stream.get_ref().1.peer_certificates();
+    let certificate = chain.and_then(<[CertificateDer<'_>]>::first);
+    certificate
+        .map(|certificate| Fingerprint::from_certificate(certificate))
+        .ok_or_else(|| Error::Untrusted("the BMC shows no certificate".to_owned()))
 }
 
 fn provider() -> Arc<CryptoProvider> {
@@ -248,66 +254,67 @@ fn builder() -> rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier> {
     builder.expect("ring has suites for both versions")
 }
 
-fn lax(verifier: fn(Arc<CryptoProvider>) -> Lax) -> Arc<ClientConfig> {
+fn any_certificate(verifier: fn(Arc<CryptoProvider>) -> AnyCertificate) -> Arc<ClientConfig> {
     let verifier = Arc::new(verifier(provider()));
     let builder = builder()
         .dangerous()
         .with_custom_certificate_verifier(verifier);
-    finished(builder.with_no_client_auth())
+    with_session_cache(builder.with_no_client_auth())
 }
 
-fn finished(mut config: ClientConfig) -> Arc<ClientConfig> {
-    config.resumption = Resumption::in_memory_sessions(REMEMBERED);
+fn with_session_cache(mut config: ClientConfig) -> Arc<ClientConfig> {
+    config.resumption = Resumption::in_memory_sessions(CACHED_TLS_SESSIONS);
     Arc::new(config)
 }
 
-/// The authorities of `file`, or those that the system trusts.
+/// The authorities of `file`, or those of the system.
 fn roots(file: Option<&Path>) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     let Some(file) = file else {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         return match roots.is_empty() {
-            true => Err("this host trusts no authorities: name one by ca_file".to_owned()),
+            true => Err("this host trusts no authorities: set ca_file".to_owned()),
             false => Ok(roots),
         };
     };
     let path = file.display();
-    let wrong =
-        |error: &dyn fmt::Display| format!("the authorities in {path} cannot be used: {error}");
+    let wrong = |error: &dyn fmt::Display| {
+        format!("the file of authorities, {path}, cannot be used: {error}")
+    };
     let certificates = CertificateDer::pem_file_iter(file).map_err(|error| wrong(&error))?;
     for certificate in certificates {
         let certificate = certificate.map_err(|error| wrong(&error))?;
         roots.add(certificate).map_err(|error| wrong(&error))?;
     }
     match roots.is_empty() {
-        true => Err(wrong(&"there is no certificate in it")),
+        true => Err(wrong(&"it has no certificate")),
         false => Ok(roots),
     }
 }
 
-/// Why a handshake failed, in a sentence.
+/// A failed handshake as an error for operators.
 fn tls_failure(error: &io::Error) -> Error {
     let inner = error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    let how = "pin it (bmc_tls=pin:SHA-256) or trust it on first use (bmc_tls=first-use)";
+    let remedy = "pin it (bmc_tls=pin:SHA-256) or trust it on first use (bmc_tls=first-use)";
     match inner {
         Some(rustls::Error::InvalidCertificate(wrong)) => Error::Untrusted(format!(
-            "its certificate cannot be trusted: {}; to accept it, {how}",
-            certificate_words(wrong)
+            "the BMC's certificate is not trusted: {}; to accept it, {remedy}",
+            describe(wrong)
         )),
         Some(error) => Error::Unreachable(format!("no TLS connection: {error}")),
         None => Error::Unreachable(format!("no TLS connection: {error}")),
     }
 }
 
-fn certificate_words(wrong: &rustls::CertificateError) -> String {
+fn describe(wrong: &rustls::CertificateError) -> String {
     use rustls::CertificateError::{
         Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
         NotValidYetContext, UnknownIssuer,
     };
     match wrong {
-        UnknownIssuer => "no authority that is trusted has signed it".to_owned(),
+        UnknownIssuer => "no trusted authority has signed it".to_owned(),
         Expired | ExpiredContext { .. } => "it has expired".to_owned(),
         NotValidYet | NotValidYetContext { .. } => "it is not valid yet".to_owned(),
         NotValidForName | NotValidForNameContext { .. } => {

@@ -1,62 +1,63 @@
-//! What can go wrong with a BMC, by what a caller does about it, each as a sentence for an operator.
+//! What can go wrong with a BMC: one variant for each reaction of a caller, each with a sentence for
+//! operators.
 
 use std::fmt;
 
-/// The longest text of a BMC's that goes into a sentence of ours, in characters.
-const LONGEST_SAYING: usize = 300;
+/// The longest message of a BMC in a sentence, in characters.
+const MAX_MESSAGE_CHARS: usize = 300;
 
-/// Why a BMC did not do what it was asked. The sentences don't name the BMC, which the caller knows.
+/// Why a BMC did not carry out a request. The caller names the BMC.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// There was no connection: nothing was asked.
+    /// There was no connection. Nothing was sent.
     #[error("{0}")]
     Unreachable(String),
-    /// No answer in time. What was asked may have been done.
-    #[error("no answer to {what} within {seconds} s")]
-    Silent {
-        /// What was asked: method and path.
-        what: String,
-        /// How long was waited, in seconds.
+    /// No response in time. The BMC may have carried out the request.
+    #[error("no response to {request} within {seconds} s")]
+    NoResponse {
+        /// Method and path.
+        request: String,
+        /// The timeout in seconds.
         seconds: u64,
     },
-    /// The connection broke before the answer was complete. What was asked may have been done.
+    /// The connection broke before the response was complete. The BMC may have carried out the request.
     #[error("{0}")]
-    Broken(String),
-    /// Its certificate is not the one that was expected. Nothing was asked.
+    ConnectionLost(String),
+    /// The certificate is not the expected one. Nothing was sent.
     #[error("{0}")]
     Untrusted(String),
-    /// It does not take the credentials. They must not be tried again until they change.
+    /// The BMC rejects the credentials. They must not be tried again until they change.
     #[error("{0}")]
     Rejected(String),
-    /// It can't now, but may soon.
+    /// The BMC is temporarily unable.
     #[error("{0}")]
     Busy(String),
-    /// It refused.
-    #[error("{what} was refused with {status}{said}")]
+    /// The BMC refused the request.
+    #[error("{request} was refused with {status}{message}")]
     Refused {
-        /// What was asked: method and path.
-        what: String,
+        /// Method and path.
+        request: String,
         /// The HTTP status.
         status: u16,
-        /// What it said about that.
-        said: Said,
+        /// The reason that the BMC gave.
+        message: BmcMessage,
     },
-    /// Its answer makes no sense or goes beyond our limits.
+    /// The response makes no sense or exceeds a limit.
     #[error("{0}")]
-    Nonsense(String),
-    /// It does not have what is needed, or cannot do that in the state in which it is.
+    InvalidResponse(String),
+    /// The BMC lacks what is needed, or its state does not allow the request.
     #[error("{0}")]
     Missing(String),
-    /// Its gate was closed ([`crate::Client::guard`]).
-    #[error("nothing more may be done to it")]
+    /// The gate is closed ([`crate::Client::set_gate`]). Nothing was changed.
+    #[error("changes of this BMC are no longer allowed")]
     Stopped,
-    /// A task that it began did not end well, or not in time.
+    /// A task of the BMC failed or did not end in time.
     #[error("{0}")]
-    Undone(String),
+    TaskFailed(String),
 }
 
 impl Error {
-    /// The HTTP status with which it was refused.
+    /// The HTTP status of a refusal.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -65,26 +66,26 @@ impl Error {
         }
     }
 
-    /// Whether another wording of the same wish may do: it is the wish that was refused.
+    /// Whether the BMC may accept another form of the same request.
     #[must_use]
-    pub fn is_about_wording(&self) -> bool {
+    pub fn may_accept_another_form(&self) -> bool {
         matches!(self.status(), Some(400 | 404 | 405 | 409 | 422 | 500 | 501))
     }
 
-    /// Whether the resource is not there.
+    /// Whether the resource does not exist.
     #[must_use]
-    pub fn is_absent(&self) -> bool {
+    pub fn is_not_found(&self) -> bool {
         matches!(self.status(), Some(404 | 405 | 410 | 501))
     }
 
-    /// Whether nothing more can be asked now: not this wish is at fault.
+    /// Whether further requests would fail too.
     #[must_use]
-    pub fn is_final(&self) -> bool {
+    pub fn is_fatal(&self) -> bool {
         matches!(
             self,
             Self::Unreachable(_)
-                | Self::Silent { .. }
-                | Self::Broken(_)
+                | Self::NoResponse { .. }
+                | Self::ConnectionLost(_)
                 | Self::Untrusted(_)
                 | Self::Rejected(_)
                 | Self::Busy(_)
@@ -93,30 +94,31 @@ impl Error {
     }
 }
 
-/// What a BMC said in an error, made fit for a sentence of ours; empty where it said nothing.
+/// The message of a BMC's error response, fit for a sentence. Displayed after a colon; an empty
+/// message is displayed as nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Said(Option<String>);
+pub struct BmcMessage(Option<String>);
 
-impl Said {
-    /// That it said `text`.
+impl BmcMessage {
+    /// The message `text`, sanitized.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        let text = tame(text, LONGEST_SAYING);
+        let text = sanitize(text, MAX_MESSAGE_CHARS);
         let text = text.trim_end_matches(['.', ' ']);
         Self((!text.is_empty()).then(|| text.to_owned()))
     }
 
-    /// It without every occurrence of `secret`, in whose place `shown` stands.
+    /// The message with `mask` in place of each `secret`.
     #[must_use]
-    pub fn without(self, secret: &str, shown: &str) -> Self {
+    pub fn without(self, secret: &str, mask: &str) -> Self {
         if secret.is_empty() {
             return self;
         }
-        Self(self.0.map(|text| text.replace(secret, shown)))
+        Self(self.0.map(|text| text.replace(secret, mask)))
     }
 }
 
-impl fmt::Display for Said {
+impl fmt::Display for BmcMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Some(text) => write!(f, ": {text}"),
@@ -125,25 +127,24 @@ impl fmt::Display for Said {
     }
 }
 
-/// `text` of a BMC's on one line, without control characters, at most `longest` characters of it.
+/// Text of a BMC on one line, without control characters, cut after `max_chars` characters.
 #[must_use]
-pub fn tame(text: &str, longest: usize) -> String {
-    let between = |c: char| c.is_whitespace() || c.is_control() || turns(c);
-    let words = text.split(between).filter(|word| !word.is_empty());
-    let mut characters = words.enumerate().flat_map(|(number, word)| {
-        let space = (number > 0).then_some(' ');
+pub fn sanitize(text: &str, max_chars: usize) -> String {
+    let is_gap = |c: char| c.is_whitespace() || c.is_control() || is_bidi_control(c);
+    let words = text.split(is_gap).filter(|word| !word.is_empty());
+    let mut characters = words.enumerate().flat_map(|(index, word)| {
+        let space = (index > 0).then_some(' ');
         space.into_iter().chain(word.chars())
     });
-    let mut tamed: String = characters.by_ref().take(longest).collect();
+    let mut line: String = characters.by_ref().take(max_chars).collect();
     if characters.next().is_some() {
-        tamed.push('…');
+        line.push('…');
     }
-    tamed
+    line
 }
 
-/// Whether a terminal that knows bidirectional text (Unicode Annex 9) would show what follows in
-/// another order than it stands there.
-fn turns(c: char) -> bool {
+/// Whether `c` makes terminals show the following text in another order (Unicode Annex 9).
+fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
@@ -152,22 +153,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_bmc_says_is_one_short_line() {
-        assert_eq!(tame("  a\r\n\tb\u{1b}[31mc ", 99), "a b [31mc");
-        assert_eq!(tame("gnp\u{202e}.exe", 99), "gnp .exe");
-        assert_eq!(tame(&"x".repeat(400), 300).chars().count(), 301);
-        // The space before the second word is the last that there is room for.
-        assert_eq!(tame("xxx yyy", 4), "xxx …");
-        assert_eq!(tame("xxx yyy", 7), "xxx yyy");
+    fn sanitize_control_characters_and_length_are_bounded() {
+        assert_eq!(sanitize("  a\r\n\tb\u{1b}[31mc ", 99), "a b [31mc");
+        assert_eq!(sanitize("gnp\u{202e}.exe", 99), "gnp .exe");
+        assert_eq!(sanitize(&"x".repeat(400), 300).chars().count(), 301);
+        // The space before the second word is the last character that fits.
+        assert_eq!(sanitize("xxx yyy", 4), "xxx …");
+        assert_eq!(sanitize("xxx yyy", 7), "xxx yyy");
+    }
+
+    #[test]
+    fn refusal_with_message_is_one_sentence() {
         let refused = Error::Refused {
-            what: "PATCH /redfish/v1/Systems/1".to_owned(),
+            request: "PATCH /redfish/v1/Systems/1".to_owned(),
             status: 400,
-            said: Said::new("The value is\nwrong. "),
+            message: BmcMessage::new("The value is\nwrong. "),
         };
         let sentence = "PATCH /redfish/v1/Systems/1 was refused with 400: The value is wrong";
         assert_eq!(refused.to_string(), sentence);
-        assert_eq!(Said::new(" \n").to_string(), "");
-        let said = Said::new("cannot fetch cifs://u:p@h/x").without("cifs://u:p@h/x", "cifs://h/x");
-        assert_eq!(said.to_string(), ": cannot fetch cifs://h/x");
+        assert_eq!(BmcMessage::new(" \n").to_string(), "");
+    }
+
+    #[test]
+    fn message_with_secret_is_masked() {
+        let message = BmcMessage::new("cannot fetch cifs://u:p@h/x");
+        let message = message.without("cifs://u:p@h/x", "cifs://h/x");
+        assert_eq!(message.to_string(), ": cannot fetch cifs://h/x");
     }
 }

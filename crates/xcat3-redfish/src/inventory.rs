@@ -1,5 +1,5 @@
-//! What a machine is made of: system, processors, memory, drives, nics, firmware, Secure Boot, BMC.
-//! What can't be read is noted and left out.
+//! The parts of a machine: system, processors, memory, drives, nics, firmware, Secure Boot, BMC.
+//! Unreadable parts are left out and become notes.
 
 use xcat3_core::hardware::{
     BmcFacts, Drive, Firmware, HardwareNic, Inventory, MemoryModule, Processor, SecureBoot,
@@ -9,24 +9,24 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::resource::Resource;
 
-/// Parts of one kind that are read.
-const MOST: usize = 256;
-/// Notes that are kept.
-const MOST_NOTES: usize = 32;
+/// The most parts of each type that are read.
+const MAX_PARTS: usize = 256;
+/// The most notes in a report.
+const MAX_NOTES: usize = 32;
 
 impl Client {
-    /// The inventory of the system `wanted`.
+    /// The inventory of the system that `selector` selects.
     ///
     /// # Errors
-    /// There is no such system, or nothing more can be asked now.
-    pub async fn inventory(&mut self, wanted: Option<&str>) -> Result<Inventory, Error> {
-        let system = self.system(wanted).await?;
+    /// There is no such system, or further requests would fail too.
+    pub async fn inventory(&mut self, selector: Option<&str>) -> Result<Inventory, Error> {
+        let system = self.system(selector).await?;
         let mut report = summary(&system);
         let mut notes = Vec::new();
-        let parts = |place: &str| system.link(place).map(str::to_owned);
+        let parts = |pointer: &str| system.link(pointer).map(str::to_owned);
         let link = parts("Processors");
         let all = self
-            .members_or_note(link.as_deref(), MOST, &mut notes)
+            .members_or_note(link.as_deref(), MAX_PARTS, &mut notes)
             .await?;
         report.processors = present(&all)
             .filter(|part| is_cpu(part))
@@ -34,7 +34,7 @@ impl Client {
             .collect();
         let link = parts("Memory");
         let all = self
-            .members_or_note(link.as_deref(), MOST, &mut notes)
+            .members_or_note(link.as_deref(), MAX_PARTS, &mut notes)
             .await?;
         report.memory = present(&all).map(memory).collect();
         report.drives = self.drives(&system, &mut notes).await?;
@@ -44,12 +44,12 @@ impl Client {
         let secure = self.get_or_note(link.as_deref(), &mut notes).await?;
         report.secure_boot = secure.as_ref().map(secure_boot);
         report.bmc = self.bmc(&system, &mut notes).await?;
-        notes.truncate(MOST_NOTES);
+        notes.truncate(MAX_NOTES);
         report.notes = notes;
         Ok(report)
     }
 
-    /// Drives of storage subsystems; otherwise the devices of simple storage.
+    /// The drives of storage subsystems, otherwise the devices of simple storage.
     async fn drives(
         &mut self,
         system: &Resource,
@@ -58,18 +58,21 @@ impl Client {
         let link = system.link("Storage");
         let mut drives: Vec<Drive> = Vec::new();
         let mut seen = std::collections::HashSet::new();
-        for storage in self.members_or_note(link, MOST, notes).await? {
+        for storage in self.members_or_note(link, MAX_PARTS, notes).await? {
             let mut links = storage.links("Drives");
             if let Some(collection) = storage.link("Drives") {
-                for drive in self.members_or_note(Some(collection), MOST, notes).await? {
+                for drive in self
+                    .members_or_note(Some(collection), MAX_PARTS, notes)
+                    .await?
+                {
                     if seen.insert(drive.path.clone()) && !drive.is_absent() {
                         drives.push(self::drive(&drive));
                     }
                 }
             }
-            links.truncate(MOST);
+            links.truncate(MAX_PARTS);
             for link in links {
-                if !seen.insert(link.clone()) || drives.len() >= MOST {
+                if !seen.insert(link.clone()) || drives.len() >= MAX_PARTS {
                     continue;
                 }
                 let drive = self.get_or_note(Some(&link), notes).await?;
@@ -85,21 +88,21 @@ impl Client {
             return Ok(drives);
         }
         let link = system.link("SimpleStorage");
-        for storage in self.members_or_note(link, MOST, notes).await? {
-            let devices = storage.parts("Devices");
-            drives.extend(present(&devices).take(MOST).map(drive));
+        for storage in self.members_or_note(link, MAX_PARTS, notes).await? {
+            let devices = storage.objects("Devices");
+            drives.extend(present(&devices).take(MAX_PARTS).map(drive));
         }
         Ok(drives)
     }
 
-    /// The interfaces of the system; where it tells none, the ports of its adapters.
+    /// The interfaces of the system, otherwise the ports of its adapters.
     async fn nics(
         &mut self,
         system: &Resource,
         notes: &mut Vec<String>,
     ) -> Result<Vec<HardwareNic>, Error> {
         let link = system.link("EthernetInterfaces");
-        let all = self.members_or_note(link, MOST, notes).await?;
+        let all = self.members_or_note(link, MAX_PARTS, notes).await?;
         let nics: Vec<HardwareNic> = present(&all).map(nic).collect();
         if nics.iter().any(|nic| nic.mac.is_some()) {
             return Ok(nics);
@@ -128,10 +131,10 @@ impl Client {
         let link = service
             .as_ref()
             .and_then(|service| service.link("FirmwareInventory"));
-        let all = self.members_or_note(link, MOST, notes).await?;
+        let all = self.members_or_note(link, MAX_PARTS, notes).await?;
         let firmware = |part: &Resource| Firmware {
             name: part.name(),
-            version: part.words("Version"),
+            version: part.short_text("Version"),
         };
         Ok(present(&all).map(firmware).collect())
     }
@@ -150,9 +153,9 @@ impl Client {
         let interfaces = self.members_or_note(link, 8, notes).await?;
         let macs = interfaces.iter().filter_map(mac);
         Ok(Some(BmcFacts {
-            manufacturer: manager.words("Manufacturer"),
-            model: manager.words("Model"),
-            firmware: manager.words("FirmwareVersion"),
+            manufacturer: manager.short_text("Manufacturer"),
+            model: manager.short_text("Model"),
+            firmware: manager.short_text("FirmwareVersion"),
             mac: macs.into_iter().next(),
         }))
     }
@@ -169,53 +172,57 @@ fn summary(system: &Resource) -> Inventory {
         .filter(|gib| (0.0..1e9).contains(gib))
         .map(|gib| (gib * 1024.0).round() as u64);
     Inventory {
-        manufacturer: system.words("Manufacturer"),
-        model: system.words("Model"),
-        serial: system.words("SerialNumber"),
-        part_number: system.words("PartNumber").or_else(|| system.words("SKU")),
-        asset_tag: system.words("AssetTag"),
-        uuid: system.words("UUID").map(|uuid| uuid.to_lowercase()),
-        bios_version: system.words("BiosVersion"),
+        manufacturer: system.short_text("Manufacturer"),
+        model: system.short_text("Model"),
+        serial: system.short_text("SerialNumber"),
+        part_number: system
+            .short_text("PartNumber")
+            .or_else(|| system.short_text("SKU")),
+        asset_tag: system.short_text("AssetTag"),
+        uuid: system.short_text("UUID").map(|uuid| uuid.to_lowercase()),
+        bios_version: system.short_text("BiosVersion"),
         memory_mib: mib,
         ..Inventory::default()
     }
 }
 
-/// Not an accelerator.
+/// Whether the processor is not an accelerator.
 fn is_cpu(part: &Resource) -> bool {
     part.text("ProcessorType").is_none_or(|kind| kind == "CPU")
 }
 
 fn processor(part: &Resource) -> Processor {
     Processor {
-        name: part.words("Socket").unwrap_or_else(|| part.name()),
-        model: part.words("Model"),
-        cores: part.small("TotalCores"),
-        threads: part.small("TotalThreads"),
-        mhz: part.small("MaxSpeedMHz"),
+        name: part.short_text("Socket").unwrap_or_else(|| part.name()),
+        model: part.short_text("Model"),
+        cores: part.count_u32("TotalCores"),
+        threads: part.count_u32("TotalThreads"),
+        mhz: part.count_u32("MaxSpeedMHz"),
     }
 }
 
 fn memory(part: &Resource) -> MemoryModule {
     MemoryModule {
-        slot: part.words("DeviceLocator").unwrap_or_else(|| part.name()),
+        slot: part
+            .short_text("DeviceLocator")
+            .unwrap_or_else(|| part.name()),
         mib: part.count("CapacityMiB"),
-        kind: part.words("MemoryDeviceType"),
-        mhz: part.small("OperatingSpeedMhz"),
-        manufacturer: part.words("Manufacturer"),
-        part_number: part.words("PartNumber"),
-        serial: part.words("SerialNumber"),
+        kind: part.short_text("MemoryDeviceType"),
+        mhz: part.count_u32("OperatingSpeedMhz"),
+        manufacturer: part.short_text("Manufacturer"),
+        part_number: part.short_text("PartNumber"),
+        serial: part.short_text("SerialNumber"),
     }
 }
 
 fn drive(part: &Resource) -> Drive {
     Drive {
         name: part.name(),
-        model: part.words("Model"),
-        serial: part.words("SerialNumber"),
+        model: part.short_text("Model"),
+        serial: part.short_text("SerialNumber"),
         bytes: part.count("CapacityBytes"),
-        media: part.words("MediaType"),
-        protocol: part.words("Protocol"),
+        media: part.short_text("MediaType"),
+        protocol: part.short_text("Protocol"),
     }
 }
 
@@ -234,17 +241,17 @@ fn nic(part: &Resource) -> HardwareNic {
         .count("SpeedMbps")
         .or_else(|| part.count("CurrentLinkSpeedMbps"));
     HardwareNic {
-        name: part.words("Id").unwrap_or_else(|| part.name()),
+        name: part.short_text("Id").unwrap_or_else(|| part.name()),
         mac: mac(part),
         link,
         mbps: mbps.or(from_gbps).filter(|mbps| *mbps > 0),
     }
 }
 
-/// The MAC address of an interface or port, lower-case with colons.
+/// The MAC address of an interface or port, in lower case with colons.
 fn mac(part: &Resource) -> Option<String> {
-    let places = ["PermanentMACAddress", "MACAddress"];
-    let own = places.iter().find_map(|place| part.text(place));
+    let fields = ["PermanentMACAddress", "MACAddress"];
+    let own = fields.iter().find_map(|field| part.text(field));
     let listed = || {
         let lists = [
             "AssociatedNetworkAddresses",
@@ -252,7 +259,7 @@ fn mac(part: &Resource) -> Option<String> {
         ];
         lists
             .iter()
-            .find_map(|place| part.texts(place).first().copied())
+            .find_map(|list| part.texts(list).first().copied())
     };
     let text = own.or_else(listed)?.to_lowercase().replace('-', ":");
     let mut pairs = text.split(':');
@@ -267,6 +274,6 @@ fn secure_boot(part: &Resource) -> SecureBoot {
         .map(|state| state == "Enabled");
     SecureBoot {
         enabled: current.or_else(|| part.flag("SecureBootEnable")),
-        mode: part.words("SecureBootMode"),
+        mode: part.short_text("SecureBootMode"),
     }
 }

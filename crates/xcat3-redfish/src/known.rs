@@ -1,8 +1,8 @@
-//! Certificates of BMCs as they were first seen, kept in a file like OpenSSH's known_hosts: a line
-//! each, `host:port sha256:HEX`. To accept a new certificate, an operator deletes the line.
+//! Certificates that are trusted on first use, in a file like OpenSSH's known_hosts: a line for each
+//! BMC, `host:port sha256:HEX`. To accept a new certificate, an operator deletes the line.
 //!
-//! The file is shared by all processes of a host. It is read again only where it is needed: for a
-//! BMC that is not known yet, or one whose certificate has changed.
+//! All processes of a host share the file. It is read again only for a BMC without a line and for one
+//! with another certificate.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -14,35 +14,35 @@ use std::time::SystemTime;
 
 use crate::trust::Fingerprint;
 
-/// Larger than any file that there will be: half a million BMCs.
-const LARGEST: u64 = 64 << 20;
+/// The largest file that is read, in bytes: half a million BMCs.
+const MAX_FILE_BYTES: u64 = 64 << 20;
 
-/// What is known of a certificate.
+/// The result of a comparison with the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is the BMC's. Also where nothing was known of the BMC until now.
+pub enum CertificateCheck {
+    /// The certificate is the recorded one, or was recorded now.
     Known,
-    /// The BMC is known with this one.
+    /// Another certificate is recorded.
     Changed(Fingerprint),
 }
 
-/// The file and what is known of its content.
+/// The file and what was last read of it.
 #[derive(Debug)]
 pub struct KnownCertificates {
     path: PathBuf,
     read: Mutex<Content>,
 }
 
-/// What was last read of the file.
+/// The content of the file when it was last read.
 #[derive(Debug, Default)]
 struct Content {
     known: HashMap<String, Fingerprint>,
-    /// Its length and time of change then.
+    /// Length and modification time of the file then.
     stamp: Option<(u64, SystemTime)>,
 }
 
 impl KnownCertificates {
-    /// Those of the file at `path`, which need not exist yet. Nothing is read yet.
+    /// The file at `path`, which need not exist yet. Reads nothing yet.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
         Self {
@@ -51,20 +51,20 @@ impl KnownCertificates {
         }
     }
 
-    /// Where the file is.
+    /// The path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What is known of the BMC `name` (`host:port`), which shows the certificate `shown`. A BMC of
-    /// which nothing is known is known from now on. May block on the file system.
+    /// Compares the certificate `shown` of the BMC `name` (`host:port`) with the file. Records the
+    /// certificate of a BMC without a line. May block on the file system.
     ///
     /// # Errors
     /// The file can't be read or written.
-    pub fn check(&self, name: &str, shown: Fingerprint) -> io::Result<Verdict> {
+    pub fn check(&self, name: &str, shown: Fingerprint) -> io::Result<CertificateCheck> {
         if self.read().known.get(name) == Some(&shown) {
-            return Ok(Verdict::Known);
+            return Ok(CertificateCheck::Known);
         }
         if let Some(parent) = self.path.parent() {
             std::fs::create_dir_all(parent)?;
@@ -72,7 +72,7 @@ impl KnownCertificates {
         let mut options = OpenOptions::new();
         let options = options.read(true).append(true).create(true).mode(0o600);
         let mut file = options.open(&self.path)?;
-        // Given back when the file is closed.
+        // Released when the file is closed.
         file.lock()?;
         let mut read = self.read();
         if read.stamp.is_none() || read.stamp != stamp(&file)? {
@@ -80,13 +80,13 @@ impl KnownCertificates {
             read.stamp = stamp(&file)?;
         }
         match read.known.get(name) {
-            Some(kept) if *kept == shown => Ok(Verdict::Known),
-            Some(kept) => Ok(Verdict::Changed(*kept)),
+            Some(kept) if *kept == shown => Ok(CertificateCheck::Known),
+            Some(kept) => Ok(CertificateCheck::Changed(*kept)),
             None => {
                 file.write_all(format!("{name} sha256:{shown}\n").as_bytes())?;
                 read.known.insert(name.to_owned(), shown);
                 read.stamp = stamp(&file)?;
-                Ok(Verdict::Known)
+                Ok(CertificateCheck::Known)
             }
         }
     }
@@ -101,14 +101,16 @@ fn stamp(file: &File) -> io::Result<Option<(u64, SystemTime)>> {
     Ok(Some((facts.len(), facts.modified()?)))
 }
 
-/// The lines of `file`; those that are none of ours are passed over. Leaves it where a line begins.
+/// Parses the lines of `file`, skipping foreign ones. Leaves `file` at the beginning of a line.
 fn content(file: &mut File) -> io::Result<HashMap<String, Fingerprint>> {
     let mut text = String::new();
     file.rewind()?;
-    (&*file).take(LARGEST + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LARGEST {
+    (&*file)
+        .take(MAX_FILE_BYTES + 1)
+        .read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_FILE_BYTES {
         return Err(io::Error::other(format!(
-            "it is larger than {LARGEST} bytes"
+            "it is larger than {MAX_FILE_BYTES} bytes"
         )));
     }
     if !text.is_empty() && !text.ends_with('\n') {
@@ -128,24 +130,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_certificate_is_kept_and_another_is_told_apart() {
+    fn check_first_certificate_is_recorded_and_another_is_reported() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state/known");
-        let (first, second) = (Fingerprint::of(b"1"), Fingerprint::of(b"2"));
+        let (first, second) = (
+            Fingerprint::from_certificate(b"1"),
+            Fingerprint::from_certificate(b"2"),
+        );
         let (here, elsewhere) = (
             KnownCertificates::new(path.clone()),
             KnownCertificates::new(path.clone()),
         );
-        assert_eq!(here.check("a:443", first).unwrap(), Verdict::Known);
-        let changed = Verdict::Changed(first);
+        assert_eq!(here.check("a:443", first).unwrap(), CertificateCheck::Known);
+        let changed = CertificateCheck::Changed(first);
         assert_eq!(elsewhere.check("a:443", second).unwrap(), changed);
-        assert_eq!(elsewhere.check("b:443", second).unwrap(), Verdict::Known);
+        assert_eq!(
+            elsewhere.check("b:443", second).unwrap(),
+            CertificateCheck::Known
+        );
         assert_eq!(
             here.check("b:443", first).unwrap(),
-            Verdict::Changed(second)
+            CertificateCheck::Changed(second)
         );
         std::fs::write(&path, "# by hand, without an end of line").unwrap();
-        assert_eq!(here.check("a:443", second).unwrap(), Verdict::Known);
+        assert_eq!(
+            here.check("a:443", second).unwrap(),
+            CertificateCheck::Known
+        );
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(
             text,

@@ -1,12 +1,11 @@
-//! Redfish (DMTF DSP0266), and OpenBMC's older REST, as a client of very many BMCs needs them: thin,
-//! tolerant, with limits on everything that a BMC says.
+//! A client of very many BMCs that speak Redfish (DMTF DSP0266), or OpenBMC's older REST API: thin,
+//! tolerant, with limits on everything that a BMC sends.
 //!
-//! Nothing is assumed by a vendor's name. What a BMC can do is read from its resources: which
-//! resets, which boot devices, where its settings are changed, whether it has sessions. What it says
-//! is taken as far as it makes sense; a field of the wrong type is a field that is not there.
+//! The client reads from a BMC's resources what the BMC offers (resets, boot devices, settings,
+//! sessions) and never decides by a vendor's name. A field of the wrong type reads as a missing field.
 //!
-//! A [`Client`] is one BMC. It does one thing at a time; lanes, retries and how many BMCs are asked
-//! at once are the caller's.
+//! A [`Client`] is one BMC and carries out one operation at a time. Lanes, retries and the number of
+//! concurrent BMCs are the business of the caller.
 
 mod action;
 mod beacon;
@@ -16,11 +15,9 @@ mod client;
 mod collection;
 mod connector;
 mod error;
-mod glance;
+mod http;
 mod inventory;
 mod known;
-mod lax;
-mod link;
 mod log;
 mod media;
 pub mod openbmc;
@@ -28,14 +25,15 @@ mod path;
 mod power;
 mod resource;
 mod sensors;
+mod system_state;
 mod systems;
-mod time;
 mod trust;
+mod verifier;
 
 pub use client::{Client, Gate, Login};
 pub use collection::Members;
-pub use connector::{Address, Connector, Trusted};
-pub use error::{Error, Said};
-pub use link::{LONGEST_BODY, Patience};
-pub use resource::{MOST_VALUES, NoResource, Resource};
-pub use trust::{Fingerprint, Trust, UnknownTrust};
+pub use connector::{Address, Connector, TrustConfig};
+pub use error::{BmcMessage, Error};
+pub use http::{MAX_BODY_BYTES, Timeouts};
+pub use resource::{MAX_VALUES, Resource, ResourceError};
+pub use trust::{Fingerprint, ParseTrustError, Trust};

@@ -1,30 +1,29 @@
-//! The event log: that of the system, otherwise of its managers, and of several the one that is for
-//! hardware.
+//! The event log: the one for hardware among those of the system, otherwise of its managers.
 
 use serde_json::json;
 use xcat3_core::hardware::{EventLog, Health, LogEvent};
 
 use crate::action::Action;
 use crate::client::Client;
-use crate::error::{Error, tame};
+use crate::error::{Error, sanitize};
 use crate::resource::Resource;
 
-/// Entries that are read.
-const MOST: usize = 2000;
+/// The most entries that are read.
+const MAX_ENTRIES: usize = 2000;
 /// The longest message, in characters.
-const LONGEST: usize = 400;
+const MAX_MESSAGE_CHARS: usize = 400;
 
 impl Client {
-    /// The event log of the system `wanted`, the oldest entry first.
+    /// The event log of the system that `selector` selects, the oldest entry first.
     ///
     /// # Errors
-    /// It has none, or it can't be read.
-    pub async fn event_log(&mut self, wanted: Option<&str>) -> Result<EventLog, Error> {
-        let service = self.log_service(wanted).await?;
+    /// The system has none, or it cannot be read.
+    pub async fn event_log(&mut self, selector: Option<&str>) -> Result<EventLog, Error> {
+        let service = self.log_service(selector).await?;
         let link = service.link("Entries").map(str::to_owned);
         let link =
             link.unwrap_or_else(|| format!("{}/Entries", service.path.trim_end_matches('/')));
-        let members = self.members(&link, MOST).await?;
+        let members = self.members(&link, MAX_ENTRIES).await?;
         let mut report = EventLog {
             events: members.all.iter().map(event).collect(),
             notes: members.notes,
@@ -33,19 +32,19 @@ impl Client {
         Ok(report)
     }
 
-    /// Empties it.
+    /// Clears the event log of the system that `selector` selects.
     ///
     /// # Errors
-    /// It has none, or can't empty it.
-    pub async fn clear_event_log(&mut self, wanted: Option<&str>) -> Result<(), Error> {
-        let service = self.log_service(wanted).await?;
-        let action = Action::of(&service, "LogService.ClearLog");
-        let none = || Error::Missing("its event log cannot be emptied".to_owned());
-        self.act(&action.ok_or_else(none)?, &json!({})).await
+    /// The system has none, or the BMC cannot clear it.
+    pub async fn clear_event_log(&mut self, selector: Option<&str>) -> Result<(), Error> {
+        let service = self.log_service(selector).await?;
+        let action = Action::from_resource(&service, "LogService.ClearLog");
+        let none = || Error::Missing("the BMC cannot clear the event log".to_owned());
+        self.invoke(&action.ok_or_else(none)?, &json!({})).await
     }
 
-    async fn log_service(&mut self, wanted: Option<&str>) -> Result<Resource, Error> {
-        let system = self.system(wanted).await?;
+    async fn log_service(&mut self, selector: Option<&str>) -> Result<Resource, Error> {
+        let system = self.system(selector).await?;
         let mut notes = Vec::new();
         let own = system.link("LogServices");
         let mut services = self.members_or_note(own, 16, &mut notes).await?;
@@ -61,15 +60,15 @@ impl Client {
             .min_by_key(rank);
         best.ok_or_else(|| {
             Error::Missing(match notes.first() {
-                Some(note) => format!("its event log cannot be read: {note}"),
-                None => "it has no event log".to_owned(),
+                Some(note) => format!("the event log cannot be read: {note}"),
+                None => "the BMC has no event log".to_owned(),
             })
         })
     }
 }
 
-/// How well a log service fits: the System Event Log of IPMI, another log of events, whatever else;
-/// not audits, dumps and POST codes.
+/// How well a log service fits, the best first: the System Event Log of IPMI, another log of events,
+/// any other log. Audits, dumps and POST codes (4) do not fit at all.
 fn rank(service: &Resource) -> u8 {
     let name = service
         .text("Id")
@@ -100,14 +99,14 @@ fn event(entry: &Resource) -> LogEvent {
         .text("Severity")
         .or_else(|| entry.text("MessageSeverity"));
     let source = entry
-        .words("SensorType")
-        .or_else(|| entry.words("SubsystemOfOrigin"));
+        .short_text("SensorType")
+        .or_else(|| entry.short_text("SubsystemOfOrigin"));
     let message = entry.text("Message").or_else(|| entry.text("Name"));
     let time = entry
-        .words("Created")
-        .or_else(|| entry.words("EventTimestamp"));
+        .short_text("Created")
+        .or_else(|| entry.short_text("EventTimestamp"));
     LogEvent {
-        id: entry.words("Id").unwrap_or_else(|| entry.name()),
+        id: entry.short_text("Id").unwrap_or_else(|| entry.name()),
         time: time.filter(|time| time.len() >= 10 && time.is_ascii()),
         severity: match severity {
             Some("OK" | "Informational") => Health::Ok,
@@ -116,11 +115,12 @@ fn event(entry: &Resource) -> LogEvent {
             _ => Health::Unknown,
         },
         source,
-        message: tame(message.unwrap_or_default(), LONGEST),
+        message: sanitize(message.unwrap_or_default(), MAX_MESSAGE_CHARS),
     }
 }
 
-/// The oldest first: by the numbers that entries have, since clocks of BMCs are set and lost.
+/// Sorts by the numbers of the entries where all have one, since clocks of BMCs are set and lost;
+/// otherwise by time.
 fn sort(events: &mut [LogEvent]) {
     let number = |event: &LogEvent| event.id.parse::<u64>().ok();
     if events.iter().all(|event| number(event).is_some()) {

@@ -1,46 +1,44 @@
-//! The REST that OpenBMC had before Redfish (phosphor-rest-server): objects of D-Bus as paths below
+//! The REST API that OpenBMC had before Redfish (phosphor-rest-server): objects of D-Bus as paths below
 //! `/xyz/openbmc_project`, their properties as `attr`, everything below a path by `enumerate`.
 //!
-//! Only what is worth having where there is nothing better: power, boot device, identify light,
-//! sensors, inventory, event log. There are no BIOS attributes and no virtual media.
+//! Covers power, boot device, identify light, sensors, inventory and event log. BIOS attributes and
+//! virtual media are not worth having here.
 
 mod operations;
 mod reports;
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use bytes::Bytes;
-use hyper::header::{COOKIE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{COOKIE, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::client::{Gate, Login};
+use crate::client::{Gate, Login, MASK, TOKEN, require_success};
 use crate::connector::{Address, Connector};
-use crate::error::{Error, Said};
-use crate::link::{Ask, Link, Patience, Reply};
+use crate::error::{BmcMessage, Error};
+use crate::http::{HttpConnection, Request, Response, Timeouts};
 use crate::resource::{self, Resource};
 
-/// Where all objects are.
+/// The path of all objects.
 const ROOT: &str = "/xyz/openbmc_project";
-/// What the reply to a login may have instead of a cookie.
-const TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 
-/// A BMC with OpenBMC's older REST. Connection and session are kept, and made anew where they have
-/// ended.
+/// A BMC with OpenBMC's older REST API. Connection and session are kept between operations and
+/// replaced when they have ended.
 pub struct Rest {
-    link: Link,
+    http: HttpConnection,
     login: Login,
-    /// The header that proves who asks.
-    proof: Option<(HeaderName, HeaderValue)>,
+    /// The header that authenticates requests.
+    session: Option<(HeaderName, HeaderValue)>,
     rejected: Option<Error>,
     gate: Option<Gate>,
-    has_acted: bool,
+    has_sent_change: bool,
 }
 
-impl std::fmt::Debug for Rest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let address = self.link.address();
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = self.http.address();
         f.debug_struct("Rest")
             .field("address", address)
             .field("login", &self.login)
@@ -49,114 +47,117 @@ impl std::fmt::Debug for Rest {
 }
 
 impl Rest {
-    /// The BMC at `address`. Nothing is asked yet.
+    /// A client of the BMC at `address`.
     #[must_use]
     pub fn new(
         connector: Arc<Connector>,
         address: Address,
         login: Login,
-        patience: Patience,
+        timeouts: Timeouts,
     ) -> Self {
         Self {
-            link: Link::new(connector, address, patience),
+            http: HttpConnection::new(connector, address, timeouts),
             login,
-            proof: None,
+            session: None,
             rejected: None,
             gate: None,
-            has_acted: false,
+            has_sent_change: false,
         }
     }
 
-    /// From now on nothing is changed where `gate` says no.
-    pub fn guard(&mut self, gate: Option<Gate>) {
+    /// Sets the gate of the next operation. While it is closed no change is sent.
+    pub fn set_gate(&mut self, gate: Option<Gate>) {
         self.gate = gate;
-        self.has_acted = false;
+        self.has_sent_change = false;
     }
 
-    /// Whether anything was asked since then that changes something.
+    /// Whether a change was sent since the gate was set.
     #[must_use]
-    pub fn has_acted(&self) -> bool {
-        self.has_acted
+    pub fn has_sent_change(&self) -> bool {
+        self.has_sent_change
     }
 
-    /// Counts the answers of the BMC.
+    /// Counts the responses of the BMC.
     #[must_use]
-    pub fn answers(&self) -> Arc<AtomicU32> {
-        self.link.answers()
+    pub fn response_counter(&self) -> Arc<AtomicU32> {
+        self.http.response_counter()
     }
 
-    /// Connects and logs in, which otherwise happens when something is first asked.
+    /// Connects and logs in, which the first operation does otherwise.
     ///
     /// # Errors
-    /// There is no such service, it can't be reached or does not take the login.
+    /// The BMC is unreachable, has no such API or rejects the login.
     pub async fn open(&mut self) -> Result<(), Error> {
         if let Some(rejected) = &self.rejected {
             return Err(rejected.clone());
         }
-        if self.proof.is_some() {
+        if self.session.is_some() {
             return Ok(());
         }
         let content = json!({"data": [self.login.user, self.login.password]});
-        let reply = self.once(&Method::POST, "/login", Some(&content)).await?;
-        let said = || {
-            let said = Said::new(&resource::saying(&reply.body));
-            said.without(&self.login.password, "********")
-        };
-        match reply.status.as_u16() {
+        let response = self
+            .send_once(&Method::POST, "/login", Some(&content))
+            .await?;
+        let message = BmcMessage::new(&resource::error_message(&response.body));
+        match response.status.as_u16() {
             200..=299 => {}
             401 | 403 => {
-                let sentence = format!("it does not take the user or the password{}", said());
-                let error = Error::Rejected(sentence);
+                let error = self.login.rejected(message);
                 self.rejected = Some(error.clone());
                 return Err(error);
             }
             404 | 405 | 410 => {
-                let none = "it has neither Redfish nor OpenBMC's REST";
+                let none = "the BMC has neither Redfish nor OpenBMC's REST API";
                 return Err(Error::Missing(none.to_owned()));
             }
-            429 | 503 => return Err(Error::Busy(format!("it has no free session{}", said()))),
-            _ => return checked("POST /login", reply).map(drop),
+            429 | 503 => {
+                let message = message.without(&self.login.password, MASK);
+                return Err(Error::Busy(format!("the BMC has no free session{message}")));
+            }
+            _ => return require_success("POST /login", response).map(drop),
         }
-        self.proof = Some(proof(&reply)?);
+        self.session = Some(session_header(&response)?);
         Ok(())
     }
 
-    /// Ends the session and closes the connection. What goes wrong then is nobody's loss.
+    /// Ends the session and closes the connection. Ignores errors: sessions end by themselves too.
     pub async fn close(&mut self) {
-        if self.proof.is_some() {
+        if self.session.is_some() {
             let content = json!({"data": []});
-            let _ = self.once(&Method::POST, "/logout", Some(&content)).await;
+            let _ = self
+                .send_once(&Method::POST, "/logout", Some(&content))
+                .await;
         }
-        self.proof = None;
-        self.link.close();
+        self.session = None;
+        self.http.close();
     }
 
-    /// What is at `place` below the root: the `data` of the answer.
-    async fn get(&mut self, place: &str) -> Result<Resource, Error> {
-        let path = format!("{ROOT}{place}");
-        let reply = self.request(&Method::GET, &path, None).await?;
-        let answer = Resource::parse(&path, &reply.body)
-            .map_err(|error| Error::Nonsense(format!("what it says at {path} {error}")))?;
-        let data = answer.at("data").cloned();
-        Ok(Resource::part(data.unwrap_or(Value::Null)).placed(&path))
+    /// The `data` in the response for the object at `object`, a path below the root.
+    async fn get(&mut self, object: &str) -> Result<Resource, Error> {
+        let path = format!("{ROOT}{object}");
+        let response = self.send(&Method::GET, &path, None).await?;
+        let content = Resource::parse(&path, &response.body)
+            .map_err(|error| Error::InvalidResponse(format!("the object {path} {error}")))?;
+        let data = content.value_at("data").cloned();
+        Ok(Resource::from_value(data.unwrap_or(Value::Null)).with_path(&path))
     }
 
-    /// Sets the property `name` of the object at `place`.
-    async fn set(&mut self, place: &str, name: &str, value: &Value) -> Result<(), Error> {
+    /// Sets the property `name` of the object at `object`.
+    async fn set(&mut self, object: &str, name: &str, value: &Value) -> Result<(), Error> {
         self.begin_change().await?;
-        let path = format!("{ROOT}{place}/attr/{name}");
+        let path = format!("{ROOT}{object}/attr/{name}");
         let content = json!({ "data": value });
-        let reply = self.request(&Method::PUT, &path, Some(&content)).await;
-        reply.map(drop)
+        let response = self.send(&Method::PUT, &path, Some(&content)).await;
+        response.map(drop)
     }
 
-    /// Calls the method `name` of the object at `place`.
-    async fn call(&mut self, place: &str, name: &str) -> Result<(), Error> {
+    /// Calls the method `name` of the object at `object`.
+    async fn call(&mut self, object: &str, name: &str) -> Result<(), Error> {
         self.begin_change().await?;
-        let path = format!("{ROOT}{place}/action/{name}");
+        let path = format!("{ROOT}{object}/action/{name}");
         let content = json!({"data": []});
-        let reply = self.request(&Method::POST, &path, Some(&content)).await;
-        reply.map(drop)
+        let response = self.send(&Method::POST, &path, Some(&content)).await;
+        response.map(drop)
     }
 
     async fn begin_change(&mut self) -> Result<(), Error> {
@@ -165,78 +166,60 @@ impl Rest {
         {
             return Err(Error::Stopped);
         }
-        self.has_acted = true;
+        self.has_sent_change = true;
         Ok(())
     }
 
-    /// Asks with proof of who asks; where the session has ended in a new one, once.
-    async fn request(
+    /// Sends an authenticated request. Opens a new session, once, if the present one has ended.
+    async fn send(
         &mut self,
         method: &Method,
         path: &str,
         content: Option<&Value>,
-    ) -> Result<Reply, Error> {
+    ) -> Result<Response, Error> {
         self.open().await?;
-        let what = format!("{method} {path}");
-        let reply = self.once(method, path, content).await?;
-        if reply.status != StatusCode::UNAUTHORIZED {
-            return checked(&what, reply);
+        let request = format!("{method} {path}");
+        let response = self.send_once(method, path, content).await?;
+        if response.status != StatusCode::UNAUTHORIZED {
+            return require_success(&request, response);
         }
-        self.proof = None;
+        self.session = None;
         self.open().await?;
-        checked(&what, self.once(method, path, content).await?)
+        require_success(&request, self.send_once(method, path, content).await?)
     }
 
-    async fn once(
+    async fn send_once(
         &mut self,
         method: &Method,
         path: &str,
         content: Option<&Value>,
-    ) -> Result<Reply, Error> {
-        let mut ask = Ask {
-            method: method.clone(),
-            path: path.to_owned(),
-            headers: HeaderMap::new(),
-            body: content.map(|content| Bytes::from(content.to_string())),
-        };
-        if let Some((name, value)) = &self.proof {
-            ask.headers.insert(name.clone(), value.clone());
+    ) -> Result<Response, Error> {
+        let mut request = Request::new(method.clone(), path, content);
+        if let Some((name, value)) = &self.session {
+            request.headers.insert(name.clone(), value.clone());
         }
-        self.link.exchange(&ask).await
+        self.http.exchange(&request).await
     }
 }
 
-/// The cookie or token of the session that was opened.
-fn proof(reply: &Reply) -> Result<(HeaderName, HeaderValue), Error> {
-    let none = || Error::Nonsense("it opened a session and does not say which".to_owned());
-    if let Some(token) = reply.headers.get(&TOKEN) {
+/// The token or the cookies of the session that `response` opens.
+fn session_header(response: &Response) -> Result<(HeaderName, HeaderValue), Error> {
+    let none = || {
+        let sentence = "the BMC opened a session without a token or a cookie";
+        Error::InvalidResponse(sentence.to_owned())
+    };
+    if let Some(token) = response.headers.get(&TOKEN) {
         let mut token = token.clone();
         token.set_sensitive(true);
         return Ok((TOKEN, token));
     }
-    let cookies = reply.headers.get_all("set-cookie").iter();
+    let cookies = response.headers.get_all("set-cookie").iter();
     let pairs = cookies.filter_map(|cookie| cookie.to_str().ok()?.split(';').next());
     let pairs: Vec<&str> = pairs.map(str::trim).collect();
-    let cookie = HeaderValue::from_str(&pairs.join("; ")).map_err(|_| none())?;
+    let mut cookie = HeaderValue::from_str(&pairs.join("; ")).map_err(|_| none())?;
     if cookie.is_empty() {
         return Err(none());
     }
-    let mut cookie = cookie;
     cookie.set_sensitive(true);
     Ok((COOKIE, cookie))
-}
-
-/// `reply` where it is a success.
-fn checked(what: &str, reply: Reply) -> Result<Reply, Error> {
-    let status = reply.status.as_u16();
-    let said = Said::new(&resource::saying(&reply.body));
-    match status {
-        200..=299 => Ok(reply),
-        429 | 503 => Err(Error::Busy(format!("it is busy ({what}: {status}{said})"))),
-        _ => Err(Error::Refused {
-            what: what.to_owned(),
-            status,
-            said,
-        }),
-    }
 }

@@ -1,8 +1,9 @@
-//! References of a BMC to its own resources: paths, or full addresses that must be its own.
+//! References of a BMC to its own resources: paths, or URLs with the BMC's own address.
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::connector::Address;
+use crate::error::sanitize;
 use crate::trust::Trust;
 
 /// What some BMCs write into their paths, and no URL may have. Bytes beyond ASCII are encoded too.
@@ -18,28 +19,28 @@ const FORBIDDEN: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// The longest path that is asked for.
-const LONGEST: usize = 2048;
+/// The longest path that is requested, in bytes.
+const MAX_PATH_BYTES: usize = 2048;
 
-/// A reference does not lead to the BMC.
+/// Why a reference is not followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Elsewhere {
-    /// To this host (and port).
-    Host(String),
-    /// It makes no sense.
-    Nowhere,
+pub enum BadReference {
+    /// It leads to this host (and port).
+    OtherHost(String),
+    /// It is not a path.
+    Invalid,
 }
 
-/// The path (with its query, without a fragment) of `reference` on the BMC at `address`.
+/// The path of `reference` on the BMC at `address`: with its query, without a fragment.
 ///
 /// # Errors
-/// It leads elsewhere.
-pub fn here(reference: &str, address: &Address) -> Result<String, Elsewhere> {
+/// The reference leads to another host or is not a path.
+pub fn local_path(reference: &str, address: &Address) -> Result<String, BadReference> {
     let reference = reference.split('#').next().unwrap_or_default().trim();
-    if reference.len() > LONGEST {
-        return Err(Elsewhere::Nowhere);
+    if reference.len() > MAX_PATH_BYTES {
+        return Err(BadReference::Invalid);
     }
-    let path = match full(reference) {
+    let path = match split_url(reference) {
         None => reference,
         Some((scheme, authority, path)) => {
             check_host(scheme, authority, address)?;
@@ -50,16 +51,16 @@ pub fn here(reference: &str, address: &Address) -> Result<String, Elsewhere> {
         return Ok("/".to_owned());
     }
     if !path.starts_with('/') {
-        return Err(Elsewhere::Nowhere);
+        return Err(BadReference::Invalid);
     }
     if path.contains(|c: char| c.is_ascii_control()) {
-        return Err(Elsewhere::Nowhere);
+        return Err(BadReference::Invalid);
     }
     Ok(utf8_percent_encode(path, FORBIDDEN).to_string())
 }
 
-/// Scheme, authority and the rest, of a reference that has an authority.
-fn full(reference: &str) -> Option<(Option<&str>, &str, &str)> {
+/// Scheme, authority and path of a URL; none if `reference` has no authority.
+fn split_url(reference: &str) -> Option<(Option<&str>, &str, &str)> {
     let (scheme, rest) = match reference.strip_prefix("//") {
         Some(rest) => (None, rest),
         None => {
@@ -74,10 +75,15 @@ fn full(reference: &str) -> Option<(Option<&str>, &str, &str)> {
     Some((scheme, authority, path))
 }
 
-fn check_host(scheme: Option<&str>, authority: &str, address: &Address) -> Result<(), Elsewhere> {
-    let (own, usual) = match address.trust {
-        Trust::Plain => ("http", 80),
-        _ => ("https", 443),
+fn check_host(
+    scheme: Option<&str>,
+    authority: &str,
+    address: &Address,
+) -> Result<(), BadReference> {
+    let usual = address.trust.usual_port();
+    let own = match address.trust {
+        Trust::Plain => "http",
+        _ => "https",
     };
     let host = authority.rsplit('@').next().unwrap_or_default();
     let mut names = vec![address.to_string()];
@@ -88,7 +94,7 @@ fn check_host(scheme: Option<&str>, authority: &str, address: &Address) -> Resul
     if same_scheme && names.iter().any(|name| name.eq_ignore_ascii_case(host)) {
         return Ok(());
     }
-    Err(Elsewhere::Host(crate::error::tame(host, 100)))
+    Err(BadReference::OtherHost(sanitize(host, 100)))
 }
 
 #[cfg(test)]
@@ -96,9 +102,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn references_stay_on_the_bmc() {
+    fn references_are_local_or_refused() {
         let mut address = Address::new("192.0.2.7", 443, Trust::Insecure);
-        let here_is = |reference: &str, address: &Address| here(reference, address);
         for (reference, path) in [
             ("/redfish/v1/Systems/1", "/redfish/v1/Systems/1"),
             (
@@ -111,7 +116,7 @@ mod tests {
             ("//192.0.2.7/x?u=http://y", "/x?u=http://y"),
         ] {
             assert_eq!(
-                here_is(reference, &address),
+                local_path(reference, &address),
                 Ok(path.to_owned()),
                 "{reference}"
             );
@@ -123,16 +128,20 @@ mod tests {
             ("//evil", "evil"),
             ("https://192.0.2.7:8443/x", "192.0.2.7:8443"),
         ] {
-            let elsewhere = Elsewhere::Host(host.to_owned());
-            assert_eq!(here_is(reference, &address), Err(elsewhere), "{reference}");
+            let elsewhere = BadReference::OtherHost(host.to_owned());
+            assert_eq!(
+                local_path(reference, &address),
+                Err(elsewhere),
+                "{reference}"
+            );
         }
         for reference in ["x", "/a\r\nb", &format!("/{}", "x".repeat(3000))] {
-            assert_eq!(here_is(reference, &address), Err(Elsewhere::Nowhere));
+            assert_eq!(local_path(reference, &address), Err(BadReference::Invalid));
         }
         address.port = 8000;
         address.trust = Trust::Plain;
         assert_eq!(
-            here_is("http://192.0.2.7:8000/x", &address),
+            local_path("http://192.0.2.7:8000/x", &address),
             Ok("/x".to_owned())
         );
     }

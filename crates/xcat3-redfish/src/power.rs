@@ -1,4 +1,4 @@
-//! Power: the state of a system and its resets, by those that the BMC offers.
+//! Power: the state of a system, and its change by the resets that the BMC offers.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use xcat3_core::control::{PowerState, PowerTarget};
 
 use crate::action::Action;
 use crate::client::Client;
-use crate::error::Error;
+use crate::error::{Error, sanitize};
 use crate::resource::Resource;
 
-/// The pause of a power cycle between off and on.
-const PAUSE: Duration = Duration::from_secs(2);
-/// How long is waited at first before the power state is looked at again.
-const FIRST_LOOK: Duration = Duration::from_millis(100);
-/// And later at most.
-const LATER_LOOK: Duration = Duration::from_secs(2);
+/// How long a system stays off in a power cycle.
+const CYCLE_OFF_TIME: Duration = Duration::from_secs(2);
+/// The interval before the power state is read first after a change. It doubles each time.
+const FIRST_POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// The longest interval between two reads of the power state.
+const MAX_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// What a change of power may be called, the best first.
+/// Names of resets (`ResetType`), the best first.
 const ON: &[&str] = &["On", "ForceOn", "PushPowerButton"];
 const OFF: &[&str] = &["ForceOff", "PowerOff"];
 const RESET: &[&str] = &["ForceRestart", "PowerCycle", "FullPowerCycle"];
@@ -26,25 +26,25 @@ const CYCLE: &[&str] = &["PowerCycle", "FullPowerCycle"];
 const SOFT: &[&str] = &["GracefulShutdown", "PushPowerButton"];
 
 impl Client {
-    /// Whether the system `wanted` ([`Client::system`]) is on.
+    /// The power state of the system that `selector` selects ([`Client::system`]).
     ///
     /// # Errors
-    /// It does not say.
-    pub async fn power_state(&mut self, wanted: Option<&str>) -> Result<PowerState, Error> {
-        state(&self.glance(wanted).await?)
+    /// The BMC does not report it.
+    pub async fn power_state(&mut self, selector: Option<&str>) -> Result<PowerState, Error> {
+        state(&self.system_state(selector).await?)
     }
 
-    /// Changes the power of the system `wanted`, and waits until it has changed; not so for
-    /// [`PowerTarget::Soft`], which the operating system may take its time for.
+    /// Changes the power of the system that `selector` selects, and waits for the change. Does not
+    /// wait after [`PowerTarget::Soft`], which the operating system carries out in its own time.
     ///
     /// # Errors
-    /// It cannot be done, was refused or is not done in time.
+    /// The change is impossible, was refused or did not happen in time.
     pub async fn set_power(
         &mut self,
-        wanted: Option<&str>,
+        selector: Option<&str>,
         target: PowerTarget,
     ) -> Result<(), Error> {
-        let system = self.system(wanted).await?;
+        let system = self.system(selector).await?;
         let is_on = state(&system)? == PowerState::On;
         match (target, is_on) {
             (PowerTarget::On, true) | (PowerTarget::Off | PowerTarget::Soft, false) => Ok(()),
@@ -56,109 +56,97 @@ impl Client {
             (PowerTarget::Soft, true) => self.reset(&system, SOFT).await,
             (PowerTarget::Cycle, true) => self.cycle(&system).await,
             (PowerTarget::Reset, false) => Err(Error::Missing(
-                "it is off: it can be switched on or booted, but not reset".to_owned(),
+                "the system is off: it can be switched on or booted, but not reset".to_owned(),
             )),
         }
     }
 
-    /// Off and on again: by the BMC itself where it can, otherwise in steps.
+    /// Switches the system off and on: in one reset if the BMC has such a reset, otherwise in steps.
     async fn cycle(&mut self, system: &Resource) -> Result<(), Error> {
-        if let Ok(word) = self.word(system, CYCLE, true).await? {
-            let action = action(system)?;
-            return self.act(&action, &json!({"ResetType": word})).await;
+        let allowed = self.allowed_values(&action(system)?, "ResetType").await?;
+        if let Some(kind) = allowed.and_then(|allowed| first_allowed(CYCLE, &allowed)) {
+            return self.invoke_reset(system, kind).await;
         }
         self.switch(system, OFF, PowerState::Off).await?;
-        sleep(PAUSE).await;
+        sleep(CYCLE_OFF_TIME).await;
         self.switch(system, ON, PowerState::On).await
     }
 
+    /// Resets the system by one of `kinds` and waits until its power state is `target`.
     async fn switch(
         &mut self,
         system: &Resource,
-        words: &[&str],
-        to: PowerState,
+        kinds: &[&'static str],
+        target: PowerState,
     ) -> Result<(), Error> {
-        self.reset(system, words).await?;
-        let end = Instant::now() + self.patience().task;
-        let mut pause = FIRST_LOOK;
+        self.reset(system, kinds).await?;
+        let limit = self.timeouts().task;
+        let deadline = Instant::now() + limit;
+        let mut interval = FIRST_POLL_INTERVAL;
         loop {
-            let now = self.get(&system.path).await;
-            match now.as_ref().map(|now| now.text("PowerState")) {
-                Ok(Some(_)) if now.as_ref().is_ok_and(|now| state(now) == Ok(to)) => return Ok(()),
-                Ok(_) => {}
-                // Some don't answer for a moment while the power changes.
-                Err(Error::Busy(_) | Error::Refused { .. }) => {}
-                Err(error) => return Err(error.clone()),
-            }
-            if Instant::now() + pause > end {
-                let seconds = self.patience().task.as_secs();
-                let is = now
-                    .ok()
-                    .and_then(|now| now.words("PowerState"))
-                    .unwrap_or_default();
-                return Err(Error::Undone(format!(
-                    "it was told to power {to}, but its power state is '{is}' after {seconds} s"
+            let reported = match self.get(&system.path).await {
+                Ok(now) if state(&now) == Ok(target) => return Ok(()),
+                Ok(now) => now.short_text("PowerState").unwrap_or_default(),
+                // Some BMCs answer no requests for a moment while the power changes.
+                Err(Error::Busy(_) | Error::Refused { .. }) => String::new(),
+                Err(error) => return Err(error),
+            };
+            if Instant::now() + interval > deadline {
+                let seconds = limit.as_secs();
+                return Err(Error::TaskFailed(format!(
+                    "the BMC accepted power {target}, but reports the power state '{reported}' after {seconds} s"
                 )));
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(LATER_LOOK);
+            sleep(interval).await;
+            interval = (interval * 2).min(MAX_POLL_INTERVAL);
         }
     }
 
-    async fn reset(&mut self, system: &Resource, words: &[&str]) -> Result<(), Error> {
-        let word = self.word(system, words, false).await?;
-        let word = word.map_err(|offered| {
-            Error::Missing(format!(
-                "its resets are {offered}: none of them is {}",
-                words.join(" or ")
-            ))
-        })?;
-        let action = action(system)?;
-        self.act(&action, &json!({"ResetType": word})).await
+    /// Resets the system by the first of `kinds` that the BMC allows. If the BMC lists no allowed
+    /// kinds, the first is tried.
+    async fn reset(&mut self, system: &Resource, kinds: &[&'static str]) -> Result<(), Error> {
+        let kind = match self.allowed_values(&action(system)?, "ResetType").await? {
+            None => kinds[0],
+            Some(allowed) => first_allowed(kinds, &allowed).ok_or_else(|| {
+                let allowed = sanitize(&allowed.join(", "), 200);
+                let kinds = kinds.join(" or ");
+                Error::Missing(format!(
+                    "the BMC offers the resets {allowed}, but not {kinds}"
+                ))
+            })?,
+        };
+        self.invoke_reset(system, kind).await
     }
 
-    /// The first of `words` that the BMC allows, otherwise those that it does. Where it doesn't say
-    /// what it allows the first is as good as any, unless it must be `sure`.
-    async fn word(
-        &mut self,
-        system: &Resource,
-        words: &[&str],
-        sure: bool,
-    ) -> Result<Result<String, String>, Error> {
-        let allowed = self.allowed(&action(system)?, "ResetType").await?;
-        let Some(allowed) = allowed else {
-            return Ok(match sure {
-                true => Err("not said".to_owned()),
-                false => Ok(words[0].to_owned()),
-            });
-        };
-        let word = words
-            .iter()
-            .find(|word| allowed.iter().any(|allowed| allowed == *word));
-        Ok(word
-            .map(|word| (*word).to_owned())
-            .ok_or_else(|| crate::error::tame(&allowed.join(", "), 200)))
+    async fn invoke_reset(&mut self, system: &Resource, kind: &str) -> Result<(), Error> {
+        let action = action(system)?;
+        self.invoke(&action, &json!({"ResetType": kind})).await
     }
+}
+
+fn first_allowed(kinds: &[&'static str], allowed: &[String]) -> Option<&'static str> {
+    let is_allowed = |kind: &&&str| allowed.iter().any(|allowed| allowed == **kind);
+    kinds.iter().find(is_allowed).copied()
 }
 
 fn action(system: &Resource) -> Result<Action, Error> {
-    let action = Action::of(system, "ComputerSystem.Reset");
-    action.ok_or_else(|| Error::Missing("it offers no way to change its power".to_owned()))
+    let action = Action::from_resource(system, "ComputerSystem.Reset");
+    action.ok_or_else(|| Error::Missing("the BMC offers no way to change the power".to_owned()))
 }
 
-/// The power state that `system` tells.
+/// The power state in `system`.
 fn state(system: &Resource) -> Result<PowerState, Error> {
     match system.text("PowerState") {
         Some("On" | "PoweringOff" | "Paused") => Ok(PowerState::On),
         Some("Off" | "PoweringOn") => Ok(PowerState::Off),
         Some(other) => {
-            let other = crate::error::tame(other, 40);
-            Err(Error::Nonsense(format!(
-                "its power state is '{other}', which means nothing here"
+            let other = sanitize(other, 40);
+            Err(Error::InvalidResponse(format!(
+                "the BMC reports the unknown power state '{other}'"
             )))
         }
         None => Err(Error::Missing(
-            "it does not tell its power state".to_owned(),
+            "the BMC does not report the power state".to_owned(),
         )),
     }
 }

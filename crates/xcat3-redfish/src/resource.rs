@@ -1,8 +1,8 @@
-//! A resource as a BMC tells it: JSON in which every field may be missing or of another type than
-//! the schema says. What is not there or not as expected is none; nothing here is an error but
-//! text that is no JSON object, or goes beyond the limits.
+//! A resource of a BMC: JSON in which every field may be missing or of another type than the schema
+//! says. A missing or unexpected field reads as none. Errors are only text that is not a JSON object,
+//! and text beyond the limits.
 //!
-//! Text is checked before it is parsed: what is parsed takes many times the memory of its text.
+//! The limits are checked before parsing: parsed JSON takes many times the memory of its text.
 
 use std::fmt;
 
@@ -10,114 +10,116 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// The most values in one resource. A page of a thousand log entries has some 20,000.
-pub const MOST_VALUES: usize = 250_000;
+use crate::error::sanitize;
 
-/// A resource, or a part of one.
+/// The most values in one resource. A page of a thousand log entries has some 20,000.
+pub const MAX_VALUES: usize = 250_000;
+
+/// A resource, or an object within one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Resource {
-    /// Where it was read; empty for a part.
+    /// Its path; empty for an object within a resource.
     pub path: String,
-    /// What it is to be changed under (`If-Match`), where the BMC says so.
+    /// Its tag for conditional changes (`If-Match`), if the BMC has tags.
     pub etag: Option<String>,
     value: Value,
 }
 
-/// Why text is no resource.
+/// Why text is not a resource.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoResource {
-    /// It is no JSON, or nested too deeply.
+pub enum ResourceError {
+    /// Not JSON, or nested too deeply.
     #[error("is not JSON: {0}")]
-    NoJson(String),
-    /// It is JSON, and no object.
-    #[error("is no JSON object")]
-    NoObject,
-    /// More than [`MOST_VALUES`].
-    #[error("has more than {MOST_VALUES} values")]
-    TooMany,
+    NotJson(String),
+    /// JSON, but not an object.
+    #[error("is not a JSON object")]
+    NotObject,
+    /// More than [`MAX_VALUES`] values.
+    #[error("has more than {MAX_VALUES} values")]
+    TooManyValues,
 }
 
 impl Resource {
-    /// The resource that `text`, read at `path`, is.
+    /// Parses `text`, the resource at `path`.
     ///
     /// # Errors
-    /// See [`NoResource`].
-    pub fn parse(path: &str, text: &[u8]) -> Result<Self, NoResource> {
+    /// See [`ResourceError`].
+    pub fn parse(path: &str, text: &[u8]) -> Result<Self, ResourceError> {
         check_size(text)?;
-        let value: Value = serde_json::from_slice(text).map_err(no_json)?;
+        let value: Value = serde_json::from_slice(text).map_err(not_json)?;
         if !value.is_object() {
-            return Err(NoResource::NoObject);
+            return Err(ResourceError::NotObject);
         }
-        let mut resource = Self::part(value).placed(path);
+        let mut resource = Self::from_value(value).with_path(path);
         resource.etag = resource.text("@odata.etag").map(str::to_owned);
         Ok(resource)
     }
 
-    /// Of the resource that `text`, read at `path`, is, and of its members where it is a collection, the
-    /// fields of these names: keeping all of them is most of the work of a look at thousands of BMCs.
+    /// Parses only the fields `names` of `text`, the resource at `path`, and of the members of a
+    /// collection. Storing the other fields is most of the work when thousands of BMCs are read.
     ///
     /// # Errors
-    /// See [`NoResource`]. A collection whose members are no list of objects is no resource either.
-    pub(crate) fn excerpt(path: &str, text: &[u8], names: &[&str]) -> Result<Self, NoResource> {
+    /// See [`ResourceError`]. The members of a collection must be a list of objects.
+    pub(crate) fn excerpt(path: &str, text: &[u8], names: &[&str]) -> Result<Self, ResourceError> {
         check_size(text)?;
         let mut json = serde_json::Deserializer::from_slice(text);
-        let fields = Fields(names).deserialize(&mut json).map_err(no_json)?;
-        json.end().map_err(no_json)?;
-        Ok(Self::part(fields).placed(path))
+        let fields = Fields(names).deserialize(&mut json).map_err(not_json)?;
+        json.end().map_err(not_json)?;
+        Ok(Self::from_value(fields).with_path(path))
     }
 
-    /// The part that `value` is.
+    /// The object `value`, without a path.
     #[must_use]
-    pub fn part(value: Value) -> Self {
+    pub fn from_value(value: Value) -> Self {
         Self {
             value,
             ..Self::default()
         }
     }
 
-    /// It, as that which is at `path`.
+    /// The same resource with this path.
     #[must_use]
-    pub fn placed(self, path: &str) -> Self {
+    pub fn with_path(self, path: &str) -> Self {
         Self {
             path: path.to_owned(),
             ..self
         }
     }
 
-    /// Its JSON.
+    /// The JSON.
     #[must_use]
     pub fn value(&self) -> &Value {
         &self.value
     }
 
-    /// What stands at `place`: keys with `/` between them, as in `Boot/BootSourceOverrideTarget`.
-    /// A value of null is none.
+    /// The value at `pointer`: keys joined by `/`, as in `Boot/BootSourceOverrideTarget`. Null reads
+    /// as none.
     #[must_use]
-    pub fn at(&self, place: &str) -> Option<&Value> {
+    pub fn value_at(&self, pointer: &str) -> Option<&Value> {
         let mut value = &self.value;
-        for key in place.split('/') {
+        for key in pointer.split('/') {
             value = value.as_object()?.get(key)?;
         }
         (!value.is_null()).then_some(value)
     }
 
-    /// The text at `place`, where it is not empty.
+    /// The text at `pointer`, unless it is empty.
     #[must_use]
-    pub fn text(&self, place: &str) -> Option<&str> {
-        let text = self.at(place)?.as_str()?.trim();
+    pub fn text(&self, pointer: &str) -> Option<&str> {
+        let text = self.value_at(pointer)?.as_str()?.trim();
         (!text.is_empty()).then_some(text)
     }
 
-    /// The same, kept, at most 200 characters.
+    /// The text at `pointer`, sanitized and cut after 200 characters.
     #[must_use]
-    pub fn words(&self, place: &str) -> Option<String> {
-        self.text(place).map(|text| crate::error::tame(text, 200))
+    pub fn short_text(&self, pointer: &str) -> Option<String> {
+        self.text(pointer).map(|text| sanitize(text, 200))
     }
 
-    /// The number at `place`, also where it is written as a text.
+    /// The number at `pointer`, also if it is written as text.
     #[must_use]
-    pub fn number(&self, place: &str) -> Option<f64> {
-        let number = match self.at(place)? {
+    pub fn number(&self, pointer: &str) -> Option<f64> {
+        let number = match self.value_at(pointer)? {
             Value::Number(number) => number.as_f64(),
             Value::String(text) => text.trim().parse().ok(),
             _ => None,
@@ -125,28 +127,28 @@ impl Resource {
         number.filter(|number| number.is_finite())
     }
 
-    /// The whole number at `place`, not below zero.
+    /// The number at `pointer`, rounded, unless it is negative.
     #[must_use]
-    pub fn count(&self, place: &str) -> Option<u64> {
-        let number = self.number(place)?;
-        // 2^53: beyond, a number of JSON is not exact.
+    pub fn count(&self, pointer: &str) -> Option<u64> {
+        let number = self.number(pointer)?;
+        // Numbers above 2^53 are not exact in JSON.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         (0.0..=9.0e15)
             .contains(&number)
             .then_some(number.round() as u64)
     }
 
-    /// The same, where it fits.
+    /// The count at `pointer`, if it fits into 32 bits.
     #[must_use]
-    pub fn small(&self, place: &str) -> Option<u32> {
-        self.count(place)
+    pub fn count_u32(&self, pointer: &str) -> Option<u32> {
+        self.count(pointer)
             .and_then(|count| u32::try_from(count).ok())
     }
 
-    /// Whether, at `place`.
+    /// The boolean at `pointer`, also if it is written as text.
     #[must_use]
-    pub fn flag(&self, place: &str) -> Option<bool> {
-        match self.at(place)? {
+    pub fn flag(&self, pointer: &str) -> Option<bool> {
+        match self.value_at(pointer)? {
             Value::Bool(flag) => Some(*flag),
             Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
             Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
@@ -154,85 +156,84 @@ impl Resource {
         }
     }
 
-    /// The objects of the list at `place`.
+    /// The objects of the list at `pointer`.
     #[must_use]
-    pub fn parts(&self, place: &str) -> Vec<Self> {
+    pub fn objects(&self, pointer: &str) -> Vec<Self> {
         let objects = |list: &Vec<Value>| {
             let objects = list.iter().filter(|value| value.is_object());
-            objects.cloned().map(Self::part).collect()
+            objects.cloned().map(Self::from_value).collect()
         };
-        self.at(place)
+        self.value_at(pointer)
             .and_then(Value::as_array)
             .map(objects)
             .unwrap_or_default()
     }
 
-    /// The texts of the list at `place`.
+    /// The texts of the list at `pointer`.
     #[must_use]
-    pub fn texts(&self, place: &str) -> Vec<&str> {
-        let list = self.at(place).and_then(Value::as_array);
+    pub fn texts(&self, pointer: &str) -> Vec<&str> {
+        let list = self.value_at(pointer).and_then(Value::as_array);
         list.into_iter()
             .flatten()
             .filter_map(Value::as_str)
             .collect()
     }
 
-    /// Where the reference at `place` leads: `{"@odata.id": "/…"}`.
+    /// The target of the reference at `pointer`: `{"@odata.id": "/…"}`.
     #[must_use]
-    pub fn link(&self, place: &str) -> Option<&str> {
-        let object = self.at(place)?.as_object()?;
+    pub fn link(&self, pointer: &str) -> Option<&str> {
+        let object = self.value_at(pointer)?.as_object()?;
         let link = object.get("@odata.id")?.as_str()?;
         (!link.is_empty()).then_some(link)
     }
 
-    /// Where the references of the list at `place` lead.
+    /// The targets of the references in the list at `pointer`.
     #[must_use]
-    pub fn links(&self, place: &str) -> Vec<String> {
-        let link = |part: &Self| part.text("@odata.id").map(str::to_owned);
-        self.parts(place).iter().filter_map(link).collect()
+    pub fn links(&self, pointer: &str) -> Vec<String> {
+        let link = |object: &Self| object.text("@odata.id").map(str::to_owned);
+        self.objects(pointer).iter().filter_map(link).collect()
     }
 
-    /// The name by which people know it: its `Name`, otherwise its `Id`, otherwise the end of its
-    /// path.
+    /// The name for operators: `Name`, otherwise `Id`, otherwise the end of the path.
     #[must_use]
     pub fn name(&self) -> String {
         let end = self.path.trim_end_matches('/').rsplit('/').next();
-        self.words("Name")
-            .or_else(|| self.words("Id"))
-            .unwrap_or_else(|| crate::error::tame(end.unwrap_or_default(), 200))
+        self.short_text("Name")
+            .or_else(|| self.short_text("Id"))
+            .unwrap_or_else(|| sanitize(end.unwrap_or_default(), 200))
     }
 
-    /// Whether it says that nothing is there (an empty slot).
+    /// Whether the resource is an empty slot.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         self.text("Status/State") == Some("Absent")
     }
 
-    /// The texts allowed at `place`, where the BMC says which.
+    /// The values allowed at `pointer`, if the BMC lists them.
     #[must_use]
-    pub fn allowable(&self, place: &str) -> Option<Vec<&str>> {
-        let allowed = self.texts(&format!("{place}@Redfish.AllowableValues"));
+    pub fn allowable_values(&self, pointer: &str) -> Option<Vec<&str>> {
+        let allowed = self.texts(&format!("{pointer}@Redfish.AllowableValues"));
         (!allowed.is_empty()).then_some(allowed)
     }
 }
 
-/// Refuses text with too many values, before it is parsed.
-fn check_size(text: &[u8]) -> Result<(), NoResource> {
-    // Every value but the first stands behind one of these. Those in texts are counted too; who writes
-    // so many has too many values all the same.
+/// Refuses text with too many values before it is parsed.
+fn check_size(text: &[u8]) -> Result<(), ResourceError> {
+    // Every value but the first follows one of these. Those within texts count too: a text with so
+    // many is refused as well.
     let is_mark = |byte: &&u8| matches!(**byte, b',' | b'[' | b'{');
-    match text.len() > MOST_VALUES && text.iter().filter(is_mark).count() > MOST_VALUES {
-        true => Err(NoResource::TooMany),
+    match text.len() > MAX_VALUES && text.iter().filter(is_mark).count() > MAX_VALUES {
+        true => Err(ResourceError::TooManyValues),
         false => Ok(()),
     }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "what `map_err` takes")]
-fn no_json(error: serde_json::Error) -> NoResource {
-    NoResource::NoJson(error.to_string())
+fn not_json(error: serde_json::Error) -> ResourceError {
+    ResourceError::NotJson(error.to_string())
 }
 
-/// An object of which the fields of these names are kept, and its `Members`.
+/// Deserializes the named fields of an object, and its `Members`.
 #[derive(Clone, Copy)]
 struct Fields<'n>(&'n [&'n str]);
 
@@ -266,7 +267,7 @@ impl<'de> Visitor<'de> for Fields<'_> {
     }
 }
 
-/// A list of such objects.
+/// Deserializes a list of such objects.
 struct Members<'n>(Fields<'n>);
 
 impl<'de> DeserializeSeed<'de> for Members<'_> {
@@ -293,43 +294,43 @@ impl<'de> Visitor<'de> for Members<'_> {
     }
 }
 
-/// What a BMC says in the body of an error.
+/// The message in the body of an error response, empty if there is none.
 #[must_use]
-pub fn saying(body: &[u8]) -> String {
+pub fn error_message(body: &[u8]) -> String {
     let Ok(resource) = Resource::parse("", body) else {
         return String::new();
     };
-    let mut said: Vec<String> = Vec::new();
-    let places = ["error/@Message.ExtendedInfo", "@Message.ExtendedInfo"];
-    for message in places.iter().flat_map(|place| resource.parts(place)) {
-        if let Some(text) = message.words("Message")
-            && !said.contains(&text)
-            && said.len() < 3
+    let mut messages: Vec<String> = Vec::new();
+    let lists = ["error/@Message.ExtendedInfo", "@Message.ExtendedInfo"];
+    for message in lists.iter().flat_map(|list| resource.objects(list)) {
+        if let Some(text) = message.short_text("Message")
+            && !messages.contains(&text)
+            && messages.len() < 3
         {
-            said.push(text);
+            messages.push(text);
         }
     }
-    if said.is_empty() {
-        let places = ["error/message", "data/description", "message", "error/code"];
-        said.extend(places.iter().find_map(|place| resource.words(place)));
+    if messages.is_empty() {
+        let fields = ["error/message", "data/description", "message", "error/code"];
+        messages.extend(fields.iter().find_map(|field| resource.short_text(field)));
     }
-    said.join(" ")
+    messages.join(" ")
 }
 
-/// Whether the body of an error has a message of this name (`SessionLimitExceeded`), whatever its
+/// Whether the body of an error response has the message `message` (`SessionLimitExceeded`) of any
 /// registry.
 #[must_use]
-pub fn says(body: &[u8], message: &str) -> bool {
+pub fn has_message(body: &[u8], message: &str) -> bool {
     let Ok(resource) = Resource::parse("", body) else {
         return false;
     };
     let is_it = |id: &str| id.rsplit('.').next() == Some(message);
-    let mut said = resource.parts("error/@Message.ExtendedInfo");
-    said.extend(resource.parts("@Message.ExtendedInfo"));
+    let mut messages = resource.objects("error/@Message.ExtendedInfo");
+    messages.extend(resource.objects("@Message.ExtendedInfo"));
     resource.text("error/code").is_some_and(is_it)
-        || said
+        || messages
             .iter()
-            .any(|part| part.text("MessageId").is_some_and(is_it))
+            .any(|message| message.text("MessageId").is_some_and(is_it))
 }
 
 #[cfg(test)]
@@ -342,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_of_another_type_is_not_there() {
+    fn field_of_wrong_type_reads_as_none() {
         let wrong = resource(
             r#"{"PowerState":7,"Boot":[],"Id":{},"Name":null,"Count":"4","Big":-1,"Flag":"True",
                "List":[1,{"@odata.id":"/a"},{"@odata.id":3},null],"Same":1,"Same":2,"Text":" "}"#,
@@ -358,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn an_excerpt_of_a_collection_has_its_members() {
+    fn excerpt_of_collection_has_only_named_fields() {
         let text =
             br#"{"Name":"All","Members":[{"@odata.id":"/1","PowerState":"On","Bios":{}},{}]}"#;
         let excerpt = Resource::excerpt("/x", text, &["@odata.id", "PowerState"]).unwrap();
@@ -373,54 +374,60 @@ mod tests {
             &nested,
         ] {
             let excerpt = Resource::excerpt("/x", odd.as_bytes(), &[]);
-            assert!(matches!(excerpt, Err(NoResource::NoJson(_))), "{odd:.40}");
+            assert!(
+                matches!(excerpt, Err(ResourceError::NotJson(_))),
+                "{odd:.40}"
+            );
         }
     }
 
     #[test]
-    fn hostile_text_is_refused_before_it_takes_memory() {
-        let many = format!("{{\"a\":[{}1]}}", "1,".repeat(MOST_VALUES));
+    fn hostile_text_is_refused() {
+        let many = format!("{{\"a\":[{}1]}}", "1,".repeat(MAX_VALUES));
         assert_eq!(
             Resource::parse("", many.as_bytes()),
-            Err(NoResource::TooMany)
+            Err(ResourceError::TooManyValues)
         );
         let deep = format!("{{\"a\":{}", "[".repeat(1000));
         assert!(matches!(
             Resource::parse("", deep.as_bytes()),
-            Err(NoResource::NoJson(_))
+            Err(ResourceError::NotJson(_))
         ));
-        assert_eq!(Resource::parse("", b"[]"), Err(NoResource::NoObject));
+        assert_eq!(Resource::parse("", b"[]"), Err(ResourceError::NotObject));
     }
 
     #[test]
-    fn errors_are_read_in_each_of_their_forms() {
+    fn error_message_in_each_form_is_read() {
         let extended = br#"{"error":{"code":"Base.1.0.GeneralError","message":"See.","@Message.ExtendedInfo":[
             {"MessageId":"IDRAC.2.8.RAC0218","Message":"Too many."},{"Message":"Too many."},{"Message":"Wait."}]}}"#;
-        assert_eq!(saying(extended), "Too many. Wait.");
-        assert!(says(extended, "RAC0218") && says(extended, "GeneralError"));
-        assert_eq!(saying(br#"{"error":{"message":"Plain."}}"#), "Plain.");
-        assert_eq!(saying(br#"{"data":{"description":"Old."}}"#), "Old.");
-        assert_eq!(saying(b"<html>"), "");
+        assert_eq!(error_message(extended), "Too many. Wait.");
+        assert!(has_message(extended, "RAC0218") && has_message(extended, "GeneralError"));
+        assert_eq!(
+            error_message(br#"{"error":{"message":"Plain."}}"#),
+            "Plain."
+        );
+        assert_eq!(error_message(br#"{"data":{"description":"Old."}}"#), "Old.");
+        assert_eq!(error_message(b"<html>"), "");
     }
 
     proptest! {
         #[test]
-        fn any_text_is_taken_or_refused(text in "[\\[\\]{}\",:0-9a-c@ \\\\]{0,200}") {
+        fn parse_any_text_does_not_panic(text in "[\\[\\]{}\",:0-9a-c@ \\\\]{0,200}") {
             if let Ok(resource) = Resource::parse("/x", text.as_bytes()) {
-                let _ = (resource.name(), resource.text("a/b"), resource.parts("a"), resource.links("a"));
+                let _ = (resource.name(), resource.text("a/b"), resource.objects("a"), resource.links("a"));
             }
-            let _ = (saying(text.as_bytes()), says(text.as_bytes(), "a"));
+            let _ = (error_message(text.as_bytes()), has_message(text.as_bytes(), "a"));
         }
 
         #[test]
-        fn an_excerpt_has_what_the_whole_has(text in "\\{(\"[a-c]\":(1|\"a\"|\\{\"a\":2\\}|\\[\\]),?){0,6}\\}.?") {
+        fn excerpt_equals_whole_resource(text in "\\{(\"[a-c]\":(1|\"a\"|\\{\"a\":2\\}|\\[\\]),?){0,6}\\}.?") {
             let whole = Resource::parse("/x", text.as_bytes());
             let excerpt = Resource::excerpt("/x", text.as_bytes(), &["a", "c"]);
             prop_assert_eq!(whole.is_ok(), excerpt.is_ok());
             if let (Ok(whole), Ok(excerpt)) = (whole, excerpt) {
-                prop_assert_eq!(whole.at("a"), excerpt.at("a"));
-                prop_assert_eq!(whole.at("c"), excerpt.at("c"));
-                prop_assert_eq!(excerpt.at("b"), None);
+                prop_assert_eq!(whole.value_at("a"), excerpt.value_at("a"));
+                prop_assert_eq!(whole.value_at("c"), excerpt.value_at("c"));
+                prop_assert_eq!(excerpt.value_at("b"), None);
             }
         }
     }

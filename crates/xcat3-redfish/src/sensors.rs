@@ -1,32 +1,31 @@
-//! Sensors, in whichever form the BMC tells them: a collection `Sensors`, the older `Thermal` and
-//! `Power`, or `ThermalSubsystem` and `PowerSubsystem`. The form with the fewest requests is read
-//! first.
+//! Sensors, in each of their forms: a collection `Sensors`, the older `Thermal` and `Power`, or
+//! `ThermalSubsystem` and `PowerSubsystem`. The form with the fewest requests is read first.
 
 use xcat3_core::hardware::{Health, Sensor, Sensors};
 
 use crate::client::Client;
-use crate::error::{Error, tame};
+use crate::error::{Error, sanitize};
 use crate::resource::Resource;
 
-/// Sensors of one chassis that are read.
-const MOST: usize = 1000;
-/// Chassis that are looked at.
-const MOST_CHASSIS: usize = 8;
+/// The most sensors of one chassis that are read.
+const MAX_SENSORS: usize = 1000;
+/// The most chassis that are read.
+const MAX_CHASSIS: usize = 8;
 
 impl Client {
-    /// The sensors of the system `wanted`, of all its chassis.
+    /// The sensors of all chassis of the system that `selector` selects.
     ///
     /// # Errors
-    /// There is no such system, or nothing more can be asked now.
-    pub async fn sensors(&mut self, wanted: Option<&str>) -> Result<Sensors, Error> {
-        let system = self.system(wanted).await?;
+    /// There is no such system, or further requests would fail too.
+    pub async fn sensors(&mut self, selector: Option<&str>) -> Result<Sensors, Error> {
+        let system = self.system(selector).await?;
         let mut report = Sensors::default();
-        for chassis in self.chassis(&system).await?.into_iter().take(MOST_CHASSIS) {
+        for chassis in self.chassis(&system).await?.into_iter().take(MAX_CHASSIS) {
             self.chassis_sensors(&chassis, &mut report).await?;
         }
         report.notes.truncate(32);
         if report.sensors.is_empty() && report.notes.is_empty() {
-            report.notes.push("it tells no sensors".to_owned());
+            report.notes.push("the BMC reports no sensors".to_owned());
         }
         Ok(report)
     }
@@ -45,7 +44,7 @@ impl Client {
             self.listed(listed, report).await?;
         }
         if report.sensors.len() == before {
-            self.old(chassis, report).await?;
+            self.thermal_and_power(chassis, report).await?;
         }
         if report.sensors.len() == before && !expands && is_old {
             self.listed(listed, report).await?;
@@ -56,21 +55,28 @@ impl Client {
         Ok(())
     }
 
+    /// Reads the collection `Sensors` at `link`.
     async fn listed(&mut self, link: Option<&str>, report: &mut Sensors) -> Result<(), Error> {
-        let all = self.members_or_note(link, MOST, &mut report.notes).await?;
+        let all = self
+            .members_or_note(link, MAX_SENSORS, &mut report.notes)
+            .await?;
         report.sensors.extend(all.iter().map(sensor));
         Ok(())
     }
 
-    /// `Thermal` and `Power`.
-    async fn old(&mut self, chassis: &Resource, report: &mut Sensors) -> Result<(), Error> {
+    /// Reads `Thermal` and `Power`.
+    async fn thermal_and_power(
+        &mut self,
+        chassis: &Resource,
+        report: &mut Sensors,
+    ) -> Result<(), Error> {
         let thermal = self
             .get_or_note(chassis.link("Thermal"), &mut report.notes)
             .await?;
         let power = self
             .get_or_note(chassis.link("Power"), &mut report.notes)
             .await?;
-        for (resource, list, kind, unit, places) in [
+        for (resource, list, kind, unit, fields) in [
             (
                 &thermal,
                 "Temperatures",
@@ -101,22 +107,26 @@ impl Client {
                 &["PowerOutputWatts", "LastPowerOutputWatts"][..],
             ),
         ] {
-            let parts = resource.as_ref().map(|resource| resource.parts(list));
-            for part in parts.unwrap_or_default().into_iter().take(MOST) {
-                let name = part.words("Name").or_else(|| part.words("FanName"));
-                let name = name.or_else(|| part.words("MemberId")).unwrap_or_default();
+            let parts = resource.as_ref().map(|resource| resource.objects(list));
+            for part in parts.unwrap_or_default().into_iter().take(MAX_SENSORS) {
+                let name = part
+                    .short_text("Name")
+                    .or_else(|| part.short_text("FanName"));
+                let name = name
+                    .or_else(|| part.short_text("MemberId"))
+                    .unwrap_or_default();
                 let unit = match part.text("ReadingUnits") {
-                    Some(told) => self::unit(told),
+                    Some(reported) => self::unit(reported),
                     None => unit.to_owned(),
                 };
-                let value = places.iter().find_map(|place| part.number(place));
+                let value = fields.iter().find_map(|field| part.number(field));
                 report.sensors.push(reading(&part, name, kind, value, unit));
             }
         }
         Ok(())
     }
 
-    /// `ThermalSubsystem` and `PowerSubsystem`.
+    /// Reads `ThermalSubsystem` and `PowerSubsystem`.
     async fn subsystems(&mut self, chassis: &Resource, report: &mut Sensors) -> Result<(), Error> {
         let notes = &mut report.notes;
         let thermal = self
@@ -129,9 +139,9 @@ impl Client {
             let metrics = self
                 .get_or_note(thermal.link("ThermalMetrics"), notes)
                 .await?;
-            let parts = metrics.map(|metrics| metrics.parts("TemperatureReadingsCelsius"));
-            for part in parts.unwrap_or_default().into_iter().take(MOST) {
-                let name = part.words("DeviceName").unwrap_or_else(|| part.name());
+            let parts = metrics.map(|metrics| metrics.objects("TemperatureReadingsCelsius"));
+            for part in parts.unwrap_or_default().into_iter().take(MAX_SENSORS) {
+                let name = part.short_text("DeviceName").unwrap_or_else(|| part.name());
                 let value = part.number("Reading");
                 let unit = "degrees C".to_owned();
                 report
@@ -139,7 +149,7 @@ impl Client {
                     .push(reading(&part, name, "temperature", value, unit));
             }
             for fan in self
-                .members_or_note(thermal.link("Fans"), MOST, notes)
+                .members_or_note(thermal.link("Fans"), MAX_SENSORS, notes)
                 .await?
             {
                 let rpm = fan.number("SpeedPercent/SpeedRPM");
@@ -152,7 +162,7 @@ impl Client {
             }
         }
         let supplies = power.as_ref().and_then(|power| power.link("PowerSupplies"));
-        for supply in self.members_or_note(supplies, MOST, notes).await? {
+        for supply in self.members_or_note(supplies, MAX_SENSORS, notes).await? {
             let metrics = self.get_or_note(supply.link("Metrics"), notes).await?;
             let watts = metrics.and_then(|metrics| metrics.number("OutputPowerWatts/Reading"));
             report.sensors.push(reading(
@@ -167,7 +177,7 @@ impl Client {
     }
 }
 
-/// A member of a collection `Sensors`.
+/// The sensor in a member of the collection `Sensors`.
 fn sensor(part: &Resource) -> Sensor {
     let kind = part.text("ReadingType").map(kind).unwrap_or_default();
     let unit = part.text("ReadingUnits").map(unit).unwrap_or_default();
@@ -175,7 +185,7 @@ fn sensor(part: &Resource) -> Sensor {
 }
 
 fn reading(part: &Resource, name: String, kind: &str, value: Option<f64>, unit: String) -> Sensor {
-    let state = part.words("Status/State");
+    let state = part.short_text("Status/State");
     Sensor {
         name,
         kind: (!kind.is_empty()).then(|| kind.to_owned()),
@@ -186,7 +196,7 @@ fn reading(part: &Resource, name: String, kind: &str, value: Option<f64>, unit: 
     }
 }
 
-/// The BMC's judgement of a part.
+/// The health of a part as the BMC reports it.
 pub(crate) fn health(part: &Resource) -> Health {
     match part.text("Status/Health") {
         Some("OK") => Health::Ok,
@@ -196,20 +206,20 @@ pub(crate) fn health(part: &Resource) -> Health {
     }
 }
 
-fn kind(told: &str) -> String {
-    match told {
+fn kind(reading_type: &str) -> String {
+    match reading_type {
         "Rotational" => "fan".to_owned(),
         "EnergyJoules" | "EnergykWh" | "EnergyWh" => "energy".to_owned(),
-        other => tame(&other.to_lowercase(), 40),
+        other => sanitize(&other.to_lowercase(), 40),
     }
 }
 
-/// Units are told as UCUM has them.
-fn unit(told: &str) -> String {
-    match told {
+/// The unit of a UCUM code.
+fn unit(code: &str) -> String {
+    match code {
         "Cel" | "C" => "degrees C".to_owned(),
         "{rev}/min" | "RPM" => "RPM".to_owned(),
         "Percent" => "%".to_owned(),
-        other => tame(other, 40),
+        other => sanitize(other, 40),
     }
 }

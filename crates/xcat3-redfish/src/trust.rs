@@ -1,5 +1,5 @@
-//! By what a BMC is known to be the right one: authorities, a pinned certificate, the certificate
-//! that it showed the first time, or nothing at all where the operator says so.
+//! How the certificate of a BMC is checked: by authorities, by a pin, on first use, or not at all if
+//! the operator says so.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,9 +11,9 @@ use sha2::{Digest, Sha256};
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// That of `certificate`, in DER.
+    /// The fingerprint of `certificate`, in DER.
     #[must_use]
-    pub fn of(certificate: &[u8]) -> Self {
+    pub fn from_certificate(certificate: &[u8]) -> Self {
         Self(Sha256::digest(certificate).into())
     }
 }
@@ -31,55 +31,64 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// As `openssl x509 -fingerprint -sha256` writes it, too: with colons, in capitals.
+/// Also takes the form of `openssl x509 -fingerprint -sha256`: capitals and colons.
 impl FromStr for Fingerprint {
-    type Err = UnknownTrust;
+    type Err = ParseTrustError;
 
-    fn from_str(text: &str) -> Result<Self, UnknownTrust> {
+    fn from_str(text: &str) -> Result<Self, ParseTrustError> {
         let digits: String = text.chars().filter(|c| *c != ':').collect();
         let mut bytes = [0; 32];
-        hex::decode_to_slice(digits, &mut bytes).map_err(|_| UnknownTrust)?;
+        hex::decode_to_slice(digits, &mut bytes).map_err(|_| ParseTrustError)?;
         Ok(Self(bytes))
     }
 }
 
-/// By what a BMC is known.
+/// How the certificate of a BMC is checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Trust {
-    /// Its certificate is signed by an authority that is trusted, and for its name or address
-    /// (`verify`).
+    /// A trusted authority must have signed it for the BMC's name or address (`verify`).
     #[default]
     Authority,
-    /// Its certificate is this one (`pin:SHA-256`).
+    /// It must be this one (`pin:SHA-256`).
     Pinned(Fingerprint),
-    /// Its certificate is the one that it showed the first time (`first-use`).
+    /// It must be the one that the BMC showed first (`first-use`).
     FirstUse,
-    /// Whoever answers is believed (`insecure`).
+    /// Any certificate is accepted (`insecure`).
     Insecure,
-    /// Without TLS: whoever listens reads the password (`plain`).
+    /// There is no TLS: the password can be read on the network (`plain`).
     Plain,
 }
 
-/// The text names no way to know a BMC.
+/// The text is not a way to check a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "use verify, pin:SHA-256 of the certificate (64 hexadecimal digits), first-use, insecure or plain"
 )]
-pub struct UnknownTrust;
+pub struct ParseTrustError;
+
+impl Trust {
+    /// The usual port of HTTP or HTTPS.
+    pub(crate) fn usual_port(self) -> u16 {
+        match self {
+            Self::Plain => 80,
+            _ => 443,
+        }
+    }
+}
 
 impl FromStr for Trust {
-    type Err = UnknownTrust;
+    type Err = ParseTrustError;
 
-    fn from_str(text: &str) -> Result<Self, UnknownTrust> {
+    fn from_str(text: &str) -> Result<Self, ParseTrustError> {
         match text.split_once(':') {
             Some(("pin", fingerprint)) => Ok(Self::Pinned(fingerprint.parse()?)),
-            Some(_) => Err(UnknownTrust),
+            Some(_) => Err(ParseTrustError),
             None => match text {
                 "verify" => Ok(Self::Authority),
                 "first-use" => Ok(Self::FirstUse),
                 "insecure" => Ok(Self::Insecure),
                 "plain" => Ok(Self::Plain),
-                _ => Err(UnknownTrust),
+                _ => Err(ParseTrustError),
             },
         }
     }
@@ -90,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ways_to_know_a_bmc_are_read_as_they_are_written() {
+    fn trust_in_each_form_is_parsed() {
         let digits = "ab".repeat(32);
         let pinned: Trust = format!("pin:{digits}").parse().unwrap();
         assert_eq!(pinned, Trust::Pinned(Fingerprint([0xab; 32])));
@@ -98,7 +107,7 @@ mod tests {
         assert_eq!(format!("pin:{colons}").parse(), Ok(pinned));
         assert_eq!("first-use".parse(), Ok(Trust::FirstUse));
         for wrong in ["", "pin", "pin:ab", "pin:zz", "none", "verify:x"] {
-            assert_eq!(wrong.parse::<Trust>(), Err(UnknownTrust), "{wrong}");
+            assert_eq!(wrong.parse::<Trust>(), Err(ParseTrustError), "{wrong}");
         }
     }
 }

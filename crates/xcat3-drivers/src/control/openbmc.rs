@@ -77,7 +77,7 @@ impl Protocol for Either {
         turn: &Turn<'_>,
     ) -> Result<Session, Failure> {
         let mut client = self.0.client(bmc, address);
-        let answers = client.answers();
+        let answers = client.response_counter();
         let root = told(&answers, turn, pin!(client.root())).await;
         match root {
             Ok(_) => {
@@ -87,7 +87,7 @@ impl Protocol for Either {
             }
             Err(Error::Missing(_)) => {
                 let mut rest = self.0.rest(bmc, address);
-                let answers = rest.answers();
+                let answers = rest.response_counter();
                 let opened = told(&answers, turn, pin!(rest.open())).await;
                 opened.map_err(redfish::failure)?;
                 Ok(Session::Rest(Box::new(rest)))
@@ -106,13 +106,13 @@ impl Protocol for Either {
             Session::Redfish(client) => return redfish::act(client, asked, turn).await,
             Session::Rest(rest) => rest,
         };
-        rest.guard(Some(redfish::gate(asked.lease)));
-        let answers = rest.answers();
+        rest.set_gate(Some(redfish::gate(asked.lease)));
+        let answers = rest.response_counter();
         let operation = asked.operation;
         let done = told(&answers, turn, pin!(operate(rest, operation))).await;
         done.map_err(|error| {
             let failure = redfish::failure(error);
-            match rest.has_acted() && !redfish::is_repeatable(operation) {
+            match rest.has_sent_change() && !redfish::is_repeatable(operation) {
                 true => failure.once(),
                 false => failure,
             }

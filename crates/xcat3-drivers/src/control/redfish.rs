@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use xcat3_core::{Node, NodeName, Outcome};
 use xcat3_redfish::openbmc::Rest;
-use xcat3_redfish::{Address, Client, Connector, Login, Patience, Trust, Trusted};
+use xcat3_redfish::{Address, Client, Connector, Login, Timeouts, Trust, TrustConfig};
 
 use super::bmc::{Asked, Bmc, BmcConfig, Failure, Lanes, Pace, Protocol, Turn};
 use super::{ControlDriver, ControlOperation, ControlOrder, ProbeOrder, probe as probing};
@@ -103,19 +103,19 @@ impl ControlDriver for Redfish {
 /// Redfish as the lanes need it.
 pub(crate) struct Https {
     connector: Arc<Connector>,
-    patience: Patience,
+    timeouts: Timeouts,
 }
 
 impl Https {
     /// As configured.
     pub fn new(config: &RedfishConfig) -> Self {
-        let trusted = Trusted {
+        let trusted = TrustConfig {
             ca_file: config.ca_file.clone(),
             first_use_file: Some(config.first_use_file.clone()),
         };
         Self {
             connector: Arc::new(Connector::new(trusted)),
-            patience: Patience {
+            timeouts: Timeouts {
                 connect: config.connect_deadline,
                 request: config.answer_deadline,
                 task: config.change_deadline,
@@ -131,13 +131,13 @@ impl Https {
     /// A BMC's client, which has not asked anything yet.
     pub fn client(&self, bmc: &Bmc<Options>, address: SocketAddr) -> Client {
         let (address, login) = (self.address(bmc, address), login(bmc));
-        Client::new(self.connector(), address, Some(login), self.patience)
+        Client::new(self.connector(), address, Some(login), self.timeouts)
     }
 
     /// A BMC with OpenBMC's older REST, which has not asked anything yet.
     pub fn rest(&self, bmc: &Bmc<Options>, address: SocketAddr) -> Rest {
         let (address, login) = (self.address(bmc, address), login(bmc));
-        Rest::new(self.connector(), address, login, self.patience)
+        Rest::new(self.connector(), address, login, self.timeouts)
     }
 
     /// Where `bmc` is, whose name was looked up as `address`.

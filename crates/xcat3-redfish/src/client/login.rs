@@ -1,4 +1,5 @@
-//! Who asks a BMC: a session where it has sessions, otherwise name and password in each request.
+//! Authentication with a BMC: a session if the BMC has sessions, otherwise name and password in each
+//! request.
 
 use std::fmt;
 
@@ -8,10 +9,13 @@ use hyper::header::HeaderValue;
 use hyper::{Method, StatusCode};
 use serde_json::json;
 
-use super::{Client, TOKEN, ask, checked};
-use crate::error::{Error, Said};
-use crate::link::Reply;
+use super::{Client, TOKEN, require_success};
+use crate::error::{BmcMessage, Error};
+use crate::http::{Request, Response};
 use crate::resource::{self, Resource};
+
+/// Shown instead of a password that a BMC repeats.
+pub(crate) const MASK: &str = "********";
 
 /// A user of a BMC and its password.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -30,125 +34,129 @@ impl fmt::Debug for Login {
     }
 }
 
-/// How requests prove who asks.
+/// How requests are authenticated.
 #[derive(Clone)]
-pub(super) enum Proof {
-    /// Not found out yet.
-    Unknown,
-    /// They don't: there is no login.
-    None,
+pub(super) enum Authentication {
+    /// Not known yet.
+    Pending,
+    /// Not at all: there is no login.
+    Anonymous,
     /// By the token of a session.
     Session {
         token: HeaderValue,
         path: Option<String>,
     },
-    /// By name and password in each of them.
+    /// By name and password in each request.
     Basic(HeaderValue),
 }
 
 impl Client {
-    /// Finds out how requests prove who asks.
+    /// Authenticates, unless that has happened already.
     pub(super) async fn log_in(&mut self) -> Result<(), Error> {
         if let Some(rejected) = &self.rejected {
             return Err(rejected.clone());
         }
-        if !matches!(self.proof, Proof::Unknown) {
+        if !matches!(self.authentication, Authentication::Pending) {
             return Ok(());
         }
         let Some(login) = self.login.clone() else {
-            self.proof = Proof::None;
+            self.authentication = Authentication::Anonymous;
             return Ok(());
         };
         let root = self.root().await?;
-        let session = match root.link("Links/Sessions") {
+        let sessions = match root.link("Links/Sessions") {
             Some(sessions) => Some(sessions.to_owned()),
             None => root
                 .link("SessionService")
                 .map(|service| format!("{}/Sessions", service.trim_end_matches('/'))),
         };
-        let made = match session {
+        let session = match sessions {
             Some(sessions) => {
-                let sessions = self.here(&sessions, "refers")?;
+                let sessions = self.local_path(&sessions)?;
                 self.open_session(&sessions, &login).await?
             }
             None => None,
         };
-        self.proof = made.unwrap_or_else(|| basic(&login));
+        self.authentication = session.unwrap_or_else(|| basic(&login));
         Ok(())
     }
 
-    /// A session for `login`; none where the BMC has no sessions.
+    /// A new session of `login`; none if the BMC has no sessions.
     async fn open_session(
         &mut self,
         sessions: &str,
         login: &Login,
-    ) -> Result<Option<Proof>, Error> {
+    ) -> Result<Option<Authentication>, Error> {
         let content = json!({"UserName": login.user, "Password": login.password});
-        let reply = self
-            .follow(ask(Method::POST, sessions, Some(&content)))
-            .await?;
-        match reply.status.as_u16() {
+        let request = Request::new(Method::POST, sessions, Some(&content));
+        let response = self.follow(request).await?;
+        match response.status.as_u16() {
             200..=299 => {}
             404 | 405 | 501 => return Ok(None),
-            401 | 403 => return Err(self.reject(&reply)),
-            // Before 2018 the registry had no status for a wrong password.
-            400 if resource::says(&reply.body, "ResourceAtUriUnauthorized") => {
-                return Err(self.reject(&reply));
+            401 | 403 => return Err(self.reject(&response)),
+            // Before 2018 the message registry had no status for a wrong password.
+            400 if resource::has_message(&response.body, "ResourceAtUriUnauthorized") => {
+                return Err(self.reject(&response));
             }
-            _ if is_full(&reply) => {
-                let said = Said::new(&resource::saying(&reply.body));
-                return Err(Error::Busy(format!("it has no free session{said}")));
+            _ if is_full(&response) => {
+                let message = BmcMessage::new(&resource::error_message(&response.body));
+                return Err(Error::Busy(format!("the BMC has no free session{message}")));
             }
-            _ => return checked("POST a session", reply).map(|_| None),
+            _ => return require_success("POST a session", response).map(|_| None),
         }
-        let Some(mut token) = reply.headers.get(&TOKEN).cloned() else {
+        let Some(mut token) = response.headers.get(&TOKEN).cloned() else {
             return Ok(None);
         };
         token.set_sensitive(true);
-        let place = reply.header("location").map(str::to_owned).or_else(|| {
-            let session = Resource::parse(sessions, &reply.body).ok()?;
+        let location = response.header("location").map(str::to_owned).or_else(|| {
+            let session = Resource::parse(sessions, &response.body).ok()?;
             session.text("@odata.id").map(str::to_owned)
         });
-        // A session that can't be named can't be ended, and is as good otherwise.
-        let path = place.and_then(|place| self.here(&place, "refers").ok());
-        Ok(Some(Proof::Session { token, path }))
+        // A session without a path works, but cannot be ended.
+        let path = location.and_then(|location| self.local_path(&location).ok());
+        Ok(Some(Authentication::Session { token, path }))
     }
 
-    pub(crate) fn reject(&mut self, reply: &Reply) -> Error {
-        let said = Said::new(&resource::saying(&reply.body));
-        let sentence = match &self.login {
-            None => format!("it wants a login, and there is none{said}"),
-            Some(login) => {
-                let said = said.without(&login.password, "********");
-                format!("it does not take the user or the password{said}")
-            }
+    /// Records that the BMC rejected the login.
+    pub(crate) fn reject(&mut self, response: &Response) -> Error {
+        let message = BmcMessage::new(&resource::error_message(&response.body));
+        let error = match &self.login {
+            None => Error::Rejected(format!("the BMC wants a login, and there is none{message}")),
+            Some(login) => login.rejected(message),
         };
-        let error = Error::Rejected(sentence);
         self.rejected = Some(error.clone());
         error
     }
 }
 
-/// Whether a session was refused for want of room.
-fn is_full(reply: &Reply) -> bool {
+impl Login {
+    /// The error of a BMC that rejects this login with `message`.
+    pub(crate) fn rejected(&self, message: BmcMessage) -> Error {
+        let message = message.without(&self.password, MASK);
+        Error::Rejected(format!("the BMC rejects the user or the password{message}"))
+    }
+}
+
+/// Whether a session was refused because all are in use.
+fn is_full(response: &Response) -> bool {
     let messages = [
         "SessionLimitExceeded",
         "RAC0218",
         "SYS418",
         "MaximumSessions",
     ];
-    reply.status == StatusCode::SERVICE_UNAVAILABLE
-        || reply.status == StatusCode::TOO_MANY_REQUESTS
+    response.status == StatusCode::SERVICE_UNAVAILABLE
+        || response.status == StatusCode::TOO_MANY_REQUESTS
         || messages
             .iter()
-            .any(|message| resource::says(&reply.body, message))
+            .any(|message| resource::has_message(&response.body, message))
 }
 
 /// Name and password in each request.
-pub(super) fn basic(login: &Login) -> Proof {
+pub(super) fn basic(login: &Login) -> Authentication {
     let text = STANDARD.encode(format!("{}:{}", login.user, login.password));
     let value = HeaderValue::try_from(format!("Basic {text}"));
     let mut value = value.expect("base64 fits a header");
     value.set_sensitive(true);
-    Proof::Basic(value)
+    Authentication::Basic(value)
 }

@@ -1,4 +1,4 @@
-//! Power, boot device, identify light and the emptying of the log.
+//! Power, boot device, identify light and clearing the event log.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use xcat3_core::control::{BootDevice, BootOrder, PowerState, PowerTarget};
 
 use super::Rest;
-use crate::error::{Error, tame};
+use crate::error::{Error, sanitize};
 use crate::resource::Resource;
 
 const HOST: &str = "/state/host0";
@@ -16,30 +16,30 @@ const BOOT: &str = "/control/host0/boot";
 const ONCE: &str = "/control/host0/boot/one_time";
 const LIGHT: &str = "/led/groups/enclosure_identify";
 
-/// How long is waited before the power state is looked at again.
-const LOOK: Duration = Duration::from_millis(500);
+/// The interval between two reads of the power state after a change.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 impl Rest {
-    /// Whether the machine is on.
+    /// The power state of the machine.
     ///
     /// # Errors
-    /// It does not say.
+    /// The BMC does not report it.
     pub async fn power_state(&mut self) -> Result<PowerState, Error> {
         let chassis = self.get(CHASSIS).await?;
-        match word(&chassis, "CurrentPowerState") {
+        match enum_value(&chassis, "CurrentPowerState") {
             Some("On") => Ok(PowerState::On),
             Some("Off") => Ok(PowerState::Off),
-            other => Err(Error::Nonsense(format!(
-                "its power state is '{}', which means nothing here",
-                tame(other.unwrap_or_default(), 40)
+            other => Err(Error::InvalidResponse(format!(
+                "the BMC reports the unknown power state '{}'",
+                sanitize(other.unwrap_or_default(), 40)
             ))),
         }
     }
 
-    /// Changes its power, and waits until it has changed; not so for [`PowerTarget::Soft`].
+    /// Changes the power and waits for the change. Does not wait after [`PowerTarget::Soft`].
     ///
     /// # Errors
-    /// It cannot be done, was refused or is not done in time.
+    /// The change is impossible, was refused or did not happen in time.
     pub async fn set_power(&mut self, target: PowerTarget) -> Result<(), Error> {
         let is_on = self.power_state().await? == PowerState::On;
         match (target, is_on) {
@@ -52,14 +52,14 @@ impl Rest {
             (PowerTarget::Soft, true) => self.host("Off").await,
             (PowerTarget::Boot | PowerTarget::Reset, true) => {
                 match self.host("ForceWarmReboot").await {
-                    // Older than that transition.
-                    Err(error) if error.is_about_wording() => self.off_and_on().await,
-                    done => done,
+                    // Older firmware has no such transition.
+                    Err(error) if error.may_accept_another_form() => self.off_and_on().await,
+                    changed => changed,
                 }
             }
             (PowerTarget::Cycle, true) => self.off_and_on().await,
             (PowerTarget::Reset, false) => Err(Error::Missing(
-                "it is off: it can be switched on or booted, but not reset".to_owned(),
+                "the system is off: it can be switched on or booted, but not reset".to_owned(),
             )),
         }
     }
@@ -77,30 +77,30 @@ impl Rest {
     }
 
     async fn host(&mut self, transition: &str) -> Result<(), Error> {
-        let word = format!("xyz.openbmc_project.State.Host.Transition.{transition}");
-        self.set(HOST, "RequestedHostTransition", &json!(word))
+        let value = format!("xyz.openbmc_project.State.Host.Transition.{transition}");
+        self.set(HOST, "RequestedHostTransition", &json!(value))
             .await
     }
 
     async fn wait_for(&mut self, state: PowerState) -> Result<(), Error> {
-        let patience = self.link.patience().task;
-        let end = Instant::now() + patience;
+        let limit = self.http.timeouts().task;
+        let deadline = Instant::now() + limit;
         while self.power_state().await? != state {
-            if Instant::now() + LOOK > end {
-                let seconds = patience.as_secs();
-                return Err(Error::Undone(format!(
-                    "it was told to power {state} and has not done so after {seconds} s"
+            if Instant::now() + POLL_INTERVAL > deadline {
+                let seconds = limit.as_secs();
+                return Err(Error::TaskFailed(format!(
+                    "the BMC accepted power {state}, but has not changed it after {seconds} s"
                 )));
             }
-            sleep(LOOK).await;
+            sleep(POLL_INTERVAL).await;
         }
         Ok(())
     }
 
-    /// What it boots from; none where its own order counts.
+    /// The boot device; none if the machine boots in its own order.
     ///
     /// # Errors
-    /// It does not say.
+    /// The BMC does not report it.
     pub async fn boot_device(&mut self) -> Result<Option<BootDevice>, Error> {
         let once = self.get(ONCE).await?;
         if once.flag("Enabled") != Some(false)
@@ -111,10 +111,10 @@ impl Rest {
         device(&self.get(BOOT).await?)
     }
 
-    /// Has it boot as `order` says. It chooses itself whether by UEFI.
+    /// Sets the boot device. The firmware chooses between UEFI and BIOS.
     ///
     /// # Errors
-    /// It can't, or refused.
+    /// The BMC does not offer the device, or refused.
     pub async fn set_boot_device(&mut self, order: BootOrder) -> Result<(), Error> {
         let (mode, source) = match order.device {
             BootDevice::Net => ("Regular", "Network"),
@@ -122,63 +122,63 @@ impl Rest {
             BootDevice::Cdrom => ("Regular", "ExternalMedia"),
             BootDevice::Setup => ("Setup", "Default"),
             BootDevice::Http => {
-                let cannot = "OpenBMC's REST has no boot by HTTP";
+                let cannot = "OpenBMC's REST API has no boot by HTTP";
                 return Err(Error::Missing(cannot.to_owned()));
             }
         };
-        let place = if order.persistent { BOOT } else { ONCE };
+        let object = if order.persistent { BOOT } else { ONCE };
         let source = format!("xyz.openbmc_project.Control.Boot.Source.Sources.{source}");
         let mode = format!("xyz.openbmc_project.Control.Boot.Mode.Modes.{mode}");
-        self.set(place, "BootSource", &json!(source)).await?;
-        self.set(place, "BootMode", &json!(mode)).await?;
-        // What is to be once comes first; what lasts must not be hidden by it.
+        self.set(object, "BootSource", &json!(source)).await?;
+        self.set(object, "BootMode", &json!(mode)).await?;
+        // An enabled one-time device would hide the permanent one.
         let enabled = self.set(ONCE, "Enabled", &json!(!order.persistent)).await;
         match enabled {
-            // Older than that property.
-            Err(error) if error.is_absent() => Ok(()),
-            done => done,
+            // Older firmware has no such property.
+            Err(error) if error.is_not_found() => Ok(()),
+            changed => changed,
         }
     }
 
-    /// Whether its identify light is on.
+    /// Whether the identify light is on.
     ///
     /// # Errors
-    /// It has none.
+    /// The BMC has none.
     pub async fn beacon(&mut self) -> Result<bool, Error> {
         let light = self.get(LIGHT).await;
-        let light = light.map_err(|error| match error.is_absent() {
-            true => Error::Missing("it has no identify light".to_owned()),
+        let light = light.map_err(|error| match error.is_not_found() {
+            true => Error::Missing("the BMC has no identify light".to_owned()),
             false => error,
         })?;
-        Ok(is_true(light.at("Asserted")))
+        Ok(is_true(light.value_at("Asserted")))
     }
 
-    /// Switches it.
+    /// Switches the identify light.
     ///
     /// # Errors
-    /// It has none, or refused.
+    /// The BMC has none, or refused.
     pub async fn set_beacon(&mut self, on: bool) -> Result<(), Error> {
         self.set(LIGHT, "Asserted", &json!(on)).await
     }
 
-    /// Empties its event log.
+    /// Clears the event log.
     ///
     /// # Errors
-    /// It refused.
+    /// The BMC refused.
     pub async fn clear_event_log(&mut self) -> Result<(), Error> {
         match self.call("/logging", "DeleteAll").await {
-            Err(error) if error.is_absent() => self.call("/logging", "deleteAll").await,
-            done => done,
+            Err(error) if error.is_not_found() => self.call("/logging", "deleteAll").await,
+            changed => changed,
         }
     }
 }
 
-/// The last part of the word of D-Bus at `name`.
-pub(super) fn word<'r>(object: &'r Resource, name: &str) -> Option<&'r str> {
+/// The last component of the D-Bus enumeration value of the property `name`.
+pub(super) fn enum_value<'r>(object: &'r Resource, name: &str) -> Option<&'r str> {
     object.text(name)?.rsplit('.').next()
 }
 
-/// OpenBMC has been of two minds about the type.
+/// The boolean in `value`. OpenBMC's releases differ in its type.
 pub(super) fn is_true(value: Option<&Value>) -> bool {
     match value {
         Some(Value::Bool(is)) => *is,
@@ -188,18 +188,18 @@ pub(super) fn is_true(value: Option<&Value>) -> bool {
 }
 
 fn device(boot: &Resource) -> Result<Option<BootDevice>, Error> {
-    if word(boot, "BootMode") == Some("Setup") {
+    if enum_value(boot, "BootMode") == Some("Setup") {
         return Ok(Some(BootDevice::Setup));
     }
-    match word(boot, "BootSource") {
+    match enum_value(boot, "BootSource") {
         None | Some("Default") => Ok(None),
         Some("Network") => Ok(Some(BootDevice::Net)),
         Some("Disk") => Ok(Some(BootDevice::Disk)),
         Some("ExternalMedia" | "RemovableMedia") => Ok(Some(BootDevice::Cdrom)),
         Some("HTTP") => Ok(Some(BootDevice::Http)),
-        Some(other) => Err(Error::Nonsense(format!(
-            "it boots from '{}', for which there is no word here",
-            tame(other, 40)
+        Some(other) => Err(Error::InvalidResponse(format!(
+            "the BMC reports the unknown boot device '{}'",
+            sanitize(other, 40)
         ))),
     }
 }

@@ -1,25 +1,26 @@
 //! Sensors, inventory and event log, each from one `enumerate`.
 
 use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use xcat3_core::hardware::{
     BmcFacts, Board, EventLog, Firmware, HardwareNic, Health, Inventory, LogEvent, MemoryModule,
     Processor, Sensor, Sensors,
 };
 
 use super::Rest;
-use super::operations::{is_true, word};
-use crate::error::{Error, tame};
+use super::operations::{enum_value, is_true};
+use crate::error::{Error, sanitize};
 use crate::resource::Resource;
-use crate::time;
 
-/// Objects of one report that are looked at.
-const MOST: usize = 2000;
+/// The most objects in one report that are read.
+const MAX_OBJECTS: usize = 2000;
 
 impl Rest {
-    /// Its sensors.
+    /// The sensors.
     ///
     /// # Errors
-    /// They can't be read.
+    /// They cannot be read.
     pub async fn sensors(&mut self) -> Result<Sensors, Error> {
         let objects = self.enumerate("/sensors").await?;
         Ok(Sensors {
@@ -28,14 +29,14 @@ impl Rest {
         })
     }
 
-    /// Its event log, the oldest entry first.
+    /// The event log, the oldest entry first.
     ///
     /// # Errors
-    /// It can't be read.
+    /// It cannot be read.
     pub async fn event_log(&mut self) -> Result<EventLog, Error> {
         let objects = match self.enumerate("/logging/entry").await {
-            // An empty log is not there.
-            Err(error) if error.is_absent() => Vec::new(),
+            // An empty log does not exist.
+            Err(error) if error.is_not_found() => Vec::new(),
             objects => objects?,
         };
         let mut entries: Vec<&Resource> = objects.iter().collect();
@@ -46,56 +47,57 @@ impl Rest {
         })
     }
 
-    /// What it is made of.
+    /// The inventory.
     ///
     /// # Errors
-    /// It can't be read.
+    /// It cannot be read.
     pub async fn inventory(&mut self) -> Result<Inventory, Error> {
         let objects = self.enumerate("/inventory").await?;
         let mut report = Inventory::default();
         for object in &objects {
-            if object.at("Present").is_none() || is_true(object.at("Present")) {
+            if object.value_at("Present").is_none() || is_true(object.value_at("Present")) {
                 add(&mut report, object);
             }
         }
         match self.enumerate("/software").await {
             Ok(software) => add_software(&mut report, &software),
-            Err(error) if error.is_final() => return Err(error),
+            Err(error) if error.is_fatal() => return Err(error),
             Err(error) => report.notes.push(error.to_string()),
         }
         Ok(report)
     }
 
-    /// The objects below `place`, each at its path.
-    async fn enumerate(&mut self, place: &str) -> Result<Vec<Resource>, Error> {
-        let all = self.get(&format!("{place}/enumerate")).await?;
+    /// The objects below `object`, each with its path.
+    async fn enumerate(&mut self, object: &str) -> Result<Vec<Resource>, Error> {
+        let all = self.get(&format!("{object}/enumerate")).await?;
         let objects = all.value().as_object().into_iter().flatten();
         let objects = objects.filter(|(_, object)| object.is_object());
-        let placed =
-            |(path, object): (&String, &Value)| Resource::part(object.clone()).placed(path);
-        Ok(objects.take(MOST).map(placed).collect())
+        let with_path = |(path, object): (&String, &Value)| {
+            Resource::from_value(object.clone()).with_path(path)
+        };
+        Ok(objects.take(MAX_OBJECTS).map(with_path).collect())
     }
 }
 
-/// The last part of its path.
-fn end(object: &Resource) -> &str {
+/// The last component of the object's path.
+fn last_component(object: &Resource) -> &str {
     object.path.rsplit('/').next().unwrap_or_default()
 }
 
 fn sensor(object: &Resource) -> Sensor {
     let folder = object.path.rsplit('/').nth(1).unwrap_or_default();
-    let unit = match word(object, "Unit") {
+    let unit = match enum_value(object, "Unit") {
         Some("DegreesC") => Some("degrees C".to_owned()),
         Some("RPMS") => Some("RPM".to_owned()),
         Some("Volts") => Some("V".to_owned()),
         Some("Amperes") => Some("A".to_owned()),
         Some("Watts") => Some("W".to_owned()),
         Some("Percent") => Some("%".to_owned()),
-        Some(other) => Some(tame(other, 40)),
+        Some(other) => Some(sanitize(other, 40)),
         None => None,
     };
     let scale = object.number("Scale").unwrap_or(0.0).clamp(-12.0, 12.0);
-    // Divided, since 0.001 is no exact number and 1000 is.
+    // A division, since 1000 is an exact number and 0.001 is not.
     let value = object.number("Value").map(|value| match scale < 0.0 {
         true => value / 10_f64.powf(-scale),
         false => value * 10_f64.powf(scale),
@@ -103,9 +105,9 @@ fn sensor(object: &Resource) -> Sensor {
     let alarms = |level: &str| {
         ["High", "Low"]
             .iter()
-            .any(|side| is_true(object.at(&format!("{level}Alarm{side}"))))
+            .any(|side| is_true(object.value_at(&format!("{level}Alarm{side}"))))
     };
-    let told = [
+    let alarm_properties = [
         "CriticalAlarmHigh",
         "WarningAlarmHigh",
         "CriticalAlarmLow",
@@ -114,14 +116,19 @@ fn sensor(object: &Resource) -> Sensor {
     let health = match () {
         () if alarms("Critical") => Health::Critical,
         () if alarms("Warning") => Health::Warning,
-        () if told.iter().any(|name| object.at(name).is_some()) => Health::Ok,
+        () if alarm_properties
+            .iter()
+            .any(|name| object.value_at(name).is_some()) =>
+        {
+            Health::Ok
+        }
         () => Health::Unknown,
     };
     Sensor {
-        name: tame(&end(object).replace('_', " "), 100),
+        name: sanitize(&last_component(object).replace('_', " "), 100),
         kind: Some(match folder {
             "fan_tach" | "fan_pwm" => "fan".to_owned(),
-            other => tame(other, 40),
+            other => sanitize(other, 40),
         }),
         value,
         unit: unit.filter(|_| value.is_some()),
@@ -131,7 +138,7 @@ fn sensor(object: &Resource) -> Sensor {
 }
 
 fn event(entry: &Resource) -> LogEvent {
-    let severity = match word(entry, "Severity") {
+    let severity = match enum_value(entry, "Severity") {
         Some("Emergency" | "Alert" | "Critical" | "Error") => Health::Critical,
         Some("Warning" | "Notice") => Health::Warning,
         Some("Informational" | "Debug") => Health::Ok,
@@ -141,39 +148,47 @@ fn event(entry: &Resource) -> LogEvent {
         let (name, value) = text.split_once('=')?;
         ["CALLOUT_INVENTORY_PATH", "SENSOR", "SENSOR_PATH"]
             .contains(&name)
-            .then(|| tame(value.rsplit('/').next().unwrap_or_default(), 100))
+            .then(|| sanitize(value.rsplit('/').next().unwrap_or_default(), 100))
     });
     LogEvent {
-        id: tame(end(entry), 40),
-        time: entry.count("Timestamp").map(|ms| time::rfc3339(ms / 1000)),
+        id: sanitize(last_component(entry), 40),
+        time: entry.count("Timestamp").and_then(|ms| rfc3339(ms / 1000)),
         severity,
         source: source.filter(|source| !source.is_empty()),
-        message: tame(entry.text("Message").unwrap_or_default(), 400),
+        message: sanitize(entry.text("Message").unwrap_or_default(), 400),
     }
 }
 
+/// Seconds since 1970 as UTC in RFC 3339.
+fn rfc3339(seconds: u64) -> Option<String> {
+    let time = OffsetDateTime::from_unix_timestamp(i64::try_from(seconds).ok()?).ok()?;
+    time.format(&Rfc3339).ok()
+}
+
 fn add(report: &mut Inventory, object: &Resource) {
-    let name = tame(end(object), 100);
+    let name = sanitize(last_component(object), 100);
     let kind = name.trim_end_matches(|c: char| c.is_ascii_digit());
     match kind {
         "system" => {
-            report.manufacturer = object.words("Manufacturer");
-            report.model = object.words("Model");
-            report.serial = object.words("SerialNumber");
-            report.part_number = object.words("PartNumber");
-            report.asset_tag = object.words("AssetTag");
-            report.uuid = object.words("UUID").map(|uuid| uuid.to_lowercase());
+            report.manufacturer = object.short_text("Manufacturer");
+            report.model = object.short_text("Model");
+            report.serial = object.short_text("SerialNumber");
+            report.part_number = object.short_text("PartNumber");
+            report.asset_tag = object.short_text("AssetTag");
+            report.uuid = object.short_text("UUID").map(|uuid| uuid.to_lowercase());
         }
         "cpu" => report.processors.push(Processor {
             name,
-            model: object.words("Model").or_else(|| object.words("PrettyName")),
+            model: object
+                .short_text("Model")
+                .or_else(|| object.short_text("PrettyName")),
             ..Processor::default()
         }),
         "dimm" => report.memory.push(MemoryModule {
             slot: name,
-            manufacturer: object.words("Manufacturer"),
-            part_number: object.words("PartNumber"),
-            serial: object.words("SerialNumber"),
+            manufacturer: object.short_text("Manufacturer"),
+            part_number: object.short_text("PartNumber"),
+            serial: object.short_text("SerialNumber"),
             ..MemoryModule::default()
         }),
         "ethernet" if object.path.contains("/bmc/") => {
@@ -186,16 +201,16 @@ fn add(report: &mut Inventory, object: &Resource) {
         }),
         "bmc" => {
             let bmc: &mut BmcFacts = report.bmc.get_or_insert_default();
-            bmc.manufacturer = object.words("Manufacturer");
-            bmc.model = object.words("Model");
+            bmc.manufacturer = object.short_text("Manufacturer");
+            bmc.model = object.short_text("Model");
         }
         _ if object.text("SerialNumber").is_some() => report.boards.push(Board {
             name,
-            manufacturer: object.words("Manufacturer"),
-            product: object.words("PrettyName"),
-            serial: object.words("SerialNumber"),
-            part_number: object.words("PartNumber"),
-            version: object.words("Version"),
+            manufacturer: object.short_text("Manufacturer"),
+            product: object.short_text("PrettyName"),
+            serial: object.short_text("SerialNumber"),
+            part_number: object.short_text("PartNumber"),
+            version: object.short_text("Version"),
             fields: Vec::new(),
         }),
         _ => {}
@@ -203,14 +218,18 @@ fn add(report: &mut Inventory, object: &Resource) {
 }
 
 fn mac(object: &Resource) -> Option<String> {
-    object.words("MACAddress").map(|mac| mac.to_lowercase())
+    object
+        .short_text("MACAddress")
+        .map(|mac| mac.to_lowercase())
 }
 
-/// The firmware that runs; what lies in wait beside it does not.
+/// Adds the running firmware, without images that are only stored.
 fn add_software(report: &mut Inventory, software: &[Resource]) {
-    let is_active = |image: &&Resource| matches!(word(image, "Activation"), None | Some("Active"));
+    let is_active =
+        |image: &&Resource| matches!(enum_value(image, "Activation"), None | Some("Active"));
     for image in software.iter().filter(is_active) {
-        let (Some(purpose), Some(version)) = (word(image, "Purpose"), image.words("Version"))
+        let (Some(purpose), Some(version)) =
+            (enum_value(image, "Purpose"), image.short_text("Version"))
         else {
             continue;
         };
@@ -220,7 +239,7 @@ fn add_software(report: &mut Inventory, software: &[Resource]) {
             _ => {}
         }
         report.firmware.push(Firmware {
-            name: tame(purpose, 40),
+            name: sanitize(purpose, 40),
             version: Some(version),
         });
     }

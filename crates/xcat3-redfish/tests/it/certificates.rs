@@ -1,24 +1,27 @@
-//! By which certificate a BMC is known.
+//! The checks of a BMC's certificate.
 
-use serde_json::json as j;
-use xcat3_redfish::{Error, Fingerprint, Trust, Trusted};
+use serde_json::json;
+use xcat3_redfish::{Error, Fingerprint, Trust, TrustConfig};
 
-use crate::server::{Certificate, Server, json};
+use crate::server::{Certificate, Server, respond};
 
 async fn serve(certificate: &Certificate, port: u16) -> Server {
     let address = format!("127.0.0.1:{port}").parse().unwrap();
-    Server::start(Some(certificate), address, |_| json("200 OK", &j!({}))).await
+    Server::start(Some(certificate), address, |_| {
+        respond("200 OK", &json!({}))
+    })
+    .await
 }
 
-fn untrusted(told: Result<(), Error>) -> String {
-    match told {
+fn untrusted<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
+    match result {
         Err(Error::Untrusted(sentence)) => sentence,
         other => panic!("{other:?}"),
     }
 }
 
 #[tokio::test]
-async fn an_authority_must_have_signed_for_the_address() {
+async fn certificate_of_unknown_authority_or_other_name_is_refused() {
     let (here, elsewhere) = (
         Certificate::new("127.0.0.1"),
         Certificate::new("bmc.example"),
@@ -26,7 +29,7 @@ async fn an_authority_must_have_signed_for_the_address() {
     let directory = tempfile::tempdir().unwrap();
     let ca = directory.path().join("ca.pem");
     std::fs::write(&ca, here.pem.clone() + &elsewhere.pem).unwrap();
-    let trusted = Trusted {
+    let trusted = TrustConfig {
         ca_file: Some(ca.clone()),
         first_use_file: None,
     };
@@ -34,55 +37,69 @@ async fn an_authority_must_have_signed_for_the_address() {
     let mut client = server.client(Trust::Authority, trusted.clone());
     assert!(client.get("/x").await.is_ok());
     let other = serve(&elsewhere, 0).await;
-    let told = other
+    let result = other
         .client(Trust::Authority, trusted.clone())
         .get("/x")
         .await;
-    let told = untrusted(told.map(drop));
-    assert!(told.contains("it is for another name or address"), "{told}");
+    let error = untrusted(result);
+    assert!(
+        error.contains("it is for another name or address"),
+        "{error}"
+    );
     std::fs::write(&ca, &elsewhere.pem).unwrap();
-    let told = server
+    let result = server
         .client(Trust::Authority, trusted.clone())
         .get("/x")
         .await;
-    let told = untrusted(told.map(drop));
-    assert!(told.contains("pin it (bmc_tls=pin:SHA-256)"), "{told}");
+    let error = untrusted(result);
+    assert!(error.contains("pin it (bmc_tls=pin:SHA-256)"), "{error}");
     std::fs::write(&ca, "nothing").unwrap();
-    let told = server.client(Trust::Authority, trusted).get("/x").await;
-    let told = untrusted(told.map(drop));
-    assert!(told.contains("there is no certificate in it"), "{told}");
-    assert!(server.asked().iter().all(|asked| asked.starts_with("GET ")));
+    let result = server.client(Trust::Authority, trusted).get("/x").await;
+    let error = untrusted(result);
+    assert!(error.contains("it has no certificate"), "{error}");
+    assert!(
+        server
+            .request_lines()
+            .iter()
+            .all(|line| line.starts_with("GET "))
+    );
 }
 
 #[tokio::test]
-async fn a_pinned_certificate_is_the_only_one() {
+async fn certificate_other_than_pinned_is_refused() {
     let (right, wrong) = (Certificate::new("x"), Certificate::new("x"));
-    let trust = Trust::Pinned(Fingerprint::of(&right.der));
+    let trust = Trust::Pinned(Fingerprint::from_certificate(&right.der));
     let server = serve(&right, 0).await;
     assert!(
         server
-            .client(trust, Trusted::default())
+            .client(trust, TrustConfig::default())
             .get("/x")
             .await
             .is_ok()
     );
     let server = serve(&wrong, 0).await;
-    let told = server.client(trust, Trusted::default()).get("/x").await;
-    let told = untrusted(told.map(drop));
-    let (shown, pinned) = (Fingerprint::of(&wrong.der), Fingerprint::of(&right.der));
-    assert_eq!(
-        told,
-        format!("its certificate (SHA-256 {shown}) is not the one pinned ({pinned})")
+    let result = server.client(trust, TrustConfig::default()).get("/x").await;
+    let error = untrusted(result);
+    let (shown, pinned) = (
+        Fingerprint::from_certificate(&wrong.der),
+        Fingerprint::from_certificate(&right.der),
     );
-    assert!(server.asked().is_empty(), "nothing is sent to a stranger");
+    assert_eq!(
+        error,
+        format!("the BMC's certificate (SHA-256 {shown}) is not the one pinned ({pinned})")
+    );
+    assert!(
+        server.request_lines().is_empty(),
+        "nothing is sent to an untrusted BMC"
+    );
 }
 
 #[tokio::test]
-async fn a_certificate_that_has_changed_is_refused_until_its_line_is_deleted() {
+async fn certificate_changed_is_refused_until_its_line_is_deleted() {
     let (first, second) = (Certificate::new("x"), Certificate::new("x"));
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("known_bmcs");
-    let trusted = Trusted {
+    let trusted = TrustConfig {
         ca_file: None,
         first_use_file: Some(file.clone()),
     };
@@ -101,17 +118,23 @@ async fn a_certificate_that_has_changed_is_refused_until_its_line_is_deleted() {
             false => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
         }
     };
-    let told = server
+    let result = server
         .client(Trust::FirstUse, trusted.clone())
         .get("/x")
         .await;
-    let told = untrusted(told.map(drop));
-    assert!(told.contains("its certificate has changed"), "{told}");
+    let error = untrusted(result);
     assert!(
-        told.contains(&format!("delete the line of 127.0.0.1:{port} in")),
-        "{told}"
+        error.contains("the BMC's certificate has changed from"),
+        "{error}"
     );
-    assert!(server.asked().is_empty(), "nothing is sent to a stranger");
+    assert!(
+        error.contains(&format!("delete the line of 127.0.0.1:{port} in")),
+        "{error}"
+    );
+    assert!(
+        server.request_lines().is_empty(),
+        "nothing is sent to an untrusted BMC"
+    );
     assert!(
         server
             .client(Trust::Insecure, trusted.clone())

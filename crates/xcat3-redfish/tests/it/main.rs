@@ -1,5 +1,5 @@
-//! The client against small servers, most of them hostile. What it does with whole BMCs is tested
-//! with the simulated ones, in `xcat3-sim`.
+//! The client against small servers, most of them hostile. `xcat3-sim` tests it against complete
+//! simulated BMCs.
 
 mod certificates;
 mod fuzzed;

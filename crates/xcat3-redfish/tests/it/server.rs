@@ -1,4 +1,4 @@
-//! A BMC in a few lines: answers each request with whatever bytes a test gives it.
+//! A BMC in a few lines: reacts to each request as a test says.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,39 +13,41 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use xcat3_redfish::{Address, Client, Connector, Login, Patience, Trust, Trusted};
+use xcat3_redfish::{Address, Client, Connector, Login, Timeouts, Trust, TrustConfig};
 
-/// A request as it came.
+/// A request that the server received.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct ReceivedRequest {
     /// Method and path: `GET /redfish/v1/`.
-    pub what: String,
-    /// Head, in small letters.
+    pub line: String,
+    /// Request line and headers, in lower case.
     pub head: String,
     pub body: String,
 }
 
-/// What is done with the bytes of an answer.
+/// The reaction to a request.
 #[derive(Clone)]
-pub enum Say {
-    /// They are sent, and the connection is kept.
-    All(Vec<u8>),
-    /// They are sent again and again until the client has enough; then how many were is noted.
-    Endless(Vec<u8>, Vec<u8>),
-    /// They are sent, and the connection is closed.
-    Cut(Vec<u8>),
-    /// They are sent, and then nothing happens.
-    Stall(Vec<u8>),
+pub enum Reaction {
+    /// Sends these bytes and keeps the connection.
+    Respond(Vec<u8>),
+    /// Sends the first bytes once, and the second until the client closes the connection.
+    RespondEndlessly(Vec<u8>, Vec<u8>),
+    /// Sends these bytes and closes the connection.
+    RespondAndClose(Vec<u8>),
+    /// Sends these bytes, and then nothing more.
+    RespondAndStall(Vec<u8>),
 }
 
-type Answers = Arc<dyn Fn(&Asked) -> Say + Send + Sync>;
+type Handler = Arc<dyn Fn(&ReceivedRequest) -> Reaction + Send + Sync>;
 
-/// The server, and what it saw.
+/// The server and its record.
 pub struct Server {
     pub address: SocketAddr,
-    pub asked: Arc<Mutex<Vec<Asked>>>,
+    pub requests: Arc<Mutex<Vec<ReceivedRequest>>>,
     pub connections: Arc<AtomicUsize>,
+    /// Bytes sent by endless responses.
     pub sent: Arc<AtomicUsize>,
+    closed: Arc<AtomicUsize>,
     serving: JoinHandle<()>,
 }
 
@@ -55,7 +57,7 @@ impl Drop for Server {
     }
 }
 
-/// A certificate and its key, in DER.
+/// A self-signed certificate and its key, in DER.
 pub struct Certificate {
     pub der: Vec<u8>,
     pub pem: String,
@@ -63,7 +65,7 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// One of its own for this name.
+    /// A new certificate for this name.
     pub fn new(name: &str) -> Self {
         let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
         Self {
@@ -85,148 +87,174 @@ impl Certificate {
 
 impl Server {
     /// A server without TLS.
-    pub async fn plain(answers: impl Fn(&Asked) -> Say + Send + Sync + 'static) -> Self {
-        Self::start(None, "127.0.0.1:0".parse().unwrap(), answers).await
+    pub async fn plain(
+        handler: impl Fn(&ReceivedRequest) -> Reaction + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(None, "127.0.0.1:0".parse().unwrap(), handler).await
     }
 
-    /// A server with this certificate, on this address.
+    /// A server with this certificate, at this address.
     pub async fn start(
         certificate: Option<&Certificate>,
         address: SocketAddr,
-        answers: impl Fn(&Asked) -> Say + Send + Sync + 'static,
+        handler: impl Fn(&ReceivedRequest) -> Reaction + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let acceptor = certificate.map(Certificate::acceptor);
-        let asked = Arc::new(Mutex::new(Vec::new()));
+        let requests = Arc::new(Mutex::new(Vec::new()));
         let (connections, sent) = (Arc::default(), Arc::default());
-        let seen = Seen {
-            answers: Arc::new(answers),
-            asked: Arc::clone(&asked),
+        let serving = Serving {
+            handler: Arc::new(handler),
+            requests: Arc::clone(&requests),
             sent: Arc::clone(&sent),
         };
         let counted = Arc::clone(&connections);
+        let closed: Arc<AtomicUsize> = Arc::default();
+        let counted_closed = Arc::clone(&closed);
         let serving = tokio::spawn(async move {
             // Dropped with this task, which ends all connections.
             let mut all = tokio::task::JoinSet::new();
             loop {
                 let (tcp, _) = listener.accept().await.unwrap();
                 AtomicUsize::fetch_add(&counted, 1, Ordering::SeqCst);
-                all.spawn(serve(tcp, acceptor.clone(), seen.clone()));
+                let conversation = serve(tcp, acceptor.clone(), serving.clone());
+                let closed = Arc::clone(&counted_closed);
+                all.spawn(async move {
+                    conversation.await;
+                    closed.fetch_add(1, Ordering::SeqCst);
+                });
             }
         });
         Self {
             address,
-            asked,
+            requests,
             connections,
             sent,
+            closed,
             serving,
         }
     }
 
-    /// What was asked, in order.
-    pub fn asked(&self) -> Vec<String> {
-        let asked = self.asked.lock().unwrap();
-        asked.iter().map(|asked| asked.what.clone()).collect()
+    /// The lines of all requests, in order.
+    pub fn request_lines(&self) -> Vec<String> {
+        let requests = self.requests.lock().unwrap();
+        requests
+            .iter()
+            .map(|request| request.line.clone())
+            .collect()
     }
 
-    /// How often this was asked.
-    pub fn count(&self, what: &str) -> usize {
-        self.asked().iter().filter(|asked| *asked == what).count()
+    /// How often this request came.
+    pub fn count(&self, line: &str) -> usize {
+        let lines = self.request_lines();
+        lines.iter().filter(|received| *received == line).count()
     }
 
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 
-    /// A client of it, that trusts by `trust`, with a login.
-    pub fn client(&self, trust: Trust, trusted: Trusted) -> Client {
-        self.by(&Arc::new(Connector::new(trusted)), trust)
+    /// Waits until the server has closed this many connections.
+    pub async fn wait_for_closed(&self, count: usize) {
+        while self.closed.load(Ordering::SeqCst) < count {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
-    /// Another client by a connector that has others, too; without TLS.
+    /// A client with a login.
+    pub fn client(&self, trust: Trust, trusted: TrustConfig) -> Client {
+        self.connect(&Arc::new(Connector::new(trusted)), trust, TIMEOUTS)
+    }
+
+    /// A client without TLS, over a connector that others share.
     pub fn client_of(&self, connector: &Arc<Connector>) -> Client {
-        self.by(connector, Trust::Plain)
+        self.connect(connector, Trust::Plain, TIMEOUTS)
     }
 
-    fn by(&self, connector: &Arc<Connector>, trust: Trust) -> Client {
+    /// A client of a server without TLS.
+    pub fn plain_client(&self) -> Client {
+        self.client(Trust::Plain, TrustConfig::default())
+    }
+
+    /// The same, with these timeouts.
+    pub fn plain_client_within(&self, timeouts: Timeouts) -> Client {
+        self.connect(&Arc::default(), Trust::Plain, timeouts)
+    }
+
+    fn connect(&self, connector: &Arc<Connector>, trust: Trust, timeouts: Timeouts) -> Client {
         let address = Address::new("127.0.0.1", self.address.port(), trust);
         let login = Login {
             user: "admin".to_owned(),
             password: "s3cret".to_owned(),
         };
-        Client::new(Arc::clone(connector), address, Some(login), PATIENCE)
-    }
-
-    /// A client of a server without TLS.
-    pub fn plain_client(&self) -> Client {
-        self.client(Trust::Plain, Trusted::default())
+        Client::new(Arc::clone(connector), address, Some(login), timeouts)
     }
 }
 
-/// Generous where something is to happen; tests of what does not happen have their own.
-pub const PATIENCE: Patience = Patience {
+/// Long enough that a busy machine does not exceed them. Tests of timeouts have their own.
+pub const TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(30),
     request: Duration::from_secs(30),
     task: Duration::from_secs(30),
 };
 
 #[derive(Clone)]
-struct Seen {
-    answers: Answers,
-    asked: Arc<Mutex<Vec<Asked>>>,
+struct Serving {
+    handler: Handler,
+    requests: Arc<Mutex<Vec<ReceivedRequest>>>,
     sent: Arc<AtomicUsize>,
 }
 
-async fn serve(tcp: TcpStream, acceptor: Option<TlsAcceptor>, seen: Seen) {
+async fn serve(tcp: TcpStream, acceptor: Option<TlsAcceptor>, serving: Serving) {
     match acceptor {
-        None => converse(tcp, seen).await,
+        None => converse(tcp, serving).await,
         Some(acceptor) => {
             if let Ok(tls) = acceptor.accept(tcp).await {
-                converse(tls, seen).await;
+                converse(tls, serving).await;
             }
         }
     }
 }
 
-async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, seen: Seen) {
-    while let Some(asked) = read(&mut stream).await {
-        seen.asked.lock().unwrap().push(asked.clone());
-        let kept = match (seen.answers)(&asked) {
-            Say::All(bytes) => stream.write_all(&bytes).await.is_ok(),
-            Say::Cut(bytes) => {
+async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, serving: Serving) {
+    while let Some(request) = read(&mut stream).await {
+        serving.requests.lock().unwrap().push(request.clone());
+        let keeps_connection = match (serving.handler)(&request) {
+            Reaction::Respond(bytes) => stream.write_all(&bytes).await.is_ok(),
+            Reaction::RespondAndClose(bytes) => {
                 let _ = stream.write_all(&bytes).await;
                 false
             }
-            Say::Stall(bytes) => {
+            Reaction::RespondAndStall(bytes) => {
                 let _ = stream.write_all(&bytes).await;
                 let _ = stream.flush().await;
                 std::future::pending::<()>().await;
                 false
             }
-            Say::Endless(head, part) => {
+            Reaction::RespondEndlessly(head, part) => {
                 let _ = stream.write_all(&head).await;
                 while stream.write_all(&part).await.is_ok() {
-                    seen.sent.fetch_add(part.len(), Ordering::SeqCst);
+                    serving.sent.fetch_add(part.len(), Ordering::SeqCst);
                 }
                 false
             }
         };
-        if !kept || stream.flush().await.is_err() {
+        if !keeps_connection || stream.flush().await.is_err() {
             let _ = stream.shutdown().await;
             return;
         }
     }
 }
 
-async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Asked> {
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<ReceivedRequest> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
     }
     let text = String::from_utf8(head).unwrap();
-    let what = text.lines().next().unwrap();
-    let what = what.trim_end_matches(" HTTP/1.1").to_owned();
+    let line = text.lines().next().unwrap();
+    let line = line.trim_end_matches(" HTTP/1.1").to_owned();
     let head = text.to_lowercase();
     let length = head
         .lines()
@@ -235,18 +263,18 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Asked> {
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
     let body = String::from_utf8(body).unwrap();
-    Some(Asked { what, head, body })
+    Some(ReceivedRequest { line, head, body })
 }
 
-/// An answer with this status and JSON.
-pub fn json(status: &str, value: &Value) -> Say {
-    with(status, "", value)
+/// A response with this status and JSON.
+pub fn respond(status: &str, value: &Value) -> Reaction {
+    respond_with(status, "", value)
 }
 
-/// The same, with more lines in its head.
-pub fn with(status: &str, headers: &str, value: &Value) -> Say {
+/// The same, with more headers.
+pub fn respond_with(status: &str, headers: &str, value: &Value) -> Reaction {
     let body = value.to_string();
     let length = body.len();
     let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n{headers}\r\n");
-    Say::All((head + &body).into_bytes())
+    Reaction::Respond((head + &body).into_bytes())
 }

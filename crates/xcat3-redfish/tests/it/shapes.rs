@@ -1,24 +1,24 @@
-//! The documents that the fuzz target spoils are those of a whole BMC: from it everything is read.
+//! The documents that the fuzz target damages are those of a complete BMC.
 
 use std::collections::BTreeMap;
 
-use serde_json::json as j;
+use serde_json::json;
 use tokio::runtime::Runtime;
 use xcat3_core::control::PowerTarget;
 
 use crate::fuzzed::documents;
-use crate::server::{Server, json};
+use crate::server::{Server, respond};
 
 #[test]
-fn a_bmc_that_is_whole_answers_everything() {
+fn documents_undamaged_are_read_completely() {
     Runtime::new().unwrap().block_on(async {
         let documents = documents::redfish();
-        let server = Server::plain(move |asked| match asked.what.split_once(' ') {
+        let server = Server::plain(move |request| match request.line.split_once(' ') {
             Some(("GET", path)) => match documents.get(path) {
-                Some(document) => json("200 OK", document),
-                None => json("404 Not Found", &j!({})),
+                Some(document) => respond("200 OK", document),
+                None => respond("404 Not Found", &json!({})),
             },
-            _ => json("200 OK", &j!({})),
+            _ => respond("200 OK", &json!({})),
         })
         .await;
         let mut client = server.plain_client();

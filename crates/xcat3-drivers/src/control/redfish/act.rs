@@ -21,18 +21,20 @@ pub async fn act(
     asked: Asked<'_>,
     turn: &Turn<'_>,
 ) -> Result<Outcome, Failure> {
-    client.guard(Some(gate(asked.lease)));
-    let answers = client.answers();
+    client.set_gate(Some(gate(asked.lease)));
+    let answers = client.response_counter();
     let operation = asked.operation;
     let done = told(&answers, turn, pin!(operate(client, asked.node, operation))).await;
     match done {
         Ok(outcome) => Ok(outcome),
         Err(error) => {
             let failure = failure(error);
-            Err(match client.has_acted() && !is_repeatable(operation) {
-                true => failure.once(),
-                false => failure,
-            })
+            Err(
+                match client.has_sent_change() && !is_repeatable(operation) {
+                    true => failure.once(),
+                    false => failure,
+                },
+            )
         }
     }
 }
@@ -137,15 +139,15 @@ pub async fn told<T>(
 /// What an error means for the lane.
 pub fn failure(error: Error) -> Failure {
     match error {
-        Error::Unreachable(_) | Error::Silent { .. } => Failure::silent(error),
-        Error::Broken(_) => Failure::lost(error),
+        Error::Unreachable(_) | Error::NoResponse { .. } => Failure::silent(error),
+        Error::ConnectionLost(_) => Failure::lost(error),
         Error::Rejected(_) => Failure::rejected(error),
         Error::Busy(_) => Failure::busy(error),
         Error::Stopped => Failure::lease_lost(),
         Error::Untrusted(_)
         | Error::Refused { .. }
-        | Error::Nonsense(_)
+        | Error::InvalidResponse(_)
         | Error::Missing(_)
-        | Error::Undone(_) => Failure::refused(error),
+        | Error::TaskFailed(_) => Failure::refused(error),
     }
 }

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use xcat3_core::CertificateTrust;
 use xcat3_core::hardware::FoundBmc;
-use xcat3_redfish::{Address, Client, Connector, Error, Login, Patience, Resource, Trust};
+use xcat3_redfish::{Address, Client, Connector, Error, Login, Resource, Timeouts, Trust};
 
 use super::super::BmcCredentials;
 use super::super::probe::{Pace, Probed};
 
 /// How patiently an address is asked.
-const PATIENCE: Patience = Patience {
+const TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(4),
     request: Duration::from_secs(10),
     task: Duration::from_secs(10),
@@ -89,7 +89,7 @@ impl Prober {
             CertificateTrust::Insecure => Trust::Insecure,
             CertificateTrust::FirstUse => {
                 let at = place(address, Trust::Insecure);
-                let shown = self.connector.certificate(&at, PATIENCE.connect).await?;
+                let shown = self.connector.certificate(&at, TIMEOUTS.connect).await?;
                 found.certificate = Some(shown.to_string());
                 // Who is logged in to is who showed it.
                 Trust::Pinned(shown)
@@ -112,7 +112,7 @@ impl Prober {
 
     fn client(&self, address: SocketAddr, trust: Trust, login: Option<Login>) -> Client {
         let address = place(address, trust);
-        Client::new(Arc::clone(&self.connector), address, login, PATIENCE)
+        Client::new(Arc::clone(&self.connector), address, login, TIMEOUTS)
     }
 }
 
@@ -130,10 +130,10 @@ fn said(address: SocketAddr, root: &Resource) -> FoundBmc {
     FoundBmc {
         address: address.ip().to_string(),
         protocol: Some(format!("Redfish {version}").trim_end().to_owned()),
-        manufacturer: root.words("Vendor"),
-        model: root.words("Product"),
+        manufacturer: root.short_text("Vendor"),
+        model: root.short_text("Product"),
         // That of the service, which is the machine's with most vendors.
-        uuid: root.words("UUID"),
+        uuid: root.short_text("UUID"),
         ..FoundBmc::default()
     }
 }

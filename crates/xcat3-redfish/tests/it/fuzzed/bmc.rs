@@ -1,5 +1,5 @@
-//! Operations on a BMC of which any part may be spoilt, by Redfish or OpenBMC's REST, over real
-//! connections: each ends in a report or a sentence, after a bounded number of requests.
+//! Operations on a BMC with damage anywhere, by Redfish or OpenBMC's REST API, over real connections:
+//! each ends in a report or an error, after a bounded number of requests.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -12,23 +12,23 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use xcat3_core::control::{BootDevice, BootOrder, MediaImage, PowerTarget};
 use xcat3_redfish::openbmc::Rest;
-use xcat3_redfish::{Address, Client, Connector, Error, Login, Patience, Trust};
+use xcat3_redfish::{Address, Client, Connector, Error, Login, Timeouts, Trust};
 
+use super::damage::{self, Response};
 use super::documents;
-use super::spoil::{self, Answer};
 
-type Answers = BTreeMap<&'static str, Answer>;
+type Responses = BTreeMap<&'static str, Response>;
 
-/// More than any operation asks of a BMC of this size, however its links go.
-const MOST_REQUESTS: usize = 4000;
-/// Nothing here takes long: what waits for a change is to give up at once.
-const PATIENCE: Patience = Patience {
+/// More requests than any operation needs for a BMC of this size, wherever its links lead.
+const MAX_REQUESTS: usize = 4000;
+/// Nothing here takes long. Waiting for a change must give up at once.
+const TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(9),
     request: Duration::from_secs(9),
     task: Duration::from_millis(20),
 };
 
-/// The first byte says which operation (or all), the others how the BMC is spoilt.
+/// The first byte selects the operation (or all), the others the damage.
 pub fn run(bytes: &[u8]) {
     let Some((choice, script)) = bytes.split_first() else {
         return;
@@ -41,9 +41,9 @@ pub fn run(bytes: &[u8]) {
         true => documents::rest(),
         false => documents::redfish(),
     };
-    let answers = Arc::new(spoil::answers(documents, script));
+    let responses = Arc::new(damage::responses(documents, script));
     runtime.unwrap().block_on(async {
-        let (port, asked, serving) = serve(answers).await;
+        let (port, requests, serving) = serve(responses).await;
         let operation = choice / 2 % 16;
         let operations = if operation == 15 {
             0..15
@@ -51,12 +51,12 @@ pub fn run(bytes: &[u8]) {
             operation..operation + 1
         };
         match by_rest {
-            true => ask_rest(port, operations).await,
-            false => ask_redfish(port, operations).await,
+            true => operate_rest(port, operations).await,
+            false => operate_redfish(port, operations).await,
         }
         drop(serving);
-        let asked = asked.load(Ordering::Relaxed);
-        assert!(asked < MOST_REQUESTS, "{asked} requests");
+        let requests = requests.load(Ordering::Relaxed);
+        assert!(requests < MAX_REQUESTS, "{requests} requests");
     });
 }
 
@@ -78,55 +78,55 @@ fn image() -> MediaImage {
     }
 }
 
-async fn ask_redfish(port: u16, operations: std::ops::Range<u8>) {
+async fn operate_redfish(port: u16, operations: std::ops::Range<u8>) {
     let connector = Arc::new(Connector::default());
-    let mut bmc = Client::new(connector, address(port), Some(login()), PATIENCE);
+    let mut bmc = Client::new(connector, address(port), Some(login()), TIMEOUTS);
     let once = BootOrder::once(BootDevice::Disk);
     let changes = BTreeMap::from([("Cores".to_owned(), "2".to_owned())]);
     for operation in operations {
         match operation {
-            0 => told(bmc.power_state(None).await.map(|state| state.as_str())),
-            1 => told(bmc.boot_device(None).await.map(|device| device.is_some())),
-            2 => told(bmc.inventory(None).await),
-            3 => told(bmc.sensors(None).await),
-            4 => told(bmc.event_log(None).await),
-            5 => told(bmc.beacon(None).await),
-            6 => told(bmc.bios(None).await),
-            7 => told(bmc.media(None).await),
-            8 => told(bmc.set_power(None, PowerTarget::Reset).await),
-            9 => told(bmc.set_boot_device(None, once, None).await),
-            10 => told(bmc.set_beacon(None, true).await),
-            11 => told(bmc.set_bios(None, &changes).await),
-            12 => told(bmc.insert_media(None, &image()).await),
-            13 => told(bmc.eject_media(None).await),
-            _ => told(bmc.clear_event_log(None).await),
+            0 => check(bmc.power_state(None).await.map(|state| state.as_str())),
+            1 => check(bmc.boot_device(None).await.map(|device| device.is_some())),
+            2 => check(bmc.inventory(None).await),
+            3 => check(bmc.sensors(None).await),
+            4 => check(bmc.event_log(None).await),
+            5 => check(bmc.beacon(None).await),
+            6 => check(bmc.bios(None).await),
+            7 => check(bmc.media(None).await),
+            8 => check(bmc.set_power(None, PowerTarget::Reset).await),
+            9 => check(bmc.set_boot_device(None, once, None).await),
+            10 => check(bmc.set_beacon(None, true).await),
+            11 => check(bmc.set_bios(None, &changes).await),
+            12 => check(bmc.insert_media(None, &image()).await),
+            13 => check(bmc.eject_media(None).await),
+            _ => check(bmc.clear_event_log(None).await),
         }
     }
 }
 
-async fn ask_rest(port: u16, operations: std::ops::Range<u8>) {
+async fn operate_rest(port: u16, operations: std::ops::Range<u8>) {
     let connector = Arc::new(Connector::default());
-    let mut bmc = Rest::new(connector, address(port), login(), PATIENCE);
+    let mut bmc = Rest::new(connector, address(port), login(), TIMEOUTS);
     let once = BootOrder::once(BootDevice::Disk);
     for operation in operations {
         match operation {
-            0 => told(bmc.power_state().await.map(|state| state.as_str())),
-            1 => told(bmc.boot_device().await.map(|device| device.is_some())),
-            2 => told(bmc.inventory().await),
-            3 => told(bmc.sensors().await),
-            4 => told(bmc.event_log().await),
-            5 => told(bmc.beacon().await),
-            6 => told(bmc.set_power(PowerTarget::Reset).await),
-            7 => told(bmc.set_power(PowerTarget::Off).await),
-            8 => told(bmc.set_boot_device(once).await),
-            9 => told(bmc.set_beacon(true).await),
-            _ => told(bmc.clear_event_log().await),
+            0 => check(bmc.power_state().await.map(|state| state.as_str())),
+            1 => check(bmc.boot_device().await.map(|device| device.is_some())),
+            2 => check(bmc.inventory().await),
+            3 => check(bmc.sensors().await),
+            4 => check(bmc.event_log().await),
+            5 => check(bmc.beacon().await),
+            6 => check(bmc.set_power(PowerTarget::Reset).await),
+            7 => check(bmc.set_power(PowerTarget::Off).await),
+            8 => check(bmc.set_boot_device(once).await),
+            9 => check(bmc.set_beacon(true).await),
+            _ => check(bmc.clear_event_log().await),
         }
     }
 }
 
-/// A report can be written down, and a sentence is one: bounded, and nothing that a terminal obeys.
-fn told<T: serde::Serialize>(result: Result<T, Error>) {
+/// Checks that a report can be serialized and that an error is short and without control characters.
+fn check<T: serde::Serialize>(result: Result<T, Error>) {
     match result {
         Ok(report) => drop(serde_json::to_string(&report).unwrap()),
         Err(error) => {
@@ -137,48 +137,52 @@ fn told<T: serde::Serialize>(result: Result<T, Error>) {
     }
 }
 
-/// Serves these answers until the set is dropped: on which port, and how many requests came.
-async fn serve(answers: Arc<Answers>) -> (u16, Arc<AtomicUsize>, JoinSet<()>) {
+/// Serves these responses until the set is dropped. Returns the port and the number of requests.
+async fn serve(responses: Arc<Responses>) -> (u16, Arc<AtomicUsize>, JoinSet<()>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let asked = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&asked);
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&requests);
     let mut serving = JoinSet::new();
     serving.spawn(async move {
         let mut all = JoinSet::new();
         while let Ok((stream, _)) = listener.accept().await {
-            // So that no port stays taken for a minute: there are thousands of runs a second.
+            // Closed ports are free at once: there are thousands of runs a second.
             stream.set_zero_linger().unwrap();
-            all.spawn(converse(stream, Arc::clone(&answers), Arc::clone(&counted)));
+            all.spawn(converse(
+                stream,
+                Arc::clone(&responses),
+                Arc::clone(&counted),
+            ));
         }
     });
-    (port, asked, serving)
+    (port, requests, serving)
 }
 
-async fn converse(stream: TcpStream, answers: Arc<Answers>, asked: Arc<AtomicUsize>) {
+async fn converse(stream: TcpStream, responses: Arc<Responses>, requests: Arc<AtomicUsize>) {
     let mut stream = BufReader::new(stream);
     while let Some((method, path)) = request(&mut stream).await {
-        asked.fetch_add(1, Ordering::Relaxed);
-        let said = match (answers.get(path.as_str()), method == "GET") {
-            (Some(answer), _) => reply(answer),
-            (None, true) => reply(&plainly(404)),
-            (None, false) => reply(&plainly(200)),
+        requests.fetch_add(1, Ordering::Relaxed);
+        let response = match (responses.get(path.as_str()), method == "GET") {
+            (Some(response), _) => encode(response),
+            (None, true) => encode(&empty(404)),
+            (None, false) => encode(&empty(200)),
         };
-        if stream.write_all(&said).await.is_err() {
+        if stream.write_all(&response).await.is_err() {
             return;
         }
     }
 }
 
-fn plainly(status: u16) -> Answer {
-    Answer {
+fn empty(status: u16) -> Response {
+    Response {
         status,
         location: None,
         body: b"{}".to_vec(),
     }
 }
 
-/// The method and the path of a request, whose body is read away.
+/// Reads a request with its body. Returns its method and path.
 async fn request(stream: &mut BufReader<TcpStream>) -> Option<(String, String)> {
     let mut first = String::new();
     let mut length = 0;
@@ -199,19 +203,19 @@ async fn request(stream: &mut BufReader<TcpStream>) -> Option<(String, String)> 
     Some((words.next()?.to_owned(), words.next()?.to_owned()))
 }
 
-fn reply(answer: &Answer) -> Vec<u8> {
-    let body: &[u8] = if answer.status == 204 {
+fn encode(response: &Response) -> Vec<u8> {
+    let body: &[u8] = if response.status == 204 {
         b""
     } else {
-        &answer.body
+        &response.body
     };
     let mut head = format!(
         "HTTP/1.1 {} x\r\nset-cookie: sid=1\r\nx-auth-token: t\r\ncontent-length: {}\r\n",
-        answer.status,
+        response.status,
         body.len()
     );
-    // A head is the business of the HTTP library; a line break would end this one.
-    if let Some(location) = &answer.location {
+    // A line break would end the header: broken heads are the business of the HTTP library.
+    if let Some(location) = &response.location {
         let location = location.replace(char::is_control, "");
         head.push_str(&format!("location: {location}\r\n"));
     }

@@ -1,23 +1,23 @@
-//! What a small but whole BMC says, by path: the ground that the fuzzer's bytes spoil.
+//! The documents of a small but complete BMC, which the fuzzer's bytes damage.
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json as j};
+use serde_json::{Value, json};
 
 /// A BMC's documents by path.
 pub fn redfish() -> BTreeMap<&'static str, Value> {
-    let link = |path: &str| j!({"@odata.id": path});
-    let one = |path: &str| j!({"Members": [{"@odata.id": path}]});
+    let link = |path: &str| json!({"@odata.id": path});
+    let one = |path: &str| json!({"Members": [{"@odata.id": path}]});
     BTreeMap::from([
         (
             "/redfish/v1/",
-            j!({"Systems": link("/s"), "Managers": link("/m"), "Chassis": link("/c"),
+            json!({"Systems": link("/s"), "Managers": link("/m"), "Chassis": link("/c"),
             "UpdateService": link("/u"), "ProtocolFeaturesSupported": {"ExpandQuery": {"NoLinks": false}}}),
         ),
         ("/s", one("/s/1")),
         (
             "/s/1",
-            j!({"Id": "1", "PowerState": "On", "Boot": {"BootSourceOverrideTarget": "Pxe",
+            json!({"Id": "1", "PowerState": "On", "Boot": {"BootSourceOverrideTarget": "Pxe",
             "BootSourceOverrideEnabled": "Once", "BootSourceOverrideTarget@Redfish.AllowableValues": ["Pxe", "Hdd", "Cd"]},
             "Actions": {"#ComputerSystem.Reset": {"target": "/a", "@Redfish.ActionInfo": "/i"}},
             "Processors": link("/p"), "Memory": link("/p"), "Storage": link("/d"), "EthernetInterfaces": link("/n"),
@@ -26,110 +26,110 @@ pub fn redfish() -> BTreeMap<&'static str, Value> {
         ),
         (
             "/i",
-            j!({"Parameters": [{"Name": "ResetType", "AllowableValues": ["On", "ForceOff", "ForceRestart"]}]}),
+            json!({"Parameters": [{"Name": "ResetType", "AllowableValues": ["On", "ForceOff", "ForceRestart"]}]}),
         ),
         ("/p", one("/p/1")),
         (
             "/p/1",
-            j!({"Id": "CPU1", "TotalCores": 8, "MaxSpeedMHz": 3000, "CapacityMiB": 4096}),
+            json!({"Id": "CPU1", "TotalCores": 8, "MaxSpeedMHz": 3000, "CapacityMiB": 4096}),
         ),
         ("/d", one("/d/1")),
-        ("/d/1", j!({"Drives": [link("/d/2")]})),
-        ("/d/2", j!({"Id": "Disk1", "CapacityBytes": 1e12})),
+        ("/d/1", json!({"Drives": [link("/d/2")]})),
+        ("/d/2", json!({"Id": "Disk1", "CapacityBytes": 1e12})),
         ("/n", one("/n/1")),
         (
             "/n/1",
-            j!({"Id": "NIC1", "MACAddress": "02:00:00:00:00:01", "SpeedMbps": 1000}),
+            json!({"Id": "NIC1", "MACAddress": "02:00:00:00:00:01", "SpeedMbps": 1000}),
         ),
         ("/l", one("/l/1")),
         (
             "/l/1",
-            j!({"Id": "SEL", "LogEntryType": "SEL", "Entries": link("/l/2"),
+            json!({"Id": "SEL", "LogEntryType": "SEL", "Entries": link("/l/2"),
             "Actions": {"#LogService.ClearLog": {"target": "/a"}}}),
         ),
         (
             "/l/2",
-            j!({"Members": [{"@odata.id": "/l/3", "Id": "1", "Created": "2026-01-01T00:00:00Z",
+            json!({"Members": [{"@odata.id": "/l/3", "Id": "1", "Created": "2026-01-01T00:00:00Z",
             "Severity": "OK", "Message": "It began."}], "Members@odata.nextLink": "/l/4"}),
         ),
         (
             "/l/4",
-            j!({"Members": [{"@odata.id": "/l/5", "Id": "2", "Message": "It went on."}]}),
+            json!({"Members": [{"@odata.id": "/l/5", "Id": "2", "Message": "It went on."}]}),
         ),
         (
             "/b",
-            j!({"Attributes": {"Cores": 4, "SMT": true}, "@Redfish.Settings": {"SettingsObject": link("/b/2")}}),
+            json!({"Attributes": {"Cores": 4, "SMT": true}, "@Redfish.Settings": {"SettingsObject": link("/b/2")}}),
         ),
-        ("/b/2", j!({"Attributes": {"Cores": 2}})),
+        ("/b/2", json!({"Attributes": {"Cores": 2}})),
         ("/v", one("/v/1")),
         (
             "/v/1",
-            j!({"Id": "CD", "MediaTypes": ["CD"], "Inserted": true, "Image": "http://h/x",
+            json!({"Id": "CD", "MediaTypes": ["CD"], "Inserted": true, "Image": "http://h/x",
             "Actions": {"#VirtualMedia.InsertMedia": {"target": "/a"}, "#VirtualMedia.EjectMedia": {"target": "/a"}}}),
         ),
         ("/c", one("/c/1")),
         (
             "/c/1",
-            j!({"Thermal": link("/t"), "Power": link("/t"), "Sensors": link("/x"), "ThermalSubsystem": link("/t")}),
+            json!({"Thermal": link("/t"), "Power": link("/t"), "Sensors": link("/x"), "ThermalSubsystem": link("/t")}),
         ),
         (
             "/t",
-            j!({"Temperatures": [{"Name": "CPU", "ReadingCelsius": 40.5, "Status": {"Health": "OK"}}],
+            json!({"Temperatures": [{"Name": "CPU", "ReadingCelsius": 40.5, "Status": {"Health": "OK"}}],
             "Fans": [{"Name": "Fan", "Reading": 4000, "ReadingUnits": "RPM"}], "ThermalMetrics": link("/t")}),
         ),
         (
             "/x",
-            j!({"Members": [{"@odata.id": "/x/1", "Name": "Inlet", "Reading": 20, "ReadingUnits": "Cel"}]}),
+            json!({"Members": [{"@odata.id": "/x/1", "Name": "Inlet", "Reading": 20, "ReadingUnits": "Cel"}]}),
         ),
         ("/m", one("/m/1")),
         (
             "/m/1",
-            j!({"ManagerType": "BMC", "FirmwareVersion": "1", "EthernetInterfaces": link("/n"),
+            json!({"ManagerType": "BMC", "FirmwareVersion": "1", "EthernetInterfaces": link("/n"),
             "LogServices": link("/l"), "VirtualMedia": link("/v")}),
         ),
-        ("/u", j!({"FirmwareInventory": link("/p")})),
+        ("/u", json!({"FirmwareInventory": link("/p")})),
     ])
 }
 
-/// The same of a BMC that has OpenBMC's older REST only.
+/// The documents of a BMC with OpenBMC's older REST API only.
 pub fn rest() -> BTreeMap<&'static str, Value> {
-    let data = |value: Value| j!({"data": value, "status": "ok"});
+    let data = |value: Value| json!({"data": value, "status": "ok"});
     BTreeMap::from([
-        ("/login", data(j!("User 'admin' logged in"))),
+        ("/login", data(json!("User 'admin' logged in"))),
         (
             "/xyz/openbmc_project/state/chassis0",
-            data(j!({"CurrentPowerState": "xyz.openbmc_project.State.Chassis.PowerState.On"})),
+            data(json!({"CurrentPowerState": "xyz.openbmc_project.State.Chassis.PowerState.On"})),
         ),
         (
             "/xyz/openbmc_project/control/host0/boot",
-            data(j!({"BootMode": "x.Regular", "BootSource": "x.Disk"})),
+            data(json!({"BootMode": "x.Regular", "BootSource": "x.Disk"})),
         ),
         (
             "/xyz/openbmc_project/control/host0/boot/one_time",
-            data(j!({"BootMode": "x.Regular", "BootSource": "x.Network", "Enabled": true})),
+            data(json!({"BootMode": "x.Regular", "BootSource": "x.Network", "Enabled": true})),
         ),
         (
             "/xyz/openbmc_project/led/groups/enclosure_identify",
-            data(j!({"Asserted": 1})),
+            data(json!({"Asserted": 1})),
         ),
         (
             "/xyz/openbmc_project/sensors/enumerate",
             data(
-                j!({"/xyz/openbmc_project/sensors/temperature/inlet": {"Unit": "x.DegreesC", "Value": 23_500,
+                json!({"/xyz/openbmc_project/sensors/temperature/inlet": {"Unit": "x.DegreesC", "Value": 23_500,
                 "Scale": -3, "WarningAlarmHigh": false, "CriticalAlarmHigh": true, "Functional": true}}),
             ),
         ),
         (
             "/xyz/openbmc_project/logging/entry/enumerate",
             data(
-                j!({"/xyz/openbmc_project/logging/entry/1": {"Id": 1, "Timestamp": 1_700_000_000_000_u64,
+                json!({"/xyz/openbmc_project/logging/entry/1": {"Id": 1, "Timestamp": 1_700_000_000_000_u64,
                 "Severity": "x.Error", "Message": "x.PowerLost", "AdditionalData": ["A=1", "B=2"]}}),
             ),
         ),
         (
             "/xyz/openbmc_project/inventory/enumerate",
             data(
-                j!({"/xyz/openbmc_project/inventory/system": {"Manufacturer": "M", "Model": "X", "SerialNumber": "S1", "UUID": "u"},
+                json!({"/xyz/openbmc_project/inventory/system": {"Manufacturer": "M", "Model": "X", "SerialNumber": "S1", "UUID": "u"},
                 "/xyz/openbmc_project/inventory/system/chassis/motherboard/cpu0": {"Present": true, "PrettyName": "CPU"},
                 "/xyz/openbmc_project/inventory/system/chassis/motherboard/dimm0": {"Present": 1, "MemorySizeInKB": 4096},
                 "/xyz/openbmc_project/inventory/system/chassis/motherboard/ethernet0": {"MACAddress": "02:00:00:00:00:01"}}),
@@ -138,7 +138,7 @@ pub fn rest() -> BTreeMap<&'static str, Value> {
         (
             "/xyz/openbmc_project/software/enumerate",
             data(
-                j!({"/xyz/openbmc_project/software/1": {"Version": "2.7", "Purpose": "x.BMC", "Activation": "x.Active"}}),
+                json!({"/xyz/openbmc_project/software/1": {"Version": "2.7", "Purpose": "x.BMC", "Activation": "x.Active"}}),
             ),
         ),
     ])

@@ -1,11 +1,11 @@
-//! Whatever text a BMC answers with, as a resource: each way to read it, at each place that is there.
+//! Any body of a response, read as a resource in each way, at each of its keys.
 
-use xcat3_redfish::{Resource, Said};
+use xcat3_redfish::{BmcMessage, Resource};
 
-/// Takes `bytes` as the body of an answer.
+/// Reads `bytes` as the body of a response.
 pub fn run(bytes: &[u8]) {
-    let said = Said::new(&String::from_utf8_lossy(bytes)).to_string();
-    assert!(said.chars().count() < 400 && !said.contains(char::is_control));
+    let message = BmcMessage::new(&String::from_utf8_lossy(bytes)).to_string();
+    assert!(message.chars().count() < 400 && !message.contains(char::is_control));
     let Ok(resource) = Resource::parse("/redfish/v1/Systems/1", bytes) else {
         return;
     };
@@ -14,7 +14,7 @@ pub fn run(bytes: &[u8]) {
     let keys: Vec<String> = keys.map(|(key, _)| key.clone()).take(32).collect();
     for key in &keys {
         read(&resource, key);
-        for part in resource.parts(key) {
+        for part in resource.objects(key) {
             read(&part, key);
         }
     }
@@ -22,15 +22,15 @@ pub fn run(bytes: &[u8]) {
     let _ = resource.is_absent();
 }
 
-fn read(resource: &Resource, place: &str) {
-    if let Some(words) = resource.words(place) {
+fn read(resource: &Resource, pointer: &str) {
+    if let Some(words) = resource.short_text(pointer) {
         assert!(words.chars().count() <= 201 && !words.contains(char::is_control));
     }
-    assert!(resource.number(place).is_none_or(f64::is_finite));
-    if let Some(count) = resource.count(place) {
+    assert!(resource.number(pointer).is_none_or(f64::is_finite));
+    if let Some(count) = resource.count(pointer) {
         assert!(count <= 9_000_000_000_000_000);
     }
-    let _ = (resource.small(place), resource.flag(place));
-    let _ = (resource.texts(place), resource.links(place));
-    let _ = (resource.link(place), resource.allowable(place));
+    let _ = (resource.count_u32(pointer), resource.flag(pointer));
+    let _ = (resource.texts(pointer), resource.links(pointer));
+    let _ = (resource.link(pointer), resource.allowable_values(pointer));
 }

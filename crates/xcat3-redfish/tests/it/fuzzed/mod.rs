@@ -1,26 +1,26 @@
-//! The bodies of the fuzz targets of Redfish, and tests that play what fuzzing has found worth
-//! keeping: `fuzz/corpus/TARGET.hex` has one input a line, in hexadecimal digits.
+//! The bodies of the fuzz targets of Redfish, and tests that replay their corpora:
+//! `fuzz/corpus/TARGET.hex` has one input a line, in hexadecimal digits.
 
 mod bmc;
+pub mod damage;
 pub mod documents;
 mod json;
-pub mod spoil;
 
 use std::path::Path;
 
 use proptest::prelude::*;
 
 #[test]
-fn bodies() {
-    play("redfish_json", json::run);
+fn corpus_redfish_json_is_replayed() {
+    replay("redfish_json", json::run);
 }
 
 #[test]
-fn bmcs() {
-    play("redfish_bmc", bmc::run);
+fn corpus_redfish_bmc_is_replayed() {
+    replay("redfish_bmc", bmc::run);
 }
 
-fn play(target: &str, run: fn(&[u8])) {
+fn replay(target: &str, run: fn(&[u8])) {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let text = std::fs::read_to_string(workspace.join(format!("fuzz/corpus/{target}.hex")));
     let inputs: Vec<Vec<u8>> = text
@@ -38,7 +38,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 192, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_bmc_that_is_spoilt_anywhere_ends_in_reports_and_sentences(
+    fn operations_damaged_bmc_end_in_reports_and_errors(
         script in prop::collection::vec(any::<u8>(), 1..60),
     ) {
         bmc::run(&script);

@@ -21,20 +21,20 @@ const FAULTS: [(&str, &str); 17] = [
     ("black-hole=100%", "no connection within 3 s"),
     // Before or after the first bytes of TLS.
     ("refuse=100%", " connection: "),
-    ("reset=100%", "the connection broke before the answer to "),
+    ("reset=100%", "the connection broke before the response to "),
     (
         "truncated=100%",
-        "the connection broke before the answer to ",
+        "the connection broke before the response to ",
     ),
-    ("drip=100%:1s", "no answer to GET /redfish/v1"),
+    ("drip=100%:1s", "no response to GET /redfish/v1"),
     ("error=100%", "was refused with 500"),
-    ("busy=100%", "it is busy (GET /redfish/v1"),
+    ("busy=100%", "the BMC is busy (GET /redfish/v1"),
     ("html=100%", "is not JSON"),
     ("huge-headers=100%", "message head is too large"),
     ("huge=100%:100000000", "is longer than 8 MiB"),
     (
         "wrong-password=100%",
-        "it does not take the user or the password",
+        "the BMC rejects the user or the password",
     ),
     // Its machines are enrolled with trust on first use: what they show first is taken.
     ("certificate=100%", "off"),
@@ -146,11 +146,11 @@ fn each_costs_its_own_node_a_sentence() {
     assert_said(
         &status,
         "redirect",
-        "it redirects to another host, 127.0.0.1:",
+        "the BMC redirects to another host, 127.0.0.1:",
     );
     let said = |node: &str| status[node].result.as_str();
     assert!(said("pinned").contains("is not the one pinned"));
-    assert!(said("stranger").contains("it does not take the user or the password"));
+    assert!(said("stranger").contains("the BMC rejects the user or the password"));
     plant.assert_unharmed();
 
     // What was rejected is not tried again, a certificate that changed is not trusted.
@@ -162,7 +162,11 @@ fn each_costs_its_own_node_a_sentence() {
             .result
             .contains("it rejected these credentials")
     );
-    assert_said(&on, "certificate", "its certificate has changed: it was ");
+    assert_said(
+        &on,
+        "certificate",
+        "the BMC's certificate has changed from ",
+    );
     assert_said(&on, "read-only", "was refused with 403");
     let mended = site.cli(&["update", "stranger", "--control", "bmc_username=admin"]);
     assert!(mended.status.success());
@@ -182,10 +186,7 @@ fn what_goes_round_in_a_circle_is_a_note_beside_what_could_be_read() {
             let outcome = &outcomes[&format!("loop{number}")];
             assert_eq!(outcome.outcome, "ok", "{what}: {outcome:?}");
             let notes = outcome.report["notes"].to_string();
-            assert!(
-                notes.contains("its pages go in a circle"),
-                "{what}: {notes}"
-            );
+            assert!(notes.contains("its pages form a loop"), "{what}: {notes}");
         }
         plant.assert_unharmed();
     }

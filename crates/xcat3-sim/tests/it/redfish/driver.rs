@@ -248,10 +248,7 @@ fn each_fault_is_a_sentence_on_its_node_alone() {
         (Fault::Truncated, ""),
         (Fault::Html, "is not JSON"),
         (Fault::HugeHeaders, "is not HTTP"),
-        (
-            Fault::WrongPassword,
-            "does not take the user or the password",
-        ),
+        (Fault::WrongPassword, "rejects the user or the password"),
         (Fault::BlackHole, ""),
     ];
     let driven = Driven::of(faults.len() + 2, Options::default());
@@ -309,7 +306,7 @@ fn a_certificate_is_trusted_on_first_use_and_refused_when_it_changes() {
     let driven = Driven::of(1, Options::default());
     let address = driven.plant.machines.address(0);
     let certificate = driven.plant.face().certificate(0, address).unwrap();
-    let pin = xcat3_redfish::Fingerprint::of(&certificate);
+    let pin = xcat3_redfish::Fingerprint::from_certificate(&certificate);
     let by = |trust: &str| {
         let more = json!({"bmc_tls": trust});
         driven.ask_as(0, &ControlOperation::PowerStatus, &more)

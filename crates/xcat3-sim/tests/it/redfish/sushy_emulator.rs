@@ -177,7 +177,7 @@ fn all_else_is_what_the_emulator_says() {
     let setup = ControlOperation::SetBootDevice(BootOrder::once(BootDevice::Setup));
     let told = emulated.refused(&setup);
     assert!(
-        told.contains("it can boot from Pxe, Cd, Hdd, UefiHttp, not from"),
+        told.contains("the BMC can boot from Pxe, Cd, Hdd, UefiHttp, not from"),
         "{told}"
     );
     for (on, says) in [(true, "Lit"), (false, "Off")] {
@@ -195,7 +195,7 @@ fn all_else_is_what_the_emulator_says() {
     assert!(notes.iter().any(|note| is_storage(&note)), "{notes:?}");
     let told = emulated.refused(&ControlOperation::Bios);
     assert!(
-        told.contains("it does not tell its BIOS attributes"),
+        told.contains("the BMC does not report BIOS attributes"),
         "{told}"
     );
     media(&emulated);

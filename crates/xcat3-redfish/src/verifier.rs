@@ -1,6 +1,6 @@
-//! Which certificates rustls lets through where not authorities are asked: any. With `checked` the
-//! peer must still prove in the handshake that the certificate is its own, so that what the caller
-//! finds of it afterwards means something; without, anything passes.
+//! A certificate verifier for rustls that accepts any certificate. With `checked` the BMC must still
+//! prove in the handshake that it has the certificate's key, so that a caller can rely on the
+//! certificate; without, nothing is proven.
 
 use std::sync::Arc;
 
@@ -13,15 +13,15 @@ use tokio_rustls::rustls::crypto::{
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{DigitallySignedStruct, Error, SignatureScheme};
 
-/// Lets any certificate through.
+/// Accepts any certificate.
 #[derive(Debug)]
-pub struct Lax {
+pub struct AnyCertificate {
     provider: Arc<CryptoProvider>,
     checked: bool,
 }
 
-impl Lax {
-    /// The certificate must be the peer's own.
+impl AnyCertificate {
+    /// The BMC must have the certificate's key.
     pub fn checked(provider: Arc<CryptoProvider>) -> Self {
         Self {
             provider,
@@ -29,7 +29,7 @@ impl Lax {
         }
     }
 
-    /// Not even that.
+    /// The BMC need not have the certificate's key.
     pub fn unchecked(provider: Arc<CryptoProvider>) -> Self {
         Self {
             provider,
@@ -38,7 +38,7 @@ impl Lax {
     }
 }
 
-impl ServerCertVerifier for Lax {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,
