@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::command::{cargo, is_root, run, target_dir, workspace};
-use crate::{dependencies, lab, packages, python};
+use crate::{dependencies, lab, packages, python, tiers};
 
 /// The Redfish client by which the simulated BMCs are tried.
 const SUSHY: &[&str] = &["sushy==5.14.0"];
@@ -27,36 +27,18 @@ pub fn lint() -> Result<()> {
     ]))
 }
 
-/// Everything: packages, lints, all tests, documentation tests and, unless left out, the end-to-end
-/// tests that take minutes only.
+/// Everything: packages, lints, the quick and the real tests, documentation tests and, unless left out,
+/// the end-to-end tests that take minutes only.
 pub fn test(labs: bool) -> Result<()> {
     packages::install()?;
     lint()?;
-    let tests: &[&str] = if nextest_is_installed() {
-        &["nextest", "run", "--workspace", "--locked"]
-    } else {
-        &[
-            "test",
-            "--workspace",
-            "--locked",
-            "--all-targets",
-            "--no-fail-fast",
-        ]
-    };
-    let mut tests = with_servers(&cargo(tests))?;
-    match python::environment("sushy", SUSHY) {
-        Ok(environment) => {
-            tests.env("XCAT3_SUSHY_PYTHON", environment.join("bin/python"));
-        }
-        Err(error) => eprintln!("SKIPPED: tests with sushy: {error:#}"),
-    }
-    match python::environment_over(LIBVIRT, "bmc-peers", BMC_PEERS) {
-        Ok(environment) => {
-            tests.env("XCAT3_BMC_PEERS", environment.join("bin"));
-        }
-        Err(error) => eprintln!("SKIPPED: tests with BMCs by others: {error:#}"),
-    }
-    run(as_root_tests(&mut tests)?)?;
+    let mut real = with_servers(&tiers::command(true))?;
+    let sushy = python::environment("sushy", SUSHY).context("sushy, a Redfish client")?;
+    let peers = python::environment_over(LIBVIRT, "bmc-peers", BMC_PEERS)
+        .context("sushy-tools and VirtualBMC, BMCs by others")?;
+    real.env("XCAT3_SUSHY_PYTHON", sushy.join("bin/python"));
+    real.env("XCAT3_BMC_PEERS", peers.join("bin"));
+    tiers::run(as_root_tests(&mut real)?)?;
     run(&mut cargo(&[
         "test",
         "--workspace",
@@ -90,17 +72,7 @@ fn with_servers(command: &Command) -> Result<Command> {
 fn as_root_tests(command: &mut Command) -> Result<&mut Command> {
     if !is_root()? {
         run(Command::new("sudo").arg("--validate"))?;
-        let triple = format!("{}_unknown_linux_gnu", std::env::consts::ARCH).to_uppercase();
-        command.env(
-            format!("CARGO_TARGET_{triple}_RUNNER"),
-            "sudo --preserve-env --",
-        );
+        command.env(tiers::runner_variable(), "sudo --preserve-env --");
     }
     Ok(command)
-}
-
-fn nextest_is_installed() -> bool {
-    cargo(&["nextest", "--version"])
-        .output()
-        .is_ok_and(|output| output.status.success())
 }

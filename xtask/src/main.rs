@@ -14,6 +14,7 @@ mod fuzz;
 mod lab;
 mod packages;
 mod python;
+mod tiers;
 
 use clap::{Parser, Subcommand};
 

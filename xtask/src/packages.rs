@@ -55,6 +55,8 @@ const PACKAGES: &[&str] = &[
     "freeipmi-tools",
     "openipmi",
     "python3-pyghmi",
+    // Units of the daemons.
+    "systemd",
     // Checks of password hashes.
     "whois",
     "python3",

@@ -22,6 +22,9 @@ pub use nats::{NATS_VARIABLE, Nats};
 pub use postgres::Postgres;
 pub use stop::stand_still;
 
+/// The environment variable that says which tier of tests runs; `cargo xtask test` sets it.
+const TIER_VARIABLE: &str = "XCAT3_TEST_TIER";
+
 /// Why there is no server. Each is a sentence for who runs the tests.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -32,6 +35,14 @@ pub enum Error {
         program: String,
         /// The Debian package that has it.
         package: &'static str,
+    },
+    /// A quick test asked for a server.
+    #[error(
+        "{program} is not for quick tests: mark this one with #[ignore = \"real: …\"] as CONTRIBUTING.md says"
+    )]
+    QuickTier {
+        /// What was to be started.
+        program: &'static str,
     },
     /// The system refused something.
     #[error("{what}: {why}")]
@@ -65,6 +76,15 @@ impl Error {
             .map_or(0, |(at, _)| at);
         let (what, output) = (what.into(), output[from..].trim().to_owned());
         Self::Failed { what, output }
+    }
+}
+
+/// Refuses to start a server in a run of quick tests ([`TIER_VARIABLE`]): they must pass on machines
+/// that have no servers.
+fn check_tier(program: &'static str) -> Result<(), Error> {
+    match std::env::var(TIER_VARIABLE) {
+        Ok(tier) if tier == "quick" => Err(Error::QuickTier { program }),
+        _ => Ok(()),
     }
 }
 

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::supervised::Supervised;
-use crate::{Error, free_port, random_word};
+use crate::{Error, check_tier, free_port, random_word};
 
 /// The environment variable that names a server which is there already: its URL, user and password
 /// included.
@@ -67,6 +67,7 @@ impl Nats {
     /// # Errors
     /// NATS is not installed.
     pub fn prepare() -> Result<Self, Error> {
+        check_tier("NATS")?;
         let program = PROGRAMS
             .iter()
             .map(PathBuf::from)

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::supervised::Supervised;
-use crate::{Database, Error, Server, free_port, random_word};
+use crate::{Database, Error, Server, check_tier, free_port, random_word};
 
 const PACKAGE: &str = "postgresql";
 /// Who runs it where we are root, since it refuses to run as root.
@@ -66,6 +66,7 @@ impl Postgres {
     }
 
     fn make(address: Ipv4Addr, settings: &'static [&'static str]) -> Result<Self, Error> {
+        check_tier("PostgreSQL")?;
         let programs = programs()?;
         let directory = tempfile::Builder::new().prefix("xcat3-postgres-").tempdir();
         let mut postgres = Self {

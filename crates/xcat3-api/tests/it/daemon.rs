@@ -118,6 +118,7 @@ impl Drop for Program {
 }
 
 #[test]
+#[ignore = "real: NATS"]
 fn its_workers_share_an_address_and_take_another_one_over() {
     let (first, second) = (free(), free());
     let mut program = Program::start(first);
@@ -168,6 +169,7 @@ fn its_workers_share_an_address_and_take_another_one_over() {
 }
 
 #[test]
+#[ignore = "real: NATS"]
 fn it_waits_a_moment_for_the_address_of_one_that_was_killed() {
     let orphan = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = orphan.local_addr().unwrap();
@@ -178,6 +180,7 @@ fn it_waits_a_moment_for_the_address_of_one_that_was_killed() {
 }
 
 #[test]
+#[ignore = "real: NATS"]
 fn what_keeps_it_from_starting_is_said() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();

@@ -30,6 +30,7 @@ async fn record(world: &World, job: &str, node: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: PostgreSQL"]
 async fn streams_and_requests_under_way_outlast_the_database() {
     let mut server = Postgres::start_quick().unwrap();
     let database = server.database().unwrap();
@@ -85,6 +86,7 @@ async fn streams_and_requests_under_way_outlast_the_database() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: NATS"]
 async fn a_job_waits_in_the_store_while_the_broker_is_away() {
     let mut broker = Nats::prepare().unwrap();
     let settings = config::Bus {

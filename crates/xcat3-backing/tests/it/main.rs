@@ -38,6 +38,7 @@ fn runs(pid: i32) -> bool {
 }
 
 #[test]
+#[ignore = "real: PostgreSQL"]
 fn postgres_keeps_what_it_stored_through_a_kill() {
     let mut postgres = Postgres::start().unwrap();
     let database = postgres.database().unwrap();
@@ -71,6 +72,7 @@ fn postgres_keeps_what_it_stored_through_a_kill() {
 }
 
 #[test]
+#[ignore = "real: PostgreSQL"]
 fn servers_end_with_a_maker_that_is_killed() {
     let script = "echo \"$XCAT3_TEST_POSTGRES\"; exec sleep 600";
     let mut maker = Command::new(env!("CARGO_BIN_EXE_xcat3-backing"))
@@ -111,6 +113,7 @@ fn child_of(parent: u32, program: &str) -> Option<i32> {
 }
 
 #[test]
+#[ignore = "real: PostgreSQL, NATS"]
 fn a_command_gets_its_servers_and_gives_its_code() {
     let script = "psql --quiet --no-psqlrc --dbname \"$XCAT3_TEST_POSTGRES\" --command 'SELECT 1' \
                   >/dev/null && exit 7";
@@ -126,6 +129,7 @@ fn a_command_gets_its_servers_and_gives_its_code() {
 }
 
 #[test]
+#[ignore = "real: NATS"]
 fn nats_comes_and_goes_at_one_address() {
     let greeted = |port| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
     let mut nats = Nats::prepare().unwrap();

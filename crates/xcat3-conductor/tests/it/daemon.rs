@@ -145,6 +145,7 @@ impl Drop for Host {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: NATS"]
 async fn it_waits_for_the_broker_and_serves_once_that_is_there() {
     let mut site = Site::new().await;
     let host = site.start("host1");
@@ -162,6 +163,7 @@ async fn it_waits_for_the_broker_and_serves_once_that_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: NATS"]
 async fn a_worker_that_was_killed_is_missed_at_once_and_comes_back() {
     let mut site = Site::new().await;
     site.broker.start_again().unwrap();
@@ -186,6 +188,7 @@ async fn a_worker_that_was_killed_is_missed_at_once_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: NATS"]
 async fn a_host_joins_by_starting_and_leaves_by_stopping() {
     let mut site = Site::new().await;
     site.broker.start_again().unwrap();
@@ -222,6 +225,7 @@ async fn a_host_joins_by_starting_and_leaves_by_stopping() {
 }
 
 #[test]
+#[ignore = "real: NATS"]
 fn without_a_broker_it_refuses_to_start() {
     let dir = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_xcat3-conductor"))

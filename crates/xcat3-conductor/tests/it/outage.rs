@@ -90,6 +90,7 @@ impl Fakes {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: PostgreSQL"]
 async fn a_database_that_is_away_for_a_while_costs_nothing_and_repeats_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut postgres = Postgres::start().unwrap();

@@ -79,6 +79,7 @@ fn line(sensor: &Sensor, state: &State) -> [String; 4] {
 }
 
 #[tokio::test]
+#[ignore = "real: programs"]
 async fn sensors_are_as_ipmitool_shows_them() {
     let (peer, mut bmc) = simulated().await;
     let sensors = sensors(&mut bmc).await;
@@ -106,6 +107,7 @@ async fn sensors_are_as_ipmitool_shows_them() {
 }
 
 #[tokio::test]
+#[ignore = "real: programs"]
 async fn thresholds_are_as_ipmitool_shows_them() {
     let (peer, mut bmc) = simulated().await;
     let theirs = peer.ipmitool(&["sensor"]).await;
@@ -131,6 +133,7 @@ async fn thresholds_are_as_ipmitool_shows_them() {
 }
 
 #[tokio::test]
+#[ignore = "real: programs"]
 async fn an_inventory_is_as_ipmitool_shows_it() {
     let (peer, mut bmc) = simulated().await;
     let fru = fru::read(&mut bmc, 0).await.unwrap().unwrap();
@@ -163,6 +166,7 @@ async fn an_inventory_is_as_ipmitool_shows_it() {
 }
 
 #[tokio::test]
+#[ignore = "real: programs"]
 async fn the_event_log_is_as_ipmitool_shows_it() {
     let (peer, mut bmc) = simulated().await;
     let sensors = sensors(&mut bmc).await;
@@ -200,6 +204,7 @@ async fn the_event_log_is_as_ipmitool_shows_it() {
 }
 
 #[tokio::test]
+#[ignore = "real: programs"]
 async fn the_bmc_is_who_ipmitool_says() {
     let (peer, mut bmc) = simulated().await;
     let device = device::id(&mut bmc).await.unwrap();
@@ -221,6 +226,7 @@ async fn the_bmc_is_who_ipmitool_says() {
 }
 
 #[tokio::test]
+#[ignore = "real: programs"]
 async fn power_and_boot_device_are_what_ipmitool_sees() {
     let (peer, mut bmc) = simulated().await;
     for (order, on) in [(ChassisControl::On, true), (ChassisControl::Off, false)] {
@@ -258,6 +264,7 @@ async fn power_and_boot_device_are_what_ipmitool_sees() {
 }
 
 #[tokio::test]
+#[ignore = "real: programs"]
 async fn the_lan_is_configured_as_ipmitool_shows() {
     let (peer, mut bmc) = simulated().await;
     let channel = lan::channel(&mut bmc).await.unwrap();

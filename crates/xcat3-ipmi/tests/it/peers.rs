@@ -136,6 +136,7 @@ fn user(name: &str, password: &str, privilege: Privilege) -> Credentials {
 }
 
 #[tokio::test]
+#[ignore = "real: programs"]
 async fn ipmi_sim_is_asked_with_the_suite_that_it_has() {
     let peer = Peer::simulator().await;
     // More than it has slots: each is given back.
@@ -156,6 +157,7 @@ async fn ipmi_sim_is_asked_with_the_suite_that_it_has() {
 }
 
 #[tokio::test]
+#[ignore = "real: programs"]
 async fn ipmi_sim_refuses_for_a_reason_that_is_told() {
     let peer = Peer::simulator().await;
     let administrator = Privilege::Administrator;
@@ -173,6 +175,7 @@ async fn ipmi_sim_refuses_for_a_reason_that_is_told() {
 }
 
 #[tokio::test]
+#[ignore = "real: programs"]
 async fn a_session_is_lost_when_the_bmc_ends() {
     let mut peer = Peer::simulator().await;
     let mut connection = peer.connect(credentials()).await.unwrap();
@@ -184,6 +187,7 @@ async fn a_session_is_lost_when_the_bmc_ends() {
 }
 
 #[tokio::test]
+#[ignore = "real: programs"]
 async fn pyghmi_does_what_it_is_told() {
     let peer = Peer::pyghmi().await;
     for (control, on) in [(1, true), (0, false), (1, true)] {

@@ -44,6 +44,7 @@ fn keyed() -> Setup {
 }
 
 #[tokio::test]
+#[ignore = "real: programs"]
 async fn ipmitool_drives_it_with_both_suites() {
     let server = Server::start(setup()).await;
     for suite in ["3", "17"] {
@@ -63,6 +64,7 @@ async fn ipmitool_drives_it_with_both_suites() {
 }
 
 #[tokio::test]
+#[ignore = "real: programs"]
 async fn ipmitool_picks_a_suite_by_itself() {
     let server = Server::start(setup()).await;
     let status = said(&server, &["-P", "secret", "power", "status"]).await;
@@ -79,6 +81,7 @@ async fn ipmitool_picks_a_suite_by_itself() {
 }
 
 #[tokio::test]
+#[ignore = "real: programs"]
 async fn ipmitool_with_the_key_of_a_bmc() {
     let server = Server::start(keyed()).await;
     let key = hex::encode(KEY);
@@ -91,6 +94,7 @@ async fn ipmitool_with_the_key_of_a_bmc() {
 }
 
 #[tokio::test]
+#[ignore = "real: programs"]
 async fn ipmitool_is_told_why_it_is_not_let_in() {
     let server = Server::start(setup()).await;
     let cases: [(&[&str], &str); 2] = [
@@ -113,6 +117,7 @@ async fn ipmitool_is_told_why_it_is_not_let_in() {
 }
 
 #[tokio::test]
+#[ignore = "real: programs"]
 async fn ipmipower_asks_it_with_both_suites() {
     let mut modest = setup();
     modest.users[0].password = secret("secret");

@@ -23,6 +23,7 @@ fn serve() -> (Running, String, Vec<u8>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: programs"]
 async fn whole_files() {
     let (_running, url, whole) = serve();
     tokio::task::spawn_blocking(move || {
@@ -47,6 +48,7 @@ async fn whole_files() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: programs"]
 async fn ranges_across_extents() {
     let (_running, url, whole) = serve();
     tokio::task::spawn_blocking(move || {
@@ -81,6 +83,7 @@ async fn ranges_across_extents() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: programs"]
 async fn a_download_is_resumed() {
     let (_running, url, whole) = serve();
     tokio::task::spawn_blocking(move || {
@@ -99,6 +102,7 @@ async fn a_download_is_resumed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: programs"]
 async fn one_connection_for_many_requests() {
     let (_running, url, _) = serve();
     tokio::task::spawn_blocking(move || {
@@ -117,6 +121,7 @@ async fn one_connection_for_many_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: programs"]
 async fn headers_only_and_what_the_client_has() {
     let (running, url, _) = serve();
     tokio::task::spawn_blocking(move || {
@@ -161,6 +166,7 @@ async fn headers_only_and_what_the_client_has() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: programs"]
 async fn bodies_are_taken() {
     let (running, url, _) = serve();
     tokio::task::spawn_blocking(move || {

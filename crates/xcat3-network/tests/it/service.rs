@@ -24,6 +24,7 @@ fn line<'a>(given: &'a str, name: &str) -> &'a str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: root, programs"]
 async fn a_node_is_given_its_address_by_the_clients_of_two_systems() {
     let mut lab = Lab::start(None).await;
     lab.declare().await;
@@ -84,6 +85,7 @@ async fn a_node_is_given_its_address_by_the_clients_of_two_systems() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: root, programs"]
 async fn another_interface_hears_nothing() {
     let lab = Lab::start(None).await;
     lab.declare().await;
@@ -104,6 +106,7 @@ async fn another_interface_hears_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: root, programs"]
 async fn a_node_fetches_what_it_boots_from() {
     let lab = Lab::start(None).await;
     lab.declare().await;
@@ -166,6 +169,7 @@ async fn a_node_fetches_what_it_boots_from() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: root, programs"]
 async fn what_is_a_node_s_own_is_given_to_nobody_else() {
     let lab = Lab::start(None).await;
     lab.declare().await;
@@ -214,6 +218,7 @@ async fn what_is_a_node_s_own_is_given_to_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: root, programs"]
 async fn a_callback_ends_a_deploy_once_and_progress_is_seen() {
     let lab = Lab::start(None).await;
     lab.declare().await;
@@ -274,6 +279,7 @@ async fn seen(lab: &Lab, phase: Phase, detail: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: root, programs"]
 async fn leases_survive_a_kill() {
     let mut lab = Lab::start(None).await;
     lab.declare().await;
@@ -295,6 +301,7 @@ async fn leases_survive_a_kill() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: root, programs"]
 async fn nodes_and_strangers_are_served_while_the_store_is_away() {
     let lab = Lab::start(None).await;
     lab.declare().await;
@@ -321,6 +328,7 @@ async fn nodes_and_strangers_are_served_while_the_store_is_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: root, programs"]
 async fn a_router_solicitation_is_answered_with_no_router() {
     let lab = Lab::start(None).await;
     lab.declare().await;
@@ -353,6 +361,7 @@ for n in range(10):
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: root, programs"]
 async fn networks_and_interfaces_come_and_go() {
     let lab = Lab::start(None).await;
     lab.served().await;
@@ -392,6 +401,7 @@ async fn noted(lab: &Lab, sentence: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: root, programs"]
 async fn without_permission_it_says_so_and_serves_the_rest() {
     let lab = Lab::start(Some("nobody")).await;
     lab.declare().await;
@@ -404,6 +414,7 @@ async fn without_permission_it_says_so_and_serves_the_rest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: root, programs"]
 async fn a_port_in_use_is_said_and_taken_once_it_is_free() {
     let lab = Lab::start(None).await;
     let blocker = lab.block_tftp();
@@ -453,6 +464,7 @@ async fn workers_online(store: &Store) -> u32 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: root, programs"]
 async fn workers_share_the_files_and_one_of_them_gives_the_addresses() {
     let mut lab = Lab::start(None).await;
     lab.restart_with(2);
@@ -494,6 +506,7 @@ async fn workers_share_the_files_and_one_of_them_gives_the_addresses() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: root, programs"]
 async fn what_one_worker_does_not_serve_yet_is_not_served() {
     let mut lab = Lab::start(None).await;
     lab.restart_with(2);
@@ -532,6 +545,7 @@ async fn what_one_worker_does_not_serve_yet_is_not_served() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: root, programs"]
 async fn a_machine_that_boots_without_being_known_can_be_found() {
     let lab = Lab::start(None).await;
     lab.declare().await;

@@ -53,6 +53,7 @@ fn tftp_hpa(port: &str, mode: &str, path: &str) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: programs"]
 async fn any_size_with_any_block_and_window() {
     let running = serve();
     let port = running.address.port().to_string();
@@ -76,6 +77,7 @@ async fn any_size_with_any_block_and_window() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: programs"]
 async fn block_numbers_roll_over() {
     let running = serve();
     let port = running.address.port().to_string();
@@ -94,6 +96,7 @@ async fn block_numbers_roll_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: programs"]
 async fn netascii() {
     let running = serve();
     let port = running.address.port().to_string();
@@ -106,6 +109,7 @@ async fn netascii() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "real: programs"]
 async fn paths_and_refusals() {
     let running = serve();
     let address = running.address;

@@ -13,14 +13,22 @@ use xcat3_service::bus::InProcess;
 
 macro_rules! battery {
     ($($test:ident),+ $(,)?) => {
-        battery!(in_process, super::InProcess::with_patience(super::PATIENCE), $($test),+);
-        battery!(over_nats, super::nats::bus().await, $($test),+);
-        battery!(over_nats_between_hosts, super::nats::Apart::new().await, $($test),+);
+        battery! {
+            [doc = "Quick."] in_process, super::InProcess::with_patience(super::PATIENCE), $($test),+
+        }
+        battery! {
+            [ignore = "real: NATS"] over_nats, super::nats::bus().await, $($test),+
+        }
+        battery! {
+            [ignore = "real: NATS"]
+            over_nats_between_hosts, super::nats::Apart::new().await, $($test),+
+        }
     };
-    ($adapter:ident, $bus:expr, $($test:ident),+) => {
+    ($tier:tt $adapter:ident, $bus:expr, $($test:ident),+) => {
         mod $adapter {
             $(
                 #[tokio::test]
+                #$tier
                 async fn $test() {
                     super::bus_battery::$test(&$bus).await;
                 }

@@ -114,6 +114,7 @@ impl Bus for Apart {
 }
 
 #[tokio::test]
+#[ignore = "real: NATS"]
 async fn work_of_a_process_that_died_goes_to_another() {
     let (url, prefix) = (Server::shared_url().unwrap(), new_prefix());
     let bus = connected(&url, &prefix).await;
@@ -148,6 +149,7 @@ async fn work_of_a_process_that_died_goes_to_another() {
 }
 
 #[tokio::test]
+#[ignore = "real: NATS"]
 async fn a_full_queue_refuses_and_loses_nothing() {
     let url = Server::shared_url().unwrap();
     let mut settings = settings(&url, &new_prefix());
@@ -188,6 +190,7 @@ async fn a_full_queue_refuses_and_loses_nothing() {
 }
 
 #[tokio::test]
+#[ignore = "real: NATS"]
 async fn a_broker_that_is_away_is_told_of_at_once_and_found_again() {
     let mut server = Server::start().unwrap();
     let bus = connected(&server.url(), "xcat3").await;
@@ -226,6 +229,7 @@ async fn a_broker_that_is_away_is_told_of_at_once_and_found_again() {
 }
 
 #[tokio::test]
+#[ignore = "real: NATS"]
 async fn a_broker_that_lost_everything_is_filled_again() {
     let mut server = Server::start().unwrap();
     let bus = connected(&server.url(), "xcat3").await;
@@ -249,6 +253,7 @@ async fn a_broker_that_lost_everything_is_filled_again() {
 }
 
 #[tokio::test]
+#[ignore = "real: NATS"]
 async fn a_broker_may_come_later() {
     let mut server = Server::prepare().unwrap();
     let bus = Arc::new(
@@ -283,6 +288,7 @@ async fn a_broker_may_come_later() {
 }
 
 #[tokio::test]
+#[ignore = "real: NATS"]
 async fn a_listener_that_is_gone_leaves_nothing_at_the_broker() {
     let (url, prefix) = (Server::shared_url().unwrap(), new_prefix());
     let bus = connected(&url, &prefix).await;
@@ -353,6 +359,7 @@ async fn reconcile(bus: Arc<Nats>, store: Store) {
 }
 
 #[tokio::test]
+#[ignore = "real: NATS"]
 async fn a_job_survives_its_broker_being_killed_and_wiped() {
     let mut server = Server::start().unwrap();
     let dir = tempfile::tempdir().unwrap();
@@ -396,6 +403,7 @@ async fn a_job_survives_its_broker_being_killed_and_wiped() {
 }
 
 #[tokio::test]
+#[ignore = "real: NATS"]
 async fn services_that_start_at_once_make_one_queue() {
     let (url, prefix) = (Server::shared_url().unwrap(), new_prefix());
     let mut starting = tokio::task::JoinSet::new();

@@ -42,6 +42,7 @@ fn port(nodes: &[Value]) -> String {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn by_ipmi_machines_are_found_enrolled_once_and_driven() {
     let mut site = site("");
     let ipmi = ["--mgt", "ipmi", "--ipmi-port", "0"];
@@ -100,6 +101,7 @@ fn by_ipmi_machines_are_found_enrolled_once_and_driven() {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn by_redfish_who_is_trusted_is_the_operators_choice_and_nodes_keep_to_it() {
     let mut site = site("[control.redfish]\nprobe_rate = 50\n");
     let redfish = [
@@ -183,6 +185,7 @@ fn by_redfish_who_is_trusted_is_the_operators_choice_and_nodes_keep_to_it() {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn what_is_wrong_with_a_search_is_said_before_anyone_is_asked() {
     let site = site("");
     for (words, says) in [

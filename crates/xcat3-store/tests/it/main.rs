@@ -17,11 +17,13 @@ mod services;
 mod sqlite;
 mod strangers;
 
-/// Makes a test of each function of the battery, over the stores that `$open` makes.
+/// Makes a test of each function of the battery, over the stores that `$open` makes, with `$tier` as
+/// another attribute.
 macro_rules! battery {
-    ($open:path: $($module:ident { $($test:ident),+ $(,)? })+) => {
+    ($tier:tt $open:path: $($module:ident { $($test:ident),+ $(,)? })+) => {
         $(mod $module {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #$tier
             async fn $test() {
                 let lab = $open().await;
                 crate::$module::$test(lab.store.clone()).await;
@@ -31,8 +33,8 @@ macro_rules! battery {
 }
 
 macro_rules! everything {
-    ($open:path) => {
-        battery! { $open:
+    ($tier:tt $open:path) => {
+        battery! { $tier $open:
             nodes {
                 enrolling_answers_for_each, a_name_or_mac_that_is_taken_is_named,
                 a_refused_node_claims_nothing, a_node_comes_back_as_it_was_declared,
@@ -93,13 +95,13 @@ macro_rules! everything {
 }
 
 mod over_sqlite_file {
-    everything!(crate::fixture::file);
+    everything!([doc = "Quick."] crate::fixture::file);
 }
 
 mod over_sqlite_memory {
-    everything!(crate::fixture::memory);
+    everything!([doc = "Quick."] crate::fixture::memory);
 }
 
 mod over_postgres {
-    everything!(crate::fixture::postgres);
+    everything!([ignore = "real: PostgreSQL"] crate::fixture::postgres);
 }

@@ -20,6 +20,7 @@ async fn behind_its_back(url: &str) -> PgConnection {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "real: PostgreSQL"]
 async fn several_may_make_it_at_once_and_share_it() {
     let database = Server::shared().unwrap().database().unwrap();
     let opening: Vec<_> = (0..6)
@@ -61,6 +62,7 @@ async fn several_may_make_it_at_once_and_share_it() {
 /// Whoever follows the feed while others write in other processes misses nothing: no revision shows
 /// before one that is less.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "real: PostgreSQL"]
 async fn the_feed_is_in_order_while_many_write() {
     let lab = postgres().await;
     let done = Arc::new(AtomicBool::new(false));
@@ -107,6 +109,7 @@ async fn the_feed_is_in_order_while_many_write() {
 /// Reservations are taken, put off and given back, and outcomes recorded, by several processes at
 /// once in every order: each node has its one outcome.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "real: PostgreSQL"]
 async fn those_who_write_beside_each_other_lose_nothing() {
     let lab = postgres().await;
     let all = many(200);
@@ -165,6 +168,7 @@ async fn those_who_write_beside_each_other_lose_nothing() {
 
 /// Two that each wait for what the other holds: PostgreSQL ends one of them, and it tries again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "real: PostgreSQL"]
 async fn who_was_in_anothers_way_tries_again() {
     let lab = postgres().await;
     let all = enrol(&lab.store, &["a", "b"]).await;
@@ -210,6 +214,7 @@ async fn who_was_in_anothers_way_tries_again() {
 }
 
 #[tokio::test]
+#[ignore = "real: PostgreSQL"]
 async fn what_cannot_be_opened_is_said_without_the_password() {
     let server = Postgres::start_quick().unwrap();
     let good = server.url();
@@ -250,6 +255,7 @@ async fn what_cannot_be_opened_is_said_without_the_password() {
 }
 
 #[tokio::test]
+#[ignore = "real: PostgreSQL"]
 async fn a_newer_schema_is_left_alone() {
     let lab = postgres().await;
     let newer = "INSERT INTO _sqlx_migrations
@@ -262,6 +268,7 @@ async fn a_newer_schema_is_left_alone() {
 }
 
 #[tokio::test]
+#[ignore = "real: PostgreSQL"]
 async fn what_it_has_no_room_for_is_refused() {
     let lab = postgres().await;
     let mut strange = node("a", &[]);
@@ -273,6 +280,7 @@ async fn what_it_has_no_room_for_is_refused() {
 
 /// Who stops in the middle of writing holds the others up for seconds, not for ever.
 #[tokio::test]
+#[ignore = "real: PostgreSQL"]
 async fn a_writer_that_stops_is_thrown_out() {
     let lab = postgres().await;
     let mut other = behind_its_back(&lab.url()).await;
@@ -328,6 +336,7 @@ async fn works_again(store: &Store, text: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "real: PostgreSQL"]
 async fn a_database_that_was_away_is_used_again() {
     let mut server = Postgres::start().unwrap();
     let database = server.database().unwrap();
@@ -352,6 +361,7 @@ async fn a_database_that_was_away_is_used_again() {
 
 /// Like one whose host is cut off: it accepts connections and answers nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "real: PostgreSQL"]
 async fn a_database_that_does_not_answer_holds_nobody_up_for_long() {
     let server = Postgres::start().unwrap();
     let database = server.database().unwrap();

@@ -29,6 +29,7 @@ fn preferred(xml: &str) -> Vec<&str> {
 }
 
 #[tokio::test]
+#[ignore = "real: root, programs"]
 async fn preferences_in_os_are_set_and_the_rest_of_the_domain_stays() {
     let screen = "<graphics type='vnc' passwd='hidden' port='5999'/>";
     let devices = format!("{DRIVES}{screen}");
@@ -71,6 +72,7 @@ const MACS: [&str; 3] = [
 ];
 
 #[tokio::test]
+#[ignore = "real: root, programs"]
 async fn orders_of_devices_are_set_and_the_nic_meant_is_the_nodes() {
     let disk = DRIVES.replacen("</disk>", "<boot order='1'/></disk>", 1);
     let nics = nic(MACS[1], "<boot order='2'/>") + &nic(MACS[2], "");
@@ -112,6 +114,7 @@ async fn orders_of_devices_are_set_and_the_nic_meant_is_the_nodes() {
 }
 
 #[tokio::test]
+#[ignore = "real: root, programs"]
 async fn what_cannot_be_booted_is_refused_and_nothing_is_changed() {
     let mac = "52:54:00:02:00:04";
     LAB.define_with_nics("nodisk", "", &nic(mac, "<boot order='1'/>"));

@@ -16,6 +16,7 @@ use super::lab::LAB;
 use super::{Driver, changed, node};
 
 #[tokio::test]
+#[ignore = "real: root, programs"]
 async fn thirty_nodes_share_one_connection() {
     let macs: Vec<String> = (0..30).map(|i| format!("52:54:00:06:00:{i:02x}")).collect();
     let nodes: Vec<_> = macs
@@ -139,6 +140,7 @@ async fn carry(mut near: TcpStream, mut far: TcpStream, blocked: &AtomicBool) {
 }
 
 #[tokio::test]
+#[ignore = "real: root, programs"]
 async fn a_lost_connection_is_made_anew_and_a_dead_one_is_not_waited_for_twice() {
     LAB.define("wire", "", "", &["52:54:00:06:01:01"]);
     let wire = Wire::lay().await;

@@ -22,6 +22,7 @@ fn id(domain: &str) -> String {
 }
 
 #[tokio::test]
+#[ignore = "real: root, programs"]
 async fn every_power_target_does_what_it_says_and_saying_it_twice_is_fine() {
     LAB.define("power1", OS, "", &["52:54:00:01:00:01"]);
     let driver = Driver::new();
@@ -72,6 +73,7 @@ async fn every_power_target_does_what_it_says_and_saying_it_twice_is_fine() {
 }
 
 #[tokio::test]
+#[ignore = "real: root, programs"]
 async fn a_reset_boots_the_device_that_was_set_since_the_start() {
     LAB.define("reset", OS, "", &["52:54:00:01:00:02"]);
     LAB.virsh("start reset");
@@ -95,6 +97,7 @@ async fn a_reset_boots_the_device_that_was_set_since_the_start() {
 }
 
 #[tokio::test]
+#[ignore = "real: root, programs"]
 async fn a_paused_machine_is_on_and_one_that_cannot_start_says_why() {
     LAB.define("paused", OS, "", &["52:54:00:01:00:03"]);
     LAB.virsh("start --paused paused");
@@ -114,6 +117,7 @@ async fn a_paused_machine_is_on_and_one_that_cannot_start_says_why() {
 }
 
 #[tokio::test]
+#[ignore = "real: root, programs"]
 async fn many_machines_are_started_in_one_request_and_one_bad_one_does_not_stop_them() {
     let macs: Vec<String> = (0..8).map(|i| format!("52:54:00:01:01:{i:02x}")).collect();
     let bad = "<disk type='file' device='disk'><source file='/nowhere/disk'/>\

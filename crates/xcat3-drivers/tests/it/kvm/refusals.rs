@@ -23,6 +23,7 @@ fn host_key(name: &str) -> String {
 }
 
 #[tokio::test]
+#[ignore = "real: root, programs"]
 async fn what_is_missing_on_the_hypervisor_is_named() {
     let driver = Driver::new();
     let words = ["virsh is not installed there"];
@@ -42,6 +43,7 @@ async fn what_is_missing_on_the_hypervisor_is_named() {
 }
 
 #[tokio::test]
+#[ignore = "real: root, programs"]
 async fn a_port_where_nobody_listens_and_a_name_that_nobody_has() {
     let driver = Driver::new();
     let port = TcpListener::bind("127.0.0.1:0")
@@ -63,6 +65,7 @@ async fn a_port_where_nobody_listens_and_a_name_that_nobody_has() {
 }
 
 #[tokio::test]
+#[ignore = "real: root, programs"]
 async fn something_else_than_an_ssh_server() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -84,6 +87,7 @@ fn driver_short() -> Driver {
 }
 
 #[tokio::test]
+#[ignore = "real: root, programs"]
 async fn a_host_that_answers_nothing_costs_one_deadline() {
     // Nobody accepts; the kernel completes connections until the backlog is full.
     let socket = TcpSocket::new_v4().unwrap();
@@ -123,6 +127,7 @@ async fn a_host_that_answers_nothing_costs_one_deadline() {
 }
 
 #[tokio::test]
+#[ignore = "real: root, programs"]
 async fn a_black_hole_delays_nobody_and_the_deadline_holds() {
     LAB.define("healthy", "", "", &["52:54:00:05:00:02"]);
     let hole = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -148,6 +153,7 @@ async fn a_black_hole_delays_nobody_and_the_deadline_holds() {
 }
 
 #[tokio::test]
+#[ignore = "real: root, programs"]
 async fn a_new_host_is_remembered_and_a_changed_key_is_refused() {
     let driver = Driver::new();
     let place = format!("[127.0.0.1]:{}", LAB.port);
@@ -167,6 +173,7 @@ async fn a_new_host_is_remembered_and_a_changed_key_is_refused() {
 }
 
 #[tokio::test]
+#[ignore = "real: root, programs"]
 async fn an_unknown_host_is_refused_where_trust_must_be_given_by_hand() {
     let driver = Driver::with(|config| config.trust_on_first_use = false);
     let key = host_key("host_ed25519");
@@ -187,6 +194,7 @@ async fn an_unknown_host_is_refused_where_trust_must_be_given_by_hand() {
 }
 
 #[tokio::test]
+#[ignore = "real: root, programs"]
 async fn a_revoked_key_and_a_file_that_cannot_be_read_are_refused() {
     let driver = Driver::new();
     let revoked = format!("@revoked * {}\n", host_key("host_ed25519"));

@@ -66,6 +66,7 @@ fn of<'o>(outcomes: &'o Outcomes, fault: &str) -> impl Iterator<Item = &'o str> 
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn each_costs_its_own_node_a_sentence() {
     let (site, nodes) = plant();
     let all = names(&nodes);
@@ -104,6 +105,7 @@ fn each_costs_its_own_node_a_sentence() {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn lies_in_records_are_notes_beside_what_could_be_read() {
     let (site, nodes) = plant();
     let all = names(&nodes);

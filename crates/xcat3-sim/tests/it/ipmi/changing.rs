@@ -48,6 +48,7 @@ fn is_in(text: &str, words: &[&str]) -> bool {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn a_machine_that_gets_too_hot_says_so_everywhere_and_cools_down_again() {
     let plant = plant(0, Options::default(), Machines::varying);
     plant.tell(HOT, "17", &["power", "on"]);
@@ -78,6 +79,7 @@ fn a_machine_that_gets_too_hot_says_so_everywhere_and_cools_down_again() {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn parts_fail_and_are_named() {
     for (third, index, at, names, fault, event) in [
         (1, BROKEN, 200, "Drive 2", "Drive Fault", "Drive Fault"),
@@ -119,6 +121,7 @@ fn parts_fail_and_are_named() {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn a_shutdown_takes_its_time_and_is_overtaken_by_who_switches() {
     let plant = plant(4, Options::default(), |machines| {
         machines.with_soft_time(Duration::from_secs(3600))
@@ -147,6 +150,7 @@ fn a_shutdown_takes_its_time_and_is_overtaken_by_who_switches() {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn a_bmc_that_is_told_to_restart_is_silent_for_as_long() {
     let restarting = |time| Options {
         restart_time: time,
@@ -174,6 +178,7 @@ fn a_bmc_that_is_told_to_restart_is_silent_for_as_long() {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn policy_and_cause_of_a_restart_are_kept() {
     let plant = plant(8, Options::default(), |machines| machines);
     for (word, says) in [
@@ -210,6 +215,7 @@ fn policy_and_cause_of_a_restart_are_kept() {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn a_full_log_loses_its_oldest_events_and_says_so() {
     let plant = plant(9, Options::default(), |machines| machines);
     for number in 0..MOST_EVENTS {

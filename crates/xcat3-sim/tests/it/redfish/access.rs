@@ -23,6 +23,7 @@ fn header(text: &str, name: &str) -> Option<String> {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn thousands_answer_on_one_port_each_as_itself() {
     let plant = Plant::of(2000, Options::default());
     for index in [0, 5, 6, 1999] {
@@ -36,6 +37,7 @@ fn thousands_answer_on_one_port_each_as_itself() {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn certificates_are_of_the_authority_until_one_is_changed() {
     let plant = Plant::of(2, Options::default());
     let shown = |index| {
@@ -54,6 +56,7 @@ fn certificates_are_of_the_authority_until_one_is_changed() {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn a_certificate_that_the_machine_signed_itself_is_not_trusted() {
     let options = Options {
         signed: Signed::BySelf,
@@ -67,6 +70,7 @@ fn a_certificate_that_the_machine_signed_itself_is_not_trusted() {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn a_session_is_opened_used_and_closed() {
     let access = Access {
         slots: 1,
@@ -100,6 +104,7 @@ fn a_session_is_opened_used_and_closed() {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn wrong_passwords_lock_the_account() {
     let access = Access {
         lockout: Some((3, Duration::from_secs(3600))),
@@ -119,6 +124,7 @@ fn wrong_passwords_lock_the_account() {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn a_change_that_demands_an_etag_is_refused_without_the_right_one() {
     let plant = Plant::of(
         1,
@@ -143,6 +149,7 @@ fn a_change_that_demands_an_etag_is_refused_without_the_right_one() {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn a_long_log_comes_in_pages() {
     let plant = Plant::of(
         1,
@@ -173,6 +180,7 @@ fn a_long_log_comes_in_pages() {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn a_collection_is_told_with_its_members_by_who_can_do_that() {
     let flavours = "standard,supermicro,megarac".parse().unwrap();
     let plant = Plant::of(
@@ -202,6 +210,7 @@ fn a_collection_is_told_with_its_members_by_who_can_do_that() {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn a_reset_by_task_is_done_when_its_monitor_says_so() {
     let plant = Plant::of(
         1,
@@ -227,6 +236,7 @@ fn a_reset_by_task_is_done_when_its_monitor_says_so() {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn boot_overrides_are_taken_as_the_flavour_takes_them() {
     let set = |plant: &Plant, path: &str, boot: Value| {
         let body = json!({ "Boot": boot }).to_string();
@@ -277,6 +287,7 @@ fn boot_overrides_are_taken_as_the_flavour_takes_them() {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn media_without_actions_take_a_change_of_their_image() {
     let plant = Plant::of(
         1,
@@ -307,6 +318,7 @@ fn media_without_actions_take_a_change_of_their_image() {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn power_may_take_its_time() {
     let plant = Plant::of(
         1,
@@ -328,6 +340,7 @@ fn power_may_take_its_time() {
 
 /// Every link that a machine gives leads to a document, whatever its flavour.
 #[test]
+#[ignore = "real: programs"]
 fn no_link_is_dead() {
     for flavour in Flavour::ALL {
         let plant = Plant::of(

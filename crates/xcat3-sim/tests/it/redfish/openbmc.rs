@@ -34,6 +34,7 @@ fn get(plant: &Plant, path: &str) -> Value {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn a_cookie_is_the_session_of_rest() {
     let plant = plant(Interfaces::OpenbmcRest);
     let jar = format!("{}.jar", plant.ca());
@@ -62,6 +63,7 @@ fn a_cookie_is_the_session_of_rest() {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn host_and_chassis_follow_their_transitions() {
     let plant = plant(Interfaces::Both);
     let host = "/state/host0/attr/RequestedHostTransition";
@@ -80,6 +82,7 @@ fn host_and_chassis_follow_their_transitions() {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn boot_settings_are_lasting_or_of_the_next_boot() {
     let plant = plant(Interfaces::OpenbmcRest);
     let source = |name: &str| {
@@ -110,6 +113,7 @@ fn boot_settings_are_lasting_or_of_the_next_boot() {
 }
 
 #[test]
+#[ignore = "real: programs"]
 fn inventory_sensors_log_and_led_are_the_machines() {
     let plant = plant(Interfaces::OpenbmcRest);
     let held = plant.held(0);
