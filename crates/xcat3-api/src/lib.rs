@@ -17,6 +17,7 @@ mod patient;
 mod records;
 pub mod router;
 mod server;
+mod settings;
 mod submission;
 
 use std::time::Duration;
@@ -26,6 +27,7 @@ use xcat3_service::Jobs;
 use xcat3_store::Store;
 
 pub use server::{ServiceError, bind, claim, listen, serve};
+pub use settings::Settings;
 
 /// What the handlers work with. Clones are the same.
 #[derive(Clone)]

@@ -9,12 +9,12 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use xcat3_core::ServiceKind;
-use xcat3_service::{Jobs, Slot, config, heartbeat};
+use xcat3_service::{Jobs, Slot, heartbeat};
 use xcat3_store::Store;
 
-use crate::Api;
 use crate::patient::{PATIENCE, Patient};
 use crate::router::router;
+use crate::{Api, Settings};
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 4096;
@@ -110,7 +110,7 @@ pub fn listen(socket: impl AsFd, address: SocketAddr) -> Result<TcpListener, Ser
 /// The socket failed.
 pub async fn serve(
     listener: TcpListener,
-    config: &config::Api,
+    settings: &Settings,
     slot: &Slot,
     store: Store,
     jobs: Jobs,
@@ -121,7 +121,7 @@ pub async fn serve(
     let api = Api {
         store: store.clone(),
         jobs,
-        answer_within: config.answer_within_s.duration(),
+        answer_within: settings.answer_within_s.duration(),
         serve_within: SERVE_WITHIN,
         shutdown: shutdown.clone(),
     };
@@ -129,7 +129,7 @@ pub async fn serve(
     let ended = shutdown.clone();
     let serving = axum::serve(listener, router(api))
         .with_graceful_shutdown(async move { ended.cancelled().await });
-    let drain = config.drain_s.duration();
+    let drain = settings.drain_s.duration();
     let drained = async {
         shutdown.cancelled().await;
         tokio::time::sleep(drain).await;

@@ -192,7 +192,7 @@ impl Conductor {
         let drive = Drive {
             controls: self.controls.as_ref(),
             operation,
-            deadline: self.settings.operation_deadline,
+            deadline: self.settings.operation_deadline_s.duration(),
             lease,
             credentials,
             rejections: &rejections,
@@ -247,8 +247,8 @@ impl Conductor {
                 ..Held::default()
             }));
         }
-        let (owner, purpose) = (self.settings.slot.owner(), batch.purpose());
-        let length = self.settings.reservation;
+        let (owner, purpose) = (self.slot.owner(), batch.purpose());
+        let length = self.settings.reservation_s.duration();
         let mut until = Instant::now() + length;
         let reserve = || {
             until = Instant::now() + length;

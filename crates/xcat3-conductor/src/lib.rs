@@ -24,7 +24,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use xcat3_core::{Lane, ServiceKind};
 use xcat3_drivers::control::{ControlDriver, Controls};
-use xcat3_service::{Bus, heartbeat};
+use xcat3_service::{Bus, Slot, heartbeat};
 use xcat3_store::Store;
 
 use persist::Patience;
@@ -48,6 +48,7 @@ impl FindControl for Controls {
 #[derive(Clone)]
 pub struct Conductor {
     settings: Arc<Settings>,
+    slot: Slot,
     store: Store,
     bus: Arc<dyn Bus>,
     controls: Arc<dyn FindControl>,
@@ -63,16 +64,18 @@ pub struct Conductor {
 const TAKING: usize = 2;
 
 impl Conductor {
-    /// A conductor that takes work from `bus` and drives nodes by `controls`.
+    /// The conductor `slot`, which takes work from `bus` and drives nodes by `controls`.
     #[must_use]
     pub fn new(
         settings: Settings,
+        slot: Slot,
         store: Store,
         bus: Arc<dyn Bus>,
         controls: Arc<dyn FindControl>,
     ) -> Self {
         Self {
             settings: Arc::new(settings),
+            slot,
             store,
             bus,
             controls,
@@ -94,12 +97,7 @@ impl Conductor {
     /// Returns when every task has ended.
     pub async fn run(&self, shutdown: CancellationToken) {
         tokio::join!(
-            heartbeat::beat(
-                &self.store,
-                ServiceKind::Conductor,
-                &self.settings.slot,
-                &shutdown
-            ),
+            heartbeat::beat(&self.store, ServiceKind::Conductor, &self.slot, &shutdown),
             self.work_after_release(&shutdown),
             self.reconcile(&shutdown),
         );
@@ -107,7 +105,7 @@ impl Conductor {
 
     /// What an earlier run of this conductor held it can't hold any more. It is given back first.
     async fn work_after_release(&self, shutdown: &CancellationToken) {
-        let owner = self.settings.slot.owner();
+        let owner = self.slot.owner();
         let release = || self.store.release_owner(&owner);
         let releasing = self.patience.persist("reservations", release);
         match shutdown.run_until_cancelled(releasing).await {

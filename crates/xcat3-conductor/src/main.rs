@@ -7,8 +7,10 @@ use clap::Parser;
 use xcat3_conductor::{Conductor, Settings, control_config};
 use xcat3_core::ServiceKind;
 use xcat3_drivers::control::Controls;
+use xcat3_service::Config;
+use xcat3_service::config::{self, ConfigError};
 use xcat3_service::daemon::{self, Foundation};
-use xcat3_service::workers::Daemon;
+use xcat3_service::workers::{Daemon, Supervision};
 
 /// Carries out operations on nodes: drives their hardware and changes their provisioning state
 #[derive(Parser)]
@@ -20,15 +22,27 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse().daemon;
-    let conductor = Daemon::new("xcat3-conductor", ServiceKind::Conductor);
+    let conductor = Daemon::new("xcat3-conductor", ServiceKind::Conductor, supervision);
     daemon::main(&conductor, &arguments, |_| {}, serve)
 }
 
+fn supervision(config: &Config) -> Result<Supervision, ConfigError> {
+    let (settings, _) = sections(config)?;
+    Ok(Supervision {
+        workers: settings.workers,
+        drain: settings.drain_s,
+        listen: None,
+    })
+}
+
+fn sections(config: &Config) -> Result<(Settings, config::Control), ConfigError> {
+    Ok((config.section("conductor")?, config.section("control")?))
+}
+
 async fn serve(on: Foundation) -> anyhow::Result<()> {
-    let controls = Controls::new(&control_config(&on.config, &on.state));
-    let settings = Settings::of(&on.config, on.slot);
-    Conductor::new(settings, on.store, on.bus, Arc::new(controls))
-        .run(on.shutdown)
-        .await;
+    let (settings, control) = sections(&on.config)?;
+    let controls = Controls::new(&control_config(&control, &on.state));
+    let conductor = Conductor::new(settings, on.slot, on.store, on.bus, Arc::new(controls));
+    conductor.run(on.shutdown).await;
     Ok(())
 }

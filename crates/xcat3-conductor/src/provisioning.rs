@@ -67,7 +67,7 @@ impl Conductor {
     /// The outcome of what was written as `revision`, once every network service serves it or the
     /// time for that is over.
     async fn when_served(&self, revision: Revision) -> Result<Outcome, StoreError> {
-        let deadline = self.settings.serve_deadline;
+        let deadline = self.settings.serve_deadline_s.duration();
         let wait = || served::wait(&self.store, &self.bus, revision, deadline);
         let served = self.patience.persist("served revisions", wait);
         Ok(match served.await? {

@@ -42,8 +42,8 @@ impl Conductor {
     /// Fails the deploys that took too long, each with its reason.
     pub(crate) async fn fail_overdue(&self, now_ms: i64) -> Result<(), StoreError> {
         let limits = Limits {
-            first_contact: self.settings.first_contact,
-            silence: self.settings.silence,
+            first_contact: self.settings.first_contact_s.duration(),
+            silence: self.settings.silence_s.duration(),
         };
         let overdue = self
             .store
@@ -53,7 +53,7 @@ impl Conductor {
         if overdue.is_empty() {
             return Ok(());
         }
-        let owner = &self.settings.slot.owner();
+        let owner = &self.slot.owner();
         let reserved = self
             .store
             .reserve(&overdue, owner, "overdue deploy", PERIOD)

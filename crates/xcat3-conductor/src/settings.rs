@@ -1,70 +1,76 @@
-//! What a conductor is told by configuration, and the translation for the drivers, which don't know
-//! the configuration file.
+//! The section `[conductor]` of the configuration, and the translation of `[control]` for the drivers, which don't
+//! know the configuration file.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use xcat3_core::Lane;
+use xcat3_core::setting::Seconds;
 use xcat3_drivers::control::{
     BmcConfig, ControlConfig, FakeConfig, IpmiConfig, KvmConfig, Rate, RedfishConfig,
 };
-use xcat3_service::{Config, Slot, StateDir, config};
+use xcat3_service::config::Workers;
+use xcat3_service::{StateDir, config};
 
-/// How a conductor works.
-#[derive(Clone, Debug)]
+/// The worker that drives hardware.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Its place among the conductors, which services and reservations show.
-    pub slot: Slot,
     /// How many batches that drive hardware are worked on at once.
-    pub batches_at_once: usize,
+    pub batches_at_once: NonZeroUsize,
     /// How many batches that only change the provisioning state are worked on at once, beside them.
-    pub provisioning_at_once: usize,
-    /// How long nodes stay reserved after the last sign of life of who works on them.
-    pub reservation: Duration,
-    /// How long a control driver has for one batch.
-    pub operation_deadline: Duration,
-    /// How long to wait for the network services to serve what was written.
-    pub serve_deadline: Duration,
-    /// How long a deploying node may stay unseen.
-    pub first_contact: Duration,
-    /// How long a deploying node may fall silent.
-    pub silence: Duration,
-    /// How long work under way may go on after shutdown began.
-    pub drain: Duration,
+    pub provisioning_at_once: NonZeroUsize,
+    /// How long the nodes of a batch stay reserved after the last sign of life of who works on it.
+    pub reservation_s: Seconds,
+    /// How long a control driver has for one batch. Below `api.answer_within_s`, so that the
+    /// reason still reaches the client.
+    pub operation_deadline_s: Seconds,
+    /// How long a deploy waits for the network services to serve it before it names those behind.
+    pub serve_deadline_s: Seconds,
+    /// How long a deploying node may stay unseen after it was asked to deploy.
+    pub first_contact_s: Seconds,
+    /// How long a node that was seen may fall silent during its install.
+    pub silence_s: Seconds,
+    /// How many worker processes there are.
+    pub workers: Workers,
+    /// How long work under way may go on after the daemon was told to stop.
+    pub drain_s: Seconds,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            batches_at_once: NonZeroUsize::new(80).unwrap_or(NonZeroUsize::MIN),
+            provisioning_at_once: NonZeroUsize::new(8).unwrap_or(NonZeroUsize::MIN),
+            reservation_s: Seconds::new(30),
+            operation_deadline_s: Seconds::new(50),
+            serve_deadline_s: Seconds::new(30),
+            first_contact_s: Seconds::new(86_400),
+            silence_s: Seconds::new(3_600),
+            workers: Workers::ONE,
+            drain_s: Seconds::new(10),
+        }
+    }
 }
 
 impl Settings {
-    /// The settings of the conductor at `slot` by its configuration.
-    #[must_use]
-    pub fn of(config: &Config, slot: Slot) -> Self {
-        let conductor = &config.conductor;
-        Self {
-            slot,
-            batches_at_once: conductor.batches_at_once.get(),
-            provisioning_at_once: conductor.provisioning_at_once.get(),
-            reservation: conductor.reservation_s.duration(),
-            operation_deadline: conductor.operation_deadline_s.duration(),
-            serve_deadline: conductor.serve_deadline_s.duration(),
-            first_contact: conductor.first_contact_s.duration(),
-            silence: conductor.silence_s.duration(),
-            drain: conductor.drain_s.duration(),
-        }
-    }
-
     /// How many batches of `lane` are worked on at once.
     pub(crate) fn at_once(&self, lane: Lane) -> usize {
         match lane {
             Lane::Hardware => self.batches_at_once,
             Lane::Provisioning => self.provisioning_at_once,
         }
+        .get()
     }
 }
 
 /// What the control drivers are told by the configuration.
 #[must_use]
-pub fn control_config(config: &Config, state: &StateDir) -> ControlConfig {
-    let kvm = &config.control.kvm;
+pub fn control_config(control: &config::Control, state: &StateDir) -> ControlConfig {
+    let kvm = &control.kvm;
     let known_hosts = kvm.known_hosts.clone();
-    let fake = &config.control.fake;
+    let fake = &control.fake;
     let journal = fake.journal.clone();
     let milliseconds = |time: u32| Duration::from_millis(time.into());
     ControlConfig {
@@ -80,13 +86,13 @@ pub fn control_config(config: &Config, state: &StateDir) -> ControlConfig {
             jitter: milliseconds(fake.jitter_ms),
             failure: Rate::new(fake.failure.value()).unwrap_or(Rate::NEVER),
         },
-        bmc: bmc_config(&config.control.bmc),
+        bmc: bmc_config(&control.bmc),
         ipmi: IpmiConfig {
-            retransmit: milliseconds(config.control.ipmi.retransmit_ms.get()),
-            attempts: config.control.ipmi.attempts.get(),
-            probe_rate: config.control.ipmi.probe_rate.get(),
+            retransmit: milliseconds(control.ipmi.retransmit_ms.get()),
+            attempts: control.ipmi.attempts.get(),
+            probe_rate: control.ipmi.probe_rate.get(),
         },
-        redfish: redfish_config(&config.control.redfish, state),
+        redfish: redfish_config(&control.redfish, state),
     }
 }
 

@@ -103,7 +103,7 @@ impl Conductor {
                 tell(ended);
             }
         };
-        if tokio::time::timeout(self.settings.drain, drained)
+        if tokio::time::timeout(self.settings.drain_s.duration(), drained)
             .await
             .is_err()
         {

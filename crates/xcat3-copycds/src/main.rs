@@ -29,17 +29,23 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     });
     let stop = shutdown::on_signal()?;
     let config = Config::load(arguments.config_file.as_deref())?;
-    let path = match arguments.state_dir.clone().or(config.state_dir) {
+    let general = config.general();
+    let path = match arguments
+        .state_dir
+        .clone()
+        .or_else(|| general.state_dir.clone())
+    {
         Some(path) => path,
         None => Environment::read().default_state_dir()?,
     };
-    if config.database.is_none() && !path.exists() {
+    if general.database.is_none() && !path.exists() {
         let path = path.display();
         let note = format!("note: {path} is new: xcat3d must run with the same state directory");
         writeln!(std::io::stderr(), "{note}")?;
     }
     let state = StateDir::open(&path)?;
-    let store = Store::open(&config.database.unwrap_or_else(|| state.database())).await?;
+    let database = general.database.clone();
+    let store = Store::open(&database.unwrap_or_else(|| state.database())).await?;
     let progress = Arc::new(Bar::new(move || stop.is_cancelled()));
     let imported = import(&arguments.request(), &state.images(), &store, progress).await?;
     let mut out = std::io::stdout().lock();

@@ -22,6 +22,7 @@ pub mod passwd;
 pub mod provision;
 pub mod secret;
 pub mod service;
+pub mod setting;
 pub mod stranger;
 
 pub use bmc::{BmcRejection, bmc_host};

@@ -47,7 +47,7 @@ use crate::snapshot::{Feed, Snapshot};
 use crate::strangers::Strangers;
 use crate::tree::Tree;
 
-pub use crate::settings::Settings;
+pub use crate::settings::{Settings, Startup};
 
 /// The longest lease of an address of a dynamic range, in seconds. Such addresses are few, and who
 /// has one is seldom there for long.
@@ -66,27 +66,28 @@ pub enum ServiceError {
 /// # Errors
 /// The store can't be read at the start. Once it runs nothing ends it.
 pub async fn run(
-    settings: Settings,
+    startup: Startup,
     store: Store,
     jobs: Jobs,
     shutdown: CancellationToken,
 ) -> Result<(), ServiceError> {
+    let settings = startup.settings;
     let leases = store.leases().await.map_err(ServiceError::Leases)?;
     let bus = jobs.bus().clone();
     let follower = Follower::new(&store, bus.clone()).await;
     let snapshot = Snapshot::default();
     let sightings = Sightings::default();
     let strangers = Strangers::default();
-    let install = Arc::new(settings.install);
+    let install = Arc::new(startup.install);
     let (promises, kept) = mpsc::channel(promise::QUEUE);
-    let lease_s = u32::try_from(settings.network.lease_s.duration().as_secs()).unwrap_or(u32::MAX);
+    let lease_s = u32::try_from(settings.lease_s.duration().as_secs()).unwrap_or(u32::MAX);
     let shared = Arc::new(Shared {
         snapshot: snapshot.clone(),
         leases: Mutex::new(LeaseTable::restored(leases)),
         promises,
         sightings: sightings.clone(),
         strangers: strangers.clone(),
-        http_port: settings.network.http_port,
+        http_port: settings.http_port,
         loaders: settings.loaders,
         install: install.clone(),
         lease_s,
@@ -94,27 +95,27 @@ pub async fn run(
     });
     let tree = Arc::new(Tree {
         snapshot: snapshot.clone(),
-        images: Images::new(&settings.images),
-        loader_dirs: settings.network.loader_dirs.into(),
+        images: Images::new(&startup.images),
+        loader_dirs: settings.loader_dirs.into(),
         install,
         sightings: sightings.clone(),
-        http_port: settings.network.http_port,
+        http_port: settings.http_port,
         private: Private::new(jobs),
     });
     let among = Among {
-        shared: settings.slot.workers > 1,
-        drain: settings.network.drain_s.duration(),
+        shared: startup.slot.workers > 1,
+        drain: settings.drain_s.duration(),
     };
     let serving = serving::Serving {
         store: store.clone(),
         bus,
-        report: heartbeat::report(ServiceKind::Network, &settings.slot),
-        slot: settings.slot,
+        report: heartbeat::report(ServiceKind::Network, &startup.slot),
+        slot: startup.slot,
         feed: Feed::new(store.clone(), follower, snapshot.clone()),
         snapshot: snapshot.clone(),
         images: tree.images.clone(),
-        interfaces: settings.network.interfaces,
-        router_advertisements: settings.network.router_advertisements,
+        interfaces: settings.interfaces,
+        router_advertisements: settings.router_advertisements,
         listeners: Listeners::new(tree, shared, among),
     };
     // The writer of promises ends by itself once the last server that makes any is gone.

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use xcat3_core::ServiceKind;
-use xcat3_network::Settings;
+use xcat3_network::{Settings, Startup};
+use xcat3_service::config::{self, ConfigError};
 use xcat3_service::daemon::{self, Foundation};
-use xcat3_service::jobs::Jobs;
-use xcat3_service::workers::Daemon;
+use xcat3_service::workers::{Daemon, Supervision};
+use xcat3_service::{Config, Jobs};
 
 /// Serves DHCP, TFTP and HTTP to the nodes of all defined networks
 #[derive(Parser)]
@@ -20,13 +21,27 @@ struct Command {
 
 fn main() -> ExitCode {
     let arguments = Command::parse().daemon;
-    let network = Daemon::new("xcat3-network", ServiceKind::Network);
+    let network = Daemon::new("xcat3-network", ServiceKind::Network, supervision);
     daemon::main(&network, &arguments, |_| {}, serve)
+}
+
+fn supervision(config: &Config) -> Result<Supervision, ConfigError> {
+    let (settings, _) = sections(config)?;
+    Ok(Supervision {
+        workers: settings.workers,
+        drain: settings.drain_s,
+        listen: None,
+    })
+}
+
+fn sections(config: &Config) -> Result<(Settings, config::Install), ConfigError> {
+    Ok((config.section("network")?, config.section("install")?))
 }
 
 async fn serve(on: Foundation) -> anyhow::Result<()> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
-    let settings = Settings::of(&on.config, &on.state, home.as_deref(), on.slot)?;
+    let (settings, install) = sections(&on.config)?;
+    let startup = Startup::new(settings, &install, &on.state, home.as_deref(), on.slot)?;
     let jobs = Jobs::new(on.store.clone(), on.bus);
-    Ok(xcat3_network::run(settings, on.store, jobs, on.shutdown).await?)
+    Ok(xcat3_network::run(startup, on.store, jobs, on.shutdown).await?)
 }

@@ -1,18 +1,61 @@
-//! What the service must be told, out of the configuration.
+//! The section `[network]` of the configuration, and what the service starts with.
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+use xcat3_core::setting::Seconds;
 use xcat3_drivers::boot::Loaders;
 use xcat3_drivers::install::InstallSettings;
-use xcat3_service::{Config, Slot, StateDir, config};
+use xcat3_service::config::{self, Workers};
+use xcat3_service::{Slot, StateDir};
 
-/// What the service must be told.
-#[derive(Clone, Debug)]
+/// DHCP, TFTP and HTTP for nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// The section of the configuration.
-    pub network: config::Network,
-    /// The boot programs for each firmware.
+    /// Interfaces that may be served; empty: each that owns an address in a defined network.
+    pub interfaces: Vec<String>,
+    /// TCP port of the boot files.
+    pub http_port: u16,
+    /// Directories of boot loaders; the first that has a file gives it.
+    pub loader_dirs: Vec<PathBuf>,
+    /// The boot loader for each kind of firmware.
     pub loaders: Loaders,
+    /// How long a lease is given for.
+    pub lease_s: Seconds,
+    /// Whether router solicitations are answered (with: no router here), which saves iPXE a wait.
+    pub router_advertisements: bool,
+    /// How many worker processes there are.
+    pub workers: Workers,
+    /// How long answers under way may go on after the daemon was told to stop.
+    pub drain_s: Seconds,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let dirs = [
+            "/usr/lib/ipxe",
+            "/usr/lib/PXELINUX",
+            "/usr/lib/syslinux/modules/bios",
+        ];
+        Self {
+            interfaces: Vec::new(),
+            http_port: 3011,
+            loader_dirs: dirs.map(PathBuf::from).to_vec(),
+            loaders: Loaders::default(),
+            lease_s: Seconds::new(43_200),
+            router_advertisements: true,
+            workers: Workers::ONE,
+            drain_s: Seconds::new(5),
+        }
+    }
+}
+
+/// What the service starts with.
+#[derive(Clone, Debug)]
+pub struct Startup {
+    /// The section `[network]`.
+    pub settings: Settings,
     /// What is the same for all installs.
     pub install: InstallSettings,
     /// Where ISO images and boot files are kept.
@@ -30,19 +73,19 @@ pub struct Unreadable {
     reason: std::io::Error,
 }
 
-impl Settings {
-    /// What the configuration says. `home` is the home directory of the daemon's user, whose public
+impl Startup {
+    /// Reads the files that the section `[install]` names. `home` is the home directory of the daemon's user, whose public
     /// ssh keys are given to installed machines where the configuration names no others.
     ///
     /// # Errors
     /// A file that the configuration names can't be read.
-    pub fn of(
-        config: &Config,
+    pub fn new(
+        settings: Settings,
+        install: &config::Install,
         state: &StateDir,
         home: Option<&Path>,
         slot: Slot,
     ) -> Result<Self, Unreadable> {
-        let install = &config.install;
         let named = install.authorized_keys.as_deref();
         let script =
             |key, path: &Option<PathBuf>| path.as_deref().map(|path| read(key, path)).transpose();
@@ -57,12 +100,7 @@ impl Settings {
                 .collect(),
         };
         Ok(Self {
-            network: config.network.clone(),
-            loaders: Loaders {
-                bios: config.network.loaders.bios.clone(),
-                uefi_x64: config.network.loaders.uefi_x64.clone(),
-                uefi_arm64: config.network.loaders.uefi_arm64.clone(),
-            },
+            settings,
             install: InstallSettings {
                 authorized_keys: keys_in(&keys),
                 timezone: install.timezone.clone(),
@@ -136,26 +174,25 @@ mod tests {
             "# ours\n\nssh-ed25519 A me\nssh-rsa B you\n",
         )
         .unwrap();
-        let settings =
-            Settings::of(&Config::default(), &state, Some(&home), Slot::alone("h")).unwrap();
-        assert_eq!(settings.loaders, Loaders::default());
+        let start = |install: &config::Install, home: Option<&Path>| {
+            Startup::new(Settings::default(), install, &state, home, Slot::alone("h"))
+        };
+        let mut install = config::Install::default();
+        let startup = start(&install, Some(&home)).unwrap();
         assert_eq!(
-            settings.install.authorized_keys,
+            startup.install.authorized_keys,
             ["ssh-ed25519 A me", "ssh-rsa B you"]
         );
-        let mut config = Config::default();
-        config.install.authorized_keys = Some(vec![state.authorized_keys()]);
-        config.install.post_script = Some(base.path().join("post"));
-        let refused = Settings::of(&config, &state, None, Slot::alone("h"))
-            .unwrap_err()
-            .to_string();
+        install.authorized_keys = Some(vec![state.authorized_keys()]);
+        install.post_script = Some(base.path().join("post"));
+        let refused = start(&install, None).unwrap_err().to_string();
         assert!(
             refused.contains("post, which install.post_script names"),
             "{refused}"
         );
         std::fs::write(base.path().join("post"), "true\n").unwrap();
-        let settings = Settings::of(&config, &state, None, Slot::alone("h")).unwrap();
-        assert_eq!(settings.install.post_script.as_deref(), Some("true\n"));
-        assert_eq!(settings.install.authorized_keys.len(), 2);
+        let startup = start(&install, None).unwrap();
+        assert_eq!(startup.install.post_script.as_deref(), Some("true\n"));
+        assert_eq!(startup.install.authorized_keys.len(), 2);
     }
 }

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 use xcat3_backing::Nats as Server;
 use xcat3_core::Lane;
-use xcat3_service::bus::{InProcess, Nats, NatsSettings, Topic, Work};
-use xcat3_service::{Bus, config};
+use xcat3_service::Bus;
+use xcat3_service::bus::{BusSettings, InProcess, Nats, NatsSettings, Topic, Work};
 use xcat3_store::JobId;
 
 const NUDGES: u32 = 2_000;
@@ -24,9 +24,9 @@ async fn main() -> anyhow::Result<()> {
         None => 10_000,
     };
     let server = Server::start()?;
-    let settings = NatsSettings::of(&config::Bus {
+    let settings = NatsSettings::of(&BusSettings {
         url: Some(server.url()),
-        ..config::Bus::default()
+        ..BusSettings::default()
     });
     let memory: Arc<dyn Bus> = Arc::new(InProcess::default());
     measure("in memory", &memory, &memory, batches).await?;

@@ -11,6 +11,7 @@ mod in_process;
 mod nats;
 mod nudge;
 mod queue;
+mod settings;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,11 +20,10 @@ use async_trait::async_trait;
 use xcat3_core::Lane;
 use xcat3_store::JobId;
 
-use crate::config;
-
 pub use in_process::InProcess;
 pub use nats::{Nats, NatsSettings};
 pub use nudge::Nudges;
+pub use settings::BusSettings;
 
 /// A batch of a job: the unit of work. Everything else about it is in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,7 +64,7 @@ pub enum BusError {
 ///
 /// # Errors
 /// [`BusError::Misconfigured`].
-pub async fn connect(bus: &config::Bus) -> Result<Arc<dyn Bus>, BusError> {
+pub async fn connect(bus: &BusSettings) -> Result<Arc<dyn Bus>, BusError> {
     Ok(match bus.url {
         Some(_) => Arc::new(Nats::connect(NatsSettings::of(bus)).await?),
         None => Arc::new(InProcess::default()),

@@ -16,6 +16,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio_util::sync::CancellationToken;
 use xcat3_store::Store;
 
+use crate::bus::BusSettings;
 use crate::slot::Slot;
 use crate::state_dir::Environment;
 use crate::workers::{self, Daemon, Worker};
@@ -66,7 +67,7 @@ pub(crate) fn state_path(arguments: &Arguments, config: &Config) -> anyhow::Resu
     let chosen = arguments
         .state_dir
         .clone()
-        .or_else(|| config.state_dir.clone());
+        .or_else(|| config.general().state_dir.clone());
     let path = match chosen {
         Some(path) => path,
         None => Environment::read().default_state_dir()?,
@@ -82,7 +83,8 @@ pub(crate) fn state_dir(arguments: &Arguments, config: &Config) -> anyhow::Resul
 /// The database that `config` names, else the one in the state directory.
 #[must_use]
 pub fn database(config: &Config, state: &StateDir) -> String {
-    config.database.clone().unwrap_or_else(|| state.database())
+    let configured = config.general().database.clone();
+    configured.unwrap_or_else(|| state.database())
 }
 
 /// Runs a daemon with worker processes, of which each runs `service`.
@@ -146,8 +148,9 @@ where
 
 /// Processes hand one another work by a message broker only.
 fn require_bus(name: &str, config: &Config) -> anyhow::Result<()> {
+    let bus: BusSettings = config.section("bus")?;
     anyhow::ensure!(
-        config.bus.url.is_some(),
+        bus.url.is_some(),
         "{name} and the other daemons hand one another work by a message broker, and none is \
          configured: set url in the section [bus], or run xcat3d, which is all of them in one process"
     );

@@ -18,7 +18,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use xcat3_core::ServiceKind;
+use xcat3_core::setting::Seconds;
 
+use crate::config::{ConfigError, Workers};
 use crate::daemon::Arguments;
 use crate::{Config, logging};
 
@@ -36,11 +38,24 @@ pub struct Daemon {
     pub name: &'static str,
     /// What it is there for.
     pub kind: ServiceKind,
+    /// Reads the sections of the configuration that the service uses: refuses values that are not understood.
+    pub supervision: fn(&Config) -> Result<Supervision, ConfigError>,
     /// How the one socket that all workers share is bound, where there is one, and how long to wait for
     /// an address that is in use.
     pub bind: Option<fn(SocketAddr, Duration) -> anyhow::Result<OwnedFd>>,
     /// How patient the parent is.
     pub pace: Pace,
+}
+
+/// What a parent needs to know of the settings of its service.
+#[derive(Clone, Copy, Debug)]
+pub struct Supervision {
+    /// How many workers there are to be.
+    pub workers: Workers,
+    /// How long a worker that was told to end may go on with what is under way.
+    pub drain: Seconds,
+    /// The address that all workers share, where the daemon has one.
+    pub listen: Option<SocketAddr>,
 }
 
 /// How patient a parent is.
@@ -82,32 +97,23 @@ enum Handover {
 impl Daemon {
     /// The daemon `name` of a kind, without a socket that its workers share.
     #[must_use]
-    pub fn new(name: &'static str, kind: ServiceKind) -> Self {
+    pub fn new(
+        name: &'static str,
+        kind: ServiceKind,
+        supervision: fn(&Config) -> Result<Supervision, ConfigError>,
+    ) -> Self {
         Self {
             name,
             kind,
+            supervision,
             bind: None,
             pace: Pace::default(),
         }
     }
 
-    fn workers(&self, config: &Config) -> u32 {
-        match self.kind {
-            ServiceKind::Api => config.api.workers,
-            ServiceKind::Conductor => config.conductor.workers,
-            ServiceKind::Network => config.network.workers,
-        }
-        .count()
-    }
-
     /// How long a worker may take to end.
-    fn patience(&self, config: &Config) -> Duration {
-        let drain = match self.kind {
-            ServiceKind::Api => config.api.drain_s,
-            ServiceKind::Conductor => config.conductor.drain_s,
-            ServiceKind::Network => config.network.drain_s,
-        };
-        drain.duration() + self.pace.margin
+    fn patience(&self, supervision: &Supervision) -> Duration {
+        supervision.drain.duration() + self.pace.margin
     }
 
     /// Only the API's workers share all that they hold. Two conductors of one name would take each

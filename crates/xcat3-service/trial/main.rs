@@ -12,11 +12,14 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Parser;
+use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use xcat3_core::ServiceKind;
+use xcat3_core::setting::Seconds;
+use xcat3_service::config::{ConfigError, Workers};
 use xcat3_service::daemon::Arguments;
-use xcat3_service::workers::{self, Daemon, Pace, Worker};
+use xcat3_service::workers::{self, Daemon, Pace, Supervision, Worker};
 use xcat3_service::{Config, StateDir};
 
 /// Does what a test tells it
@@ -42,10 +45,47 @@ fn main() -> ExitCode {
     let trial = Daemon {
         bind: (kind == ServiceKind::Api).then_some(bind),
         pace: PACE,
-        ..Daemon::new("xcat3-trial", kind)
+        ..Daemon::new("xcat3-trial", kind, supervision(kind))
     };
     let read = || Ok(Config::load(daemon.config_file.as_deref())?);
     workers::main(&trial, &daemon, read, serve)
+}
+
+/// The settings of the kind of daemon that it is to be, as far as its parent needs them.
+#[derive(Deserialize)]
+struct Section {
+    #[serde(default = "one")]
+    workers: Workers,
+    drain_s: Seconds,
+    listen: Option<SocketAddr>,
+}
+
+/// The section `[install]`, which workers are told by.
+#[derive(Deserialize)]
+struct Install {
+    timezone: String,
+}
+
+fn one() -> Workers {
+    Workers::ONE
+}
+
+fn supervision(kind: ServiceKind) -> fn(&Config) -> Result<Supervision, ConfigError> {
+    match kind {
+        ServiceKind::Api => |config| section(config, "api"),
+        ServiceKind::Conductor => |config| section(config, "conductor"),
+        ServiceKind::Network => |config| section(config, "network"),
+    }
+}
+
+fn section(config: &Config, name: &str) -> Result<Supervision, ConfigError> {
+    let section: Section = config.section(name)?;
+    config.section::<Install>("install")?;
+    Ok(Supervision {
+        workers: section.workers,
+        drain: section.drain_s,
+        listen: section.listen,
+    })
 }
 
 fn bind(address: SocketAddr, _patience: Duration) -> anyhow::Result<OwnedFd> {
@@ -56,7 +96,8 @@ fn bind(address: SocketAddr, _patience: Duration) -> anyhow::Result<OwnedFd> {
 
 async fn serve(mut worker: Worker) -> anyhow::Result<()> {
     let number = worker.slot.worker;
-    let (state, zone) = (worker.state.clone(), worker.config.install.timezone.clone());
+    let zone = worker.config.section::<Install>("install")?.timezone;
+    let state = worker.state.clone();
     let told = move |what: &str| state.path().join(format!("{what}-{number}")).exists();
     note(&worker.state, &format!("start {number} {zone}"))?;
     if told("refuse") {

@@ -9,6 +9,7 @@ use xcat3_service::daemon::Foundation;
 use xcat3_service::state_dir::Environment;
 use xcat3_service::{Jobs, Slot};
 
+use crate::Settings;
 use crate::services::Services;
 
 /// Runs all services until a signal ends them or one fails; returns when all have ended.
@@ -20,19 +21,26 @@ use crate::services::Services;
 /// The API's address can't be listened on, a file that the configuration names can't be read, or a
 /// service failed.
 pub async fn compose(on: Foundation) -> anyhow::Result<()> {
-    let api = on.config.api.clone();
+    let Settings {
+        api,
+        conductor,
+        control,
+        network,
+        install,
+    } = Settings::read(&on.config)?;
     let listener = xcat3_api::bind(api.listen).await?;
     let address = listener.local_addr()?;
     let home = Environment::read().home;
     let slots = [(); 3].map(|()| Slot::alone(&on.slot.hostname));
     let [of_network, of_conductor, of_api] = slots.clone();
-    let network = xcat3_network::Settings::of(&on.config, &on.state, home.as_deref(), of_network)?;
+    let home = home.as_deref();
+    let network = xcat3_network::Startup::new(network, &install, &on.state, home, of_network)?;
     let jobs = Jobs::new(on.store.clone(), on.bus.clone());
-    let controls = Arc::new(Controls::new(&control_config(&on.config, &on.state)));
-    let settings = xcat3_conductor::Settings::of(&on.config, of_conductor);
-    let conductor = Conductor::new(settings, on.store.clone(), on.bus, controls);
+    let controls = Arc::new(Controls::new(&control_config(&control, &on.state)));
+    let drain = conductor.drain_s.duration();
+    let conductor = Conductor::new(conductor, of_conductor, on.store.clone(), on.bus, controls);
 
-    let mut services = Services::new(on.config.conductor.drain_s.duration());
+    let mut services = Services::new(drain);
     let (store, network_jobs) = (on.store.clone(), jobs.clone());
     services.start("network service", |stop| async move {
         Ok(xcat3_network::run(network, store, network_jobs, stop).await?)

@@ -5,6 +5,7 @@
 
 mod compose;
 mod services;
+mod settings;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -15,6 +16,7 @@ use xcat3_service::state_dir::{Lock, StateDirError};
 use xcat3_service::{Config, StateDir, daemon};
 
 pub use compose::compose;
+pub use settings::Settings;
 
 /// All services of xcat3 in one process: REST API, conductor and network service
 ///
@@ -35,9 +37,12 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> ExitCode {
     let listen = arguments.listen;
     let adjust = |config: &mut Config| {
-        config.api.listen = listen.unwrap_or(config.api.listen);
+        if let Some(listen) = listen {
+            config.set("api", "listen", listen);
+        }
     };
-    daemon::alone("xcat3d", &arguments.daemon, adjust, claim, compose)
+    let check = |config: &Config| Ok(Settings::read(config)?.conductor.drain_s.duration());
+    daemon::alone("xcat3d", &arguments.daemon, adjust, check, claim, compose)
 }
 
 /// Keeps out another xcat3d and each daemon of a service that is in this one.

@@ -8,7 +8,6 @@ use tempfile::tempdir;
 use xcat3_backing::{Nats, Postgres};
 use xcat3_core::Outcome;
 use xcat3_service::bus::{self, InProcess};
-use xcat3_service::config;
 use xcat3_store::JobId;
 
 use crate::hardware::Machines;
@@ -38,7 +37,7 @@ async fn streams_and_requests_under_way_outlast_the_database() {
         &database.url(),
         Arc::new(InProcess::default()),
         tempdir().unwrap(),
-        config::Api::default(),
+        xcat3_api::Settings::default(),
         Machines::held(),
         false,
     )
@@ -89,14 +88,14 @@ async fn streams_and_requests_under_way_outlast_the_database() {
 #[ignore = "real: NATS"]
 async fn a_job_waits_in_the_store_while_the_broker_is_away() {
     let mut broker = Nats::prepare().unwrap();
-    let settings = config::Bus {
+    let settings = bus::BusSettings {
         url: Some(broker.url()),
-        ..config::Bus::default()
+        ..bus::BusSettings::default()
     };
     let bus = bus::connect(&settings).await.unwrap();
     let dir = tempdir().unwrap();
     let url = format!("sqlite:{}", dir.path().join("xcat3.db").display());
-    let config = config::Api::default();
+    let config = xcat3_api::Settings::default();
     let world = World::over(&url, bus, dir, config, Machines::ready(), true).await;
     world.enrol(2).await;
     let target = "/v1/nodes/power?target=on&nodes=node[1-2]";

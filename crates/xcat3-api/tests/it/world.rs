@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -11,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::fmt::MakeWriter;
 use xcat3_conductor::{Conductor, Settings};
 use xcat3_core::osimage::{BootFile, ImageContent};
+use xcat3_core::setting::Seconds;
 use xcat3_core::{NodeName, OsImage, Outcome};
 use xcat3_service::bus::{Bus, InProcess, Topic};
-use xcat3_service::{Config, Jobs, Slot, config};
+use xcat3_service::{Config, Jobs, Slot};
 use xcat3_store::Store;
 
 use crate::hardware::Machines;
@@ -46,7 +48,7 @@ impl World {
 
     /// The same with other machines.
     pub async fn with(machines: Machines) -> Self {
-        let world = Self::start(config::Api::default(), machines, true).await;
+        let world = Self::start(xcat3_api::Settings::default(), machines, true).await;
         // Some tests look at what services there are.
         while world.store.services().await.unwrap().len() < 2 {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -56,14 +58,14 @@ impl World {
 
     /// Nobody carries jobs out, and requests wait for them `seconds`.
     pub async fn without_conductor(seconds: u64) -> Self {
-        let config = config::Api {
-            answer_within_s: config::Seconds::new(seconds),
-            ..config::Api::default()
+        let config = xcat3_api::Settings {
+            answer_within_s: Seconds::new(seconds),
+            ..xcat3_api::Settings::default()
         };
         Self::start(config, Machines::held(), false).await
     }
 
-    async fn start(config: config::Api, machines: Machines, with_conductor: bool) -> Self {
+    async fn start(config: xcat3_api::Settings, machines: Machines, with_conductor: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", dir.path().join("xcat3.db").display());
         let bus = Arc::new(InProcess::default());
@@ -75,7 +77,7 @@ impl World {
         url: &str,
         bus: Arc<dyn Bus>,
         dir: TempDir,
-        config: config::Api,
+        config: xcat3_api::Settings,
         machines: Machines,
         with_conductor: bool,
     ) -> Self {
@@ -84,7 +86,13 @@ impl World {
         let shutdown = CancellationToken::new();
         if with_conductor {
             let control = Arc::new(machines.clone());
-            let conductor = Conductor::new(settings(), store.clone(), bus.clone(), control);
+            let conductor = Conductor::new(
+                settings(),
+                Slot::alone("conductor1"),
+                store.clone(),
+                bus.clone(),
+                control,
+            );
             let stop = shutdown.clone();
             tokio::spawn(async move { conductor.run(stop).await });
         }
@@ -201,15 +209,15 @@ impl World {
 
 fn settings() -> Settings {
     Settings {
-        slot: Slot::alone("conductor1"),
-        batches_at_once: 8,
-        provisioning_at_once: 4,
-        reservation: Duration::from_secs(30),
-        operation_deadline: Duration::from_secs(20),
-        serve_deadline: Duration::from_millis(300),
-        first_contact: Duration::from_secs(86_400),
-        silence: Duration::from_secs(3_600),
-        drain: Duration::from_secs(1),
+        batches_at_once: NonZeroUsize::new(8).unwrap(),
+        provisioning_at_once: NonZeroUsize::new(4).unwrap(),
+        reservation_s: Seconds::new(30),
+        operation_deadline_s: Seconds::new(20),
+        serve_deadline_s: Duration::from_millis(300).into(),
+        first_contact_s: Seconds::new(86_400),
+        silence_s: Seconds::new(3_600),
+        drain_s: Seconds::new(1),
+        ..Settings::default()
     }
 }
 

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use xcat3_backing::Nats;
 use xcat3_core::{ControlOperation, Node, NodeName, Operation, Outcome, PowerTarget, ServiceKind};
-use xcat3_service::config::Bus;
+use xcat3_service::bus::BusSettings;
 use xcat3_service::{JobRequest, Jobs, bus};
 use xcat3_store::Store;
 
@@ -201,9 +201,9 @@ async fn a_host_joins_by_starting_and_leaves_by_stopping() {
         .collect();
     let made = site.store.create_nodes(&nodes).await.unwrap();
     assert!(made.iter().all(|(_, outcome)| outcome.is_done()));
-    let over = Bus {
+    let over = BusSettings {
         url: Some(site.broker.url()),
-        ..Bus::default()
+        ..BusSettings::default()
     };
     let bus = bus::connect(&over).await.unwrap();
     let jobs = Jobs::new(site.store.clone(), bus).with_batch_size(10);

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use xcat3_conductor::{Conductor, FindControl};
+use xcat3_core::setting::Seconds;
 use xcat3_core::{ControlOperation, NodeName, Operation, Outcome, PowerTarget, State};
 use xcat3_drivers::control::{ControlDriver, ControlOrder};
 use xcat3_service::bus::InProcess;
@@ -80,8 +81,7 @@ impl Stopped {
             go_on: Mutex::new(going_on),
             acted: Mutex::default(),
         });
-        let mut settings = lab.settings.clone();
-        settings.slot = Slot::alone("stopped");
+        let settings = lab.settings.clone();
         let (bus, url) = (lab.bus.clone(), lab.url.clone());
         let shutdown = CancellationToken::new();
         let (stop, controls) = (shutdown.clone(), driver.clone());
@@ -93,9 +93,9 @@ impl Stopped {
             runtime.block_on(async move {
                 let store = Store::open(&url).await.unwrap();
                 let controls = Arc::new(Only(controls));
-                Conductor::new(settings, store, Arc::new(bus), controls)
-                    .run(stop)
-                    .await;
+                let slot = Slot::alone("stopped");
+                let conductor = Conductor::new(settings, slot, store, Arc::new(bus), controls);
+                conductor.run(stop).await;
             });
         });
         let standing = tokio::task::spawn_blocking(move || standing.recv_timeout(SOON));
@@ -121,7 +121,7 @@ impl Stopped {
 
 async fn lab() -> Lab {
     let mut lab = Lab::with_bus(InProcess::with_patience(Duration::from_secs(1))).await;
-    lab.settings.reservation = Duration::from_secs(2);
+    lab.settings.reservation_s = Seconds::new(2);
     lab
 }
 
@@ -194,9 +194,9 @@ async fn a_reservation_lasts_as_long_as_the_work() {
         .await
         .unwrap();
     lab.rehearsal.called(1).await;
-    lab.settings.slot = Slot::alone("other");
+    lab.slot = Slot::alone("other");
     let other = lab.conductor();
-    tokio::time::sleep(lab.settings.reservation * 3).await;
+    tokio::time::sleep(lab.settings.reservation_s.duration() * 3).await;
     assert_eq!(lab.rehearsal.calls(), 1, "nobody else tried meanwhile");
     let held = lab.node(&names[0]).await.reservation;
     assert_eq!(held.as_deref(), Some("lab/0"));
@@ -211,7 +211,7 @@ async fn a_reservation_lasts_as_long_as_the_work() {
 async fn a_deploy_of_one_that_lost_its_nodes_is_the_others() {
     let mut lab = lab().await;
     lab.make_deployable().await;
-    lab.settings.serve_deadline = Duration::from_secs(40);
+    lab.settings.serve_deadline_s = Seconds::new(40);
     let names = lab.enrol(5).await;
     lab.network_service("slow", None).await;
     let first = lab.conductor();
@@ -225,7 +225,7 @@ async fn a_deploy_of_one_that_lost_its_nodes_is_the_others() {
     }
     let token = lab.node(&names[0]).await.deploy_token;
     first.kill().await;
-    lab.settings.slot = Slot::alone("other");
+    lab.slot = Slot::alone("other");
     let other = lab.conductor();
     // The other one waits until the reservation of the first is over.
     while lab.node(&names[0]).await.reservation.as_deref() != Some("other/0") {

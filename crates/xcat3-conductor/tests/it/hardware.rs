@@ -182,7 +182,7 @@ async fn a_node_is_free_as_soon_as_its_outcome_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_driver_that_hangs_costs_its_deadline_and_not_more() {
     let mut lab = Lab::new().await;
-    lab.settings.operation_deadline = Duration::from_millis(100);
+    lab.settings.operation_deadline_s = Duration::from_millis(100).into();
     let names = lab.enrol(2).await;
     let conductor = lab.conductor();
     lab.rehearsal.stop_after(Some(1));

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use xcat3_conductor::{Conductor, FindControl, Settings};
 use xcat3_core::osimage::{BootFile, ImageContent};
+use xcat3_core::setting::Seconds;
 use xcat3_core::{MacAddr, Network, Nic, Node, NodeName, Operation, OsImage, Outcome, Passwd};
 use xcat3_drivers::control::{BmcCredentials, ControlDriver, ControlOperation, ControlOrder};
 use xcat3_service::bus::InProcess;
@@ -134,6 +136,7 @@ pub(crate) struct Lab {
     pub(crate) jobs: Jobs,
     pub(crate) rehearsal: Arc<Rehearsal>,
     pub(crate) settings: Settings,
+    pub(crate) slot: Slot,
 }
 
 /// A conductor at work.
@@ -174,6 +177,7 @@ impl Lab {
             bus,
             rehearsal: Arc::default(),
             settings: settings(),
+            slot: Slot::alone("lab"),
         }
     }
 
@@ -191,6 +195,7 @@ impl Lab {
         };
         let conductor = Conductor::new(
             self.settings.clone(),
+            self.slot.clone(),
             self.store.clone(),
             Arc::new(self.bus.clone()),
             Arc::new(Drivers(driver)),
@@ -280,15 +285,15 @@ impl Lab {
 
 pub(crate) fn settings() -> Settings {
     Settings {
-        slot: Slot::alone("lab"),
-        batches_at_once: 8,
-        provisioning_at_once: 4,
-        reservation: Duration::from_secs(30),
-        operation_deadline: Duration::from_secs(50),
-        serve_deadline: Duration::from_millis(300),
-        first_contact: Duration::from_secs(86_400),
-        silence: Duration::from_secs(3_600),
-        drain: Duration::from_secs(5),
+        batches_at_once: NonZeroUsize::new(8).unwrap(),
+        provisioning_at_once: NonZeroUsize::new(4).unwrap(),
+        reservation_s: Seconds::new(30),
+        operation_deadline_s: Seconds::new(50),
+        serve_deadline_s: Duration::from_millis(300).into(),
+        first_contact_s: Seconds::new(86_400),
+        silence_s: Seconds::new(3_600),
+        drain_s: Seconds::new(5),
+        ..Settings::default()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Batches beside and after one another: lanes, waves, cancelling.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use xcat3_core::{ControlOperation, Operation, Outcome, PowerTarget};
@@ -14,7 +15,7 @@ const POWER_ON: Operation = Operation::Control(ControlOperation::Power(PowerTarg
 async fn a_deploy_does_not_wait_behind_hardware_that_is_silent() {
     let mut lab = Lab::new().await;
     lab.make_deployable().await;
-    lab.settings.batches_at_once = 2;
+    lab.settings.batches_at_once = NonZeroUsize::new(2).unwrap();
     let names = lab.enrol(1_500).await;
     lab.rehearsal.stop_after(Some(0));
     let conductor = lab.conductor();
@@ -79,7 +80,7 @@ async fn waves_follow_one_another_until_too_many_fail() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_is_cancelled_ends_what_it_began_and_does_nothing_more() {
     let mut lab = Lab::new().await;
-    lab.settings.batches_at_once = 1;
+    lab.settings.batches_at_once = NonZeroUsize::new(1).unwrap();
     let names = lab.enrol(1_000).await;
     lab.rehearsal.hold(true);
     let conductor = lab.conductor();

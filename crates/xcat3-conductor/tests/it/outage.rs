@@ -9,10 +9,11 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use xcat3_backing::Postgres;
 use xcat3_conductor::{Conductor, Settings};
+use xcat3_core::setting::Seconds;
 use xcat3_core::{ControlOperation, Node, NodeName, Operation, PowerTarget};
 use xcat3_drivers::control::{ControlConfig, Controls, FakeConfig, KvmConfig};
 use xcat3_service::bus::InProcess;
-use xcat3_service::{JobRequest, Jobs};
+use xcat3_service::{JobRequest, Jobs, Slot};
 use xcat3_store::Store;
 
 use crate::lab::{SOON, settings};
@@ -62,6 +63,7 @@ impl Fakes {
         ));
         let conductor = Conductor::new(
             self.settings.clone(),
+            Slot::alone("lab"),
             self.store.clone(),
             Arc::new(self.bus.clone()),
             Arc::new(controls),
@@ -96,7 +98,7 @@ async fn a_database_that_is_away_for_a_while_costs_nothing_and_repeats_nothing()
     let mut postgres = Postgres::start().unwrap();
     let database = postgres.database().unwrap();
     let mut fakes = Fakes::new(&database.url(), folder.path()).await;
-    fakes.settings.reservation = Duration::from_secs(1);
+    fakes.settings.reservation_s = Seconds::new(1);
     // Some act before the database goes, some while it is away, some after it is back.
     let names = fakes.enrol(600, |number| (number as u64 % 60) * 100).await;
     let shutdown = CancellationToken::new();

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use xcat3_core::boot::{Phase, Progress};
+use xcat3_core::setting::Seconds;
 use xcat3_core::{Operation, ServiceKind, State};
 use xcat3_store::{Revision, ServiceReport};
 
@@ -153,7 +154,7 @@ async fn a_network_service_that_lags_is_named_and_one_that_follows_is_waited_for
     );
     conductor.stop().await;
 
-    lab.settings.serve_deadline = Duration::from_secs(30);
+    lab.settings.serve_deadline_s = Seconds::new(30);
     let conductor = lab.conductor();
     let follow = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -186,7 +187,7 @@ async fn a_deploy_that_fell_silent_fails_with_what_was_last_seen() {
         .record_progress(&[(names[0].clone(), progress)])
         .await
         .unwrap();
-    lab.settings.silence = Duration::from_millis(1);
+    lab.settings.silence_s = Duration::from_millis(1).into();
     tokio::time::sleep(Duration::from_millis(5)).await;
     let conductor = lab.conductor();
     while lab.node(&names[0]).await.state == State::Deploying {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use xcat3_core::setting::Seconds;
 use xcat3_core::{ControlOperation, NodeName, Operation, PowerTarget, State};
 use xcat3_service::{JobRequest, Running};
 
@@ -95,7 +96,7 @@ async fn a_deploy_that_was_written_but_not_answered_is_answered_by_the_next_cond
     let mut lab = Lab::new().await;
     lab.make_deployable().await;
     let names = lab.enrol(3).await;
-    lab.settings.serve_deadline = Duration::from_secs(30);
+    lab.settings.serve_deadline_s = Seconds::new(30);
     lab.network_service("slow", None).await;
     let first = lab.conductor();
     let running = lab

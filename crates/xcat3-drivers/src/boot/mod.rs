@@ -8,6 +8,7 @@ pub mod pxe;
 
 use std::net::Ipv4Addr;
 
+use serde::{Deserialize, Serialize};
 use xcat3_core::osimage::BootFile;
 use xcat3_core::{Network, Nic, Node, OsImage, State};
 
@@ -16,7 +17,8 @@ pub use firmware::Firmware;
 use crate::install::InstallSettings;
 
 /// File names of the network boot programs for each kind of firmware, as the TFTP server knows them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Loaders {
     /// For PC BIOS: `undionly.kpxe` (iPXE), or `pxelinux.0` / `lpxelinux.0`.
     pub bios: String,

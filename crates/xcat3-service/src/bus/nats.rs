@@ -25,9 +25,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use xcat3_core::Lane;
 
-use crate::config;
-
-use super::{Bus, BusError, Delivery, Nudges, Topic, Work};
+use super::{Bus, BusError, BusSettings, Delivery, Nudges, Topic, Work};
 use connection::Link;
 use puller::Puller;
 use queue::Queue;
@@ -45,7 +43,7 @@ const IN_FLIGHT: usize = 256;
 #[derive(Clone, Debug)]
 pub struct NatsSettings {
     /// Where the broker is and what it is told.
-    pub bus: config::Bus,
+    pub bus: BusSettings,
     /// How long a worker may be silent before its work goes to another.
     pub patience: Duration,
     /// How many batches may be in a lane; more are refused.
@@ -55,7 +53,7 @@ pub struct NatsSettings {
 impl NatsSettings {
     /// The settings of a service by its configuration.
     #[must_use]
-    pub fn of(bus: &config::Bus) -> Self {
+    pub fn of(bus: &BusSettings) -> Self {
         Self {
             bus: bus.clone(),
             patience: PATIENCE,

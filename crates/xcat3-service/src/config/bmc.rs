@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::Seconds;
+use xcat3_core::setting::Seconds;
 
 /// What all drivers of BMCs share.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

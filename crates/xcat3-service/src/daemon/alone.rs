@@ -8,18 +8,21 @@ use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Arguments, Foundation, open, raise_descriptor_limit, state_dir};
+use crate::config::ConfigError;
 use crate::slot::{Condition, Slot};
 use crate::systemd::Systemd;
 use crate::{Config, StateDir, feed, logging, shutdown};
 
 /// Runs the daemon `name` until `service` ends.
 ///
-/// `adjust` changes the configuration by the daemon's own arguments. What `claim` returns, which only
+/// `adjust` changes the configuration by the daemon's own arguments; `check` refuses values that the services
+/// don't understand, and gives the time in which they drain. What `claim` returns, which only
 /// one process may have, is held until the end.
 pub fn alone<Claim, Run, Running>(
     name: &str,
     arguments: &Arguments,
     adjust: impl Fn(&mut Config),
+    check: impl Fn(&Config) -> Result<Duration, ConfigError>,
     claim: impl FnOnce(&StateDir) -> anyhow::Result<Claim>,
     service: Run,
 ) -> ExitCode
@@ -32,18 +35,19 @@ where
     let read = || {
         let mut config = Config::load(arguments.config_file.as_deref())?;
         adjust(&mut config);
-        anyhow::Ok(config)
+        let drain = check(&config)?;
+        anyhow::Ok((config, drain))
     };
     let started = || {
         anyhow::ensure!(
             arguments.worker.is_none(),
             "there are no workers: it is one process"
         );
-        let config = read()?;
-        logging::set_level(config.log);
+        let (config, drain) = read()?;
+        logging::set_level(config.general().log);
         let state = state_dir(arguments, &config)?;
         let _claim = claim(&state)?;
-        run(config, state, &read, service)
+        run(config, drain, state, &read, service)
     };
     match started() {
         Ok(()) => ExitCode::SUCCESS,
@@ -56,8 +60,9 @@ where
 
 fn run<Run, Running>(
     config: Config,
+    drain: Duration,
     state: StateDir,
-    read: &impl Fn() -> anyhow::Result<Config>,
+    read: &impl Fn() -> anyhow::Result<(Config, Duration)>,
     service: Run,
 ) -> anyhow::Result<()>
 where
@@ -73,7 +78,6 @@ where
         let hangup = signal(SignalKind::hangup()).context("cannot listen for signals")?;
         let slot = Slot::alone(&config.host());
         let first = config.clone();
-        let drain = config.conductor.drain_s.duration();
         let telling = tokio::spawn(tell_systemd(slot.clone(), shutdown.clone(), drain));
         let served = async {
             let opened = open::patiently(&config, &state, &slot, &shutdown).await?;
@@ -131,11 +135,15 @@ async fn tell_systemd(slot: Slot, shutdown: tokio_util::sync::CancellationToken,
 
 /// Reads the configuration again at each SIGHUP, takes over what can change in a running process and
 /// names the rest. Never ends.
-async fn reread(mut hangup: Signal, first: Config, read: &impl Fn() -> anyhow::Result<Config>) {
+async fn reread(
+    mut hangup: Signal,
+    first: Config,
+    read: &impl Fn() -> anyhow::Result<(Config, Duration)>,
+) {
     while hangup.recv().await.is_some() {
         match read() {
-            Ok(config) => {
-                logging::set_level(config.log);
+            Ok((config, _)) => {
+                logging::set_level(config.general().log);
                 let later = takes_a_restart(&first, &config);
                 if later.is_empty() {
                     tracing::info!("the configuration was read again");

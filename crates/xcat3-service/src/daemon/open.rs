@@ -39,7 +39,7 @@ pub(super) async fn patiently(
         };
         let store = again(slot, &what, open).await;
         let store = store.with_context(|| format!("cannot open {what}"))?;
-        let bus = bus::connect(&config.bus).await?;
+        let bus = bus::connect(&config.section("bus")?).await?;
         let answers = async || match bus.check().await {
             Err(error @ BusError::Unavailable(_)) => Err(error.to_string()),
             checked => Ok(checked),

@@ -52,7 +52,7 @@ where
         }
     };
     logging::start(&logging::Choice {
-        level: hello.config.log,
+        level: hello.config.general().log,
         label: Some(format!("worker {number}")),
         ..logging::Choice::new(debug)
     });

@@ -156,11 +156,13 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::TcpListener;
     use std::os::unix::net::UnixStream;
+    use std::path::Path;
 
     fn hello() -> Hello {
-        let mut config = Config::default();
-        config.install.packages = vec!["vim".into(); 30_000];
-        config.bus.url = Some("nats://u:p@127.0.0.1:1".into());
+        let packages = "\"vim\", ".repeat(30_000);
+        let text = format!("[bus]\nurl = \"nats://u:p@h:1\"\n[install]\npackages = [{packages}]\n");
+        let mut config = Config::parse(&text, Path::new("/etc/xcat3/xcat3.conf")).unwrap();
+        config.set("api", "listen", "127.0.0.1:1");
         Hello {
             parent: 7,
             worker: 3,

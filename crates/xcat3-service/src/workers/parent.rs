@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::link::{Hello, Said};
 use super::place::{Place, told};
 use super::process::{Event, Process, Recipe, What};
-use super::{CANNOT_START, Daemon, Handover};
+use super::{CANNOT_START, Daemon, Handover, Supervision};
 use crate::daemon::Arguments;
 use crate::slot::Condition;
 use crate::systemd::Systemd;
@@ -34,6 +34,7 @@ const ORPHANS_END_WITHIN: Duration = Duration::from_secs(3);
 /// What all workers are given, as of the newest configuration.
 struct Given {
     config: Config,
+    supervision: Supervision,
     state: StateDir,
     socket: Option<(SocketAddr, Arc<OwnedFd>)>,
 }
@@ -72,7 +73,8 @@ pub(super) fn run(
     read: impl Fn() -> anyhow::Result<Config>,
 ) -> anyhow::Result<()> {
     let config = read()?;
-    logging::set_level(config.log);
+    let supervision = (daemon.supervision)(&config)?;
+    logging::set_level(config.general().log);
     let state = daemon::state_dir(arguments, &config)?;
     let _lock = state.lock(daemon.kind.as_str())?;
     // One thread: the system takes the thread that started a worker for its parent.
@@ -83,8 +85,9 @@ pub(super) fn run(
     runtime.block_on(async {
         let (events, heard) = unbounded_channel();
         let given = Given {
-            socket: socket(daemon, &config, ORPHANS_END_WITHIN)?,
+            socket: socket(daemon, &supervision, ORPHANS_END_WITHIN)?,
             config,
+            supervision,
             state,
         };
         let parent = Parent {
@@ -115,15 +118,13 @@ pub(super) fn run(
 
 fn socket(
     daemon: &Daemon,
-    config: &Config,
+    supervision: &Supervision,
     patience: Duration,
 ) -> anyhow::Result<Option<(SocketAddr, Arc<OwnedFd>)>> {
-    let address = config.api.listen;
-    let bound = daemon
-        .bind
-        .map(|bind| bind(address, patience))
-        .transpose()?;
-    Ok(bound.map(|socket| (address, Arc::new(socket))))
+    let (Some(bind), Some(address)) = (daemon.bind, supervision.listen) else {
+        return Ok(None);
+    };
+    Ok(Some((address, Arc::new(bind(address, patience)?))))
 }
 
 impl Parent<'_> {
@@ -169,7 +170,7 @@ impl Parent<'_> {
 
     fn stop(&mut self) {
         self.stopping = true;
-        let patience = self.daemon.patience(&self.given.config);
+        let patience = self.daemon.patience(&self.given.supervision);
         self.systemd.stopping(patience + self.daemon.pace.margin);
         self.systemd.status("stopping");
     }
@@ -194,15 +195,17 @@ impl Parent<'_> {
 
     /// Takes over a configuration for workers that start from now on.
     fn take(&mut self, config: Config, arguments: &Arguments) -> anyhow::Result<()> {
+        let supervision = (self.daemon.supervision)(&config)?;
         let listens = self.given.socket.as_ref().map(|(address, _)| *address);
-        if listens.is_some_and(|address| address != config.api.listen) {
-            self.given.socket = socket(self.daemon, &config, Duration::ZERO)?;
+        if listens != supervision.listen {
+            self.given.socket = socket(self.daemon, &supervision, Duration::ZERO)?;
         }
         if daemon::state_path(arguments, &config)? != self.given.state.path() {
             tracing::warn!("state_dir changed, which takes effect when the daemon is started anew");
         }
-        logging::set_level(config.log);
+        logging::set_level(config.general().log);
         self.given.config = config;
+        self.given.supervision = supervision;
         Ok(())
     }
 
@@ -269,9 +272,9 @@ impl Parent<'_> {
         self.end_the_overdue(now);
         let wanted = match self.stopping {
             true => 0,
-            false => self.daemon.workers(&self.given.config) as usize,
+            false => self.given.supervision.workers.count() as usize,
         };
-        let patience = self.daemon.patience(&self.given.config);
+        let patience = self.daemon.patience(&self.given.supervision);
         for place in self.places.iter_mut().skip(wanted) {
             place.clear(patience);
         }
@@ -295,7 +298,7 @@ impl Parent<'_> {
     /// configuration.
     fn fill(&mut self, worker: usize, its_turn: bool, now: Instant) {
         let generation = self.generation;
-        let patience = self.daemon.patience(&self.given.config);
+        let patience = self.daemon.patience(&self.given.supervision);
         let handover = self.daemon.handover();
         let place = &mut self.places[worker];
         let may_start = place.start_at.is_none_or(|at| at <= now);
@@ -324,7 +327,7 @@ impl Parent<'_> {
         let hello = Hello {
             parent: std::process::id().cast_signed(),
             worker: number,
-            workers: self.daemon.workers(&self.given.config),
+            workers: self.given.supervision.workers.count(),
             instance: Uuid::new_v4(),
             state: self.given.state.path().to_owned(),
             config: self.given.config.clone(),

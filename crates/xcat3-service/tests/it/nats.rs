@@ -9,8 +9,10 @@ use tokio::time::timeout;
 use uuid::Uuid;
 use xcat3_backing::Nats as Server;
 use xcat3_core::{ControlOperation, Lane, NodeName, Operation, Outcome, PowerTarget};
-use xcat3_service::bus::{BusError, Delivery, Nats, NatsSettings, Nudges, Topic, Work};
-use xcat3_service::{Bus, JobRequest, Jobs, config};
+use xcat3_service::bus::{
+    BusError, BusSettings, Delivery, Nats, NatsSettings, Nudges, Topic, Work,
+};
+use xcat3_service::{Bus, JobRequest, Jobs};
 use xcat3_store::{JobId, Store};
 
 use super::PATIENCE;
@@ -21,10 +23,10 @@ const SOON: Duration = Duration::from_secs(30);
 const QUICKLY: Duration = Duration::from_secs(5);
 
 fn settings(url: &str, prefix: &str) -> NatsSettings {
-    let bus = config::Bus {
+    let bus = BusSettings {
         url: Some(url.to_owned()),
         prefix: prefix.to_owned(),
-        ..config::Bus::default()
+        ..BusSettings::default()
     };
     NatsSettings {
         patience: PATIENCE,

@@ -12,9 +12,8 @@ use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use crate::bus::BusError;
 use crate::bus::nudge::Hub;
-use crate::config;
+use crate::bus::{BusError, BusSettings};
 
 /// How long the broker may take to answer.
 pub(super) const ANSWER: Duration = Duration::from_secs(2);
@@ -44,7 +43,7 @@ pub(super) struct Link {
 
 impl Link {
     /// Starts connecting.
-    pub(super) async fn open(bus: &config::Bus) -> Result<Self, BusError> {
+    pub(super) async fn open(bus: &BusSettings) -> Result<Self, BusError> {
         let url = bus.url.as_deref().unwrap_or_default();
         let servers = Servers::parse(url)?;
         let prefix = prefix(&bus.prefix)?;
@@ -179,7 +178,7 @@ fn prefix(prefix: &str) -> Result<String, BusError> {
     Ok(prefix.to_owned())
 }
 
-async fn options(bus: &config::Bus, servers: &Servers) -> Result<ConnectOptions, BusError> {
+async fn options(bus: &BusSettings, servers: &Servers) -> Result<ConnectOptions, BusError> {
     let mut options = ConnectOptions::new()
         .name("xcat3")
         .retry_on_initial_connect()
@@ -289,21 +288,21 @@ mod tests {
             };
             assert!(said.contains("[bus]") && !said.contains("secret"), "{said}");
         }
-        let bus = config::Bus {
+        let bus = BusSettings {
             url: Some("nats://u:secret@127.0.0.1:1".into()),
-            ..config::Bus::default()
+            ..BusSettings::default()
         };
         assert!(!format!("{bus:?}").contains("secret"));
         let wrong = [
-            config::Bus {
+            BusSettings {
                 prefix: "a.b".into(),
                 ..bus.clone()
             },
-            config::Bus {
+            BusSettings {
                 credentials: Some("/nowhere/creds".into()),
                 ..bus.clone()
             },
-            config::Bus {
+            BusSettings {
                 ca_file: Some("/nowhere/ca".into()),
                 ..bus
             },
