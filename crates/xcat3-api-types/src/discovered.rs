@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use utoipa::ToSchema;
-use xcat3_core::{MacAddr, Stranger};
+use xcat3_core::{DiscoveredMachine, MacAddr};
 
 /// The answer of `GET /discovered`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -51,19 +51,19 @@ pub struct Forgotten {
     pub forgotten: u64,
 }
 
-impl From<Stranger> for DiscoveredRecord {
-    fn from(stranger: Stranger) -> Self {
+impl From<DiscoveredMachine> for DiscoveredRecord {
+    fn from(machine: DiscoveredMachine) -> Self {
         Self {
-            firmware: stranger.firmware(),
-            arch: stranger.arch(),
-            mac: stranger.mac,
-            network: stranger.network,
-            ip: stranger.ip.map(|ip| ip.to_string()),
-            vendor_class: stranger.vendor_class,
-            architecture: stranger.architecture,
-            uuid: stranger.uuid.map(|uuid| uuid.to_string()),
-            first_ms: stranger.first_ms,
-            last_ms: stranger.last_ms,
+            firmware: machine.firmware(),
+            arch: machine.arch(),
+            mac: machine.mac,
+            network: machine.network,
+            ip: machine.ip.map(|ip| ip.to_string()),
+            vendor_class: machine.vendor_class,
+            architecture: machine.architecture,
+            uuid: machine.uuid.map(|uuid| uuid.to_string()),
+            first_ms: machine.first_ms,
+            last_ms: machine.last_ms,
         }
     }
 }

@@ -159,12 +159,12 @@ impl NodeBody {
             return Err("more than one nic is marked primary".to_owned());
         }
         let mut node = Node::new(name);
-        node.mgt = self.mgt;
-        node.netboot = self.netboot;
-        node.arch = self.arch;
-        node.kind = self.kind;
-        node.control_info = unmasked(self.control_info, &Map::new());
-        node.console_info = unmasked(self.console_info, &Map::new());
+        node.declared.mgt = self.mgt;
+        node.declared.netboot = self.netboot;
+        node.declared.arch = self.arch;
+        node.declared.kind = self.kind;
+        node.declared.control_info = unmasked(self.control_info, &Map::new());
+        node.declared.console_info = unmasked(self.console_info, &Map::new());
         node.nics = nics;
         Ok(node)
     }
@@ -177,12 +177,12 @@ impl NodeBody {
     pub fn replace(self, node: &mut Node) -> Result<(), String> {
         let (control, console) = (self.control_info.clone(), self.console_info.clone());
         let new = self.into_node()?;
-        node.mgt = new.mgt;
-        node.netboot = new.netboot;
-        node.arch = new.arch;
-        node.kind = new.kind;
-        node.control_info = unmasked(control, &node.control_info);
-        node.console_info = unmasked(console, &node.console_info);
+        node.declared.mgt = new.declared.mgt;
+        node.declared.netboot = new.declared.netboot;
+        node.declared.arch = new.declared.arch;
+        node.declared.kind = new.declared.kind;
+        node.declared.control_info = unmasked(control, &node.declared.control_info);
+        node.declared.console_info = unmasked(console, &node.declared.console_info);
         node.nics = new.nics;
         Ok(())
     }
@@ -253,16 +253,16 @@ pub struct DeployRecord {
 impl DeployRecord {
     pub(crate) fn of(node: &Node) -> Self {
         let shown = matches!(
-            node.state,
+            node.deployment.state,
             State::Deploying | State::Failed | State::Deployed
         );
-        let progress = node.progress.as_ref().filter(|_| shown);
+        let progress = node.deployment.progress.as_ref().filter(|_| shown);
         Self {
             phase: progress.map(|progress| progress.phase.to_string()),
             since_ms: progress.map(|progress| progress.since_ms),
             seen_ms: progress.map(|progress| progress.seen_ms),
             detail: progress.map(|progress| progress.detail.clone()),
-            failure: node.failure.clone(),
+            failure: node.deployment.failure.clone(),
         }
     }
 
@@ -281,7 +281,7 @@ impl DeployRecord {
 /// were asked for.
 #[must_use]
 pub fn document(node: &Node, selection: &Selection, secrets: Secrets) -> Map<String, Value> {
-    let state = node.state.as_str().map(str::to_owned);
+    let state = node.deployment.state.as_str().map(str::to_owned);
     let mut document = Map::new();
     document.insert("name".into(), node.name.as_str().into());
     let declared = declared(node, secrets);
@@ -291,9 +291,12 @@ pub fn document(node: &Node, selection: &Selection, secrets: Secrets) -> Map<Str
             document.insert("state".into(), state.clone().into());
         }
     }
-    document.insert("reservation".into(), node.reservation.clone().into());
-    document.insert("conductor".into(), node.conductor.clone().into());
-    document.insert("osimage".into(), node.osimage.clone().into());
+    document.insert(
+        "reservation".into(),
+        node.observed.reservation.clone().into(),
+    );
+    document.insert("conductor".into(), node.observed.conductor.clone().into());
+    document.insert("osimage".into(), node.deployment.osimage.clone().into());
     if selection.names("deploy") {
         let deploy = DeployRecord::of(node).document();
         document.insert("deploy".into(), deploy.into());
@@ -312,12 +315,12 @@ pub fn declared(node: &Node, secrets: Secrets) -> [(&'static str, Value); 7] {
     let mut nics = Map::new();
     nics.insert("nics".into(), node.nics.iter().map(nic).collect());
     [
-        ("mgt", node.mgt.clone().into()),
-        ("netboot", node.netboot.clone().into()),
-        ("arch", node.arch.clone().into()),
-        ("type", node.kind.clone().into()),
-        ("control_info", info(&node.control_info).into()),
-        ("console_info", info(&node.console_info).into()),
+        ("mgt", node.declared.mgt.clone().into()),
+        ("netboot", node.declared.netboot.clone().into()),
+        ("arch", node.declared.arch.clone().into()),
+        ("type", node.declared.kind.clone().into()),
+        ("control_info", info(&node.declared.control_info).into()),
+        ("console_info", info(&node.declared.console_info).into()),
         ("nics_info", nics.into()),
     ]
 }

@@ -29,17 +29,23 @@ impl Serialize for ToldNode<'_> {
         let mut object = serializer.serialize_map(None)?;
         let mut field = Fields(&mut object, self.selection);
         field.put("name", &node.name)?;
-        field.put("mgt", &node.mgt)?;
-        field.put("netboot", &node.netboot)?;
-        field.put("arch", &node.arch)?;
-        field.put("type", &node.kind)?;
-        field.put("state", &node.state.as_str())?;
-        field.put("control_info", &Attributes(&node.control_info, secrets))?;
-        field.put("console_info", &Attributes(&node.console_info, secrets))?;
+        field.put("mgt", &node.declared.mgt)?;
+        field.put("netboot", &node.declared.netboot)?;
+        field.put("arch", &node.declared.arch)?;
+        field.put("type", &node.declared.kind)?;
+        field.put("state", &node.deployment.state.as_str())?;
+        field.put(
+            "control_info",
+            &Attributes(&node.declared.control_info, secrets),
+        )?;
+        field.put(
+            "console_info",
+            &Attributes(&node.declared.console_info, secrets),
+        )?;
         field.put("nics_info", &NicsInfo(&node.nics, secrets))?;
-        field.put("reservation", &node.reservation)?;
-        field.put("conductor", &node.conductor)?;
-        field.put("osimage", &node.osimage)?;
+        field.put("reservation", &node.observed.reservation)?;
+        field.put("conductor", &node.observed.conductor)?;
+        field.put("osimage", &node.deployment.osimage)?;
         if self.selection.names("deploy") {
             field.put("deploy", &DeployRecord::of(node))?;
         }
@@ -155,9 +161,9 @@ mod tests {
                     "extra": {"wifi_secret": "hidden", "y": null}},
                 {"mac": "52:54:00:36:ac:b2", "ip": "11.0.0.1", "netmask": "255.0.0.0", "name": "eth1"}]}});
         let mut full = NodeBody::try_from(full).unwrap().into_node().unwrap();
-        full.state = State::Deploying;
-        full.reservation = Some("conductor1/0".into());
-        full.progress = Some(Progress {
+        full.deployment.state = State::Deploying;
+        full.observed.reservation = Some("conductor1/0".into());
+        full.deployment.progress = Some(Progress {
             phase: Phase::Waiting,
             detail: "\u{1f}".into(),
             since_ms: 1,

@@ -70,11 +70,12 @@ pub(crate) fn decide(
     facts: &Facts,
     token: impl FnOnce() -> String,
 ) -> Result<Provision, String> {
-    let state = next(node.state, change.event()).map_err(|refused| refused.to_string())?;
+    let state =
+        next(node.deployment.state, change.event()).map_err(|refused| refused.to_string())?;
     let mut provision = Provision {
         name: node.name.clone(),
         state,
-        osimage: node.osimage.clone(),
+        osimage: node.deployment.osimage.clone(),
         deploy_token: None,
         failure: None,
     };
@@ -82,7 +83,7 @@ pub(crate) fn decide(
         osimage, subnet, ..
     } = change
     {
-        let name = osimage.or(node.osimage.as_deref());
+        let name = osimage.or(node.deployment.osimage.as_deref());
         let image = name.and_then(|name| facts.images.get(name));
         let system = facts.system.as_ref();
         install::check_deploy(node, name, image, subnet, &facts.networks, system)?;
@@ -94,11 +95,11 @@ pub(crate) fn decide(
 
 /// The deploy of `node` has failed for `reason`; nothing where it is not deploying any more.
 pub(crate) fn give_up(node: &Node, reason: String) -> Option<Provision> {
-    let state = next(node.state, Event::Fail).ok()?;
+    let state = next(node.deployment.state, Event::Fail).ok()?;
     Some(Provision {
         name: node.name.clone(),
         state,
-        osimage: node.osimage.clone(),
+        osimage: node.deployment.osimage.clone(),
         deploy_token: None,
         failure: Some(reason),
     })
@@ -134,9 +135,9 @@ mod tests {
 
     fn node(state: State) -> Node {
         let mut node = Node::new("n1".parse().unwrap());
-        node.state = state;
-        node.netboot = Some("pxe".into());
-        node.arch = Some("x86_64".into());
+        node.deployment.state = state;
+        node.declared.netboot = Some("pxe".into());
+        node.declared.arch = Some("x86_64".into());
         node.nics = vec![Nic {
             uuid: uuid::Uuid::nil(),
             mac: MacAddr([0x52, 0x54, 0, 0, 0, 1]),
@@ -177,8 +178,11 @@ mod tests {
         };
         let mut node = node(State::Deployed);
         assert!(decided(again, &node).unwrap_err().contains("--osimage"));
-        node.osimage = Some("debian12-x86_64".into());
-        assert_eq!(decided(again, &node).unwrap().osimage, node.osimage);
+        node.deployment.osimage = Some("debian12-x86_64".into());
+        assert_eq!(
+            decided(again, &node).unwrap().osimage,
+            node.deployment.osimage
+        );
     }
 
     #[test]
@@ -188,7 +192,7 @@ mod tests {
         let mut elsewhere = node(State::None);
         elsewhere.nics[0].ip = Some("192.168.0.1".parse().unwrap());
         let mut other_arch = node(State::None);
-        other_arch.arch = Some("ppc64le".into());
+        other_arch.declared.arch = Some("ppc64le".into());
         let cases = [
             (without_nic, "nic"),
             (elsewhere, "192.168.0.1"),
@@ -217,11 +221,11 @@ mod tests {
         };
         assert!(decided(forced, &node(State::Deploying)).is_ok());
         let mut deploying = node(State::Deploying);
-        deploying.osimage = Some("debian12-x86_64".into());
-        deploying.deploy_token = Some("t".into());
+        deploying.deployment.osimage = Some("debian12-x86_64".into());
+        deploying.deployment.token = Some("t".into());
         let undone = decided(Change::Undo, &deploying).unwrap();
         assert_eq!((undone.state, undone.deploy_token), (State::None, None));
-        assert_eq!(undone.osimage, deploying.osimage);
+        assert_eq!(undone.osimage, deploying.deployment.osimage);
     }
 
     #[test]

@@ -17,9 +17,10 @@ use crate::outcomes::Recorder;
 
 /// The targets of a batch, each as the node that its BMC would belong to.
 pub(crate) fn targets(discovery: &Discovery, names: &[NodeName]) -> Vec<Node> {
-    let node = |name: &NodeName| Node {
-        mgt: Some(discovery.mgt.clone()),
-        ..Node::new(name.clone())
+    let node = |name: &NodeName| {
+        let mut node = Node::new(name.clone());
+        node.declared.mgt = Some(discovery.mgt.clone());
+        node
     };
     names.iter().map(node).collect()
 }

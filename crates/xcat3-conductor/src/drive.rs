@@ -42,7 +42,10 @@ impl Drive<'_> {
     pub(crate) async fn all(&self, nodes: Vec<Node>, outcomes: Outcomes) {
         let mut groups: BTreeMap<Option<String>, Vec<Node>> = BTreeMap::new();
         for node in nodes {
-            groups.entry(node.mgt.clone()).or_default().push(node);
+            groups
+                .entry(node.declared.mgt.clone())
+                .or_default()
+                .push(node);
         }
         let driven = groups.iter().map(|(mgt, nodes)| {
             let outcomes = outcomes.clone();
@@ -195,7 +198,7 @@ mod tests {
     async fn under(lease: Lease, nodes: &[(&str, Option<&str>)]) -> Vec<(String, String)> {
         let nodes = nodes.iter().map(|(name, mgt)| {
             let mut node = Node::new(name.parse().unwrap());
-            node.mgt = mgt.map(str::to_owned);
+            node.declared.mgt = mgt.map(str::to_owned);
             node
         });
         let (sender, mut receiver) = mpsc::channel(1000);

@@ -32,9 +32,10 @@ impl Limits {
 /// was last seen of it.
 pub(crate) fn reason(node: &Node, limits: Limits, now_ms: i64) -> Option<String> {
     let progress = node
+        .deployment
         .progress
         .as_ref()
-        .filter(|_| node.state == State::Deploying)?;
+        .filter(|_| node.deployment.state == State::Deploying)?;
     let limit = limits.of(progress.phase);
     let silent_ms = now_ms.saturating_sub(progress.seen_ms);
     let over = i128::from(silent_ms) > i128::try_from(limit.as_millis()).unwrap_or(i128::MAX);
@@ -98,8 +99,8 @@ mod tests {
 
     fn deploying(phase: Phase, since_ms: i64, seen_ms: i64) -> Node {
         let mut node = Node::new("n1".parse().unwrap());
-        node.state = State::Deploying;
-        node.progress = Some(Progress {
+        node.deployment.state = State::Deploying;
+        node.deployment.progress = Some(Progress {
             phase,
             detail: "GET /pool/a.deb".into(),
             since_ms,
@@ -139,7 +140,7 @@ mod tests {
         node = deploying(Phase::Dhcp, i64::MAX, i64::MAX);
         assert_eq!(reason(&node, LIMITS, 0), None);
         node = deploying(Phase::Dhcp, 0, 0);
-        node.state = State::Deployed;
+        node.deployment.state = State::Deployed;
         assert_eq!(reason(&node, LIMITS, i64::MAX), None);
     }
 

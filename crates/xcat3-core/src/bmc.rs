@@ -21,7 +21,7 @@ pub struct BmcRejection {
 /// brackets, a name in small letters. None where the node names none.
 #[must_use]
 pub fn bmc_host(node: &Node) -> Option<String> {
-    let text = node.control_info.get("bmc_address")?.as_str()?;
+    let text = node.declared.control_info.get("bmc_address")?.as_str()?;
     let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
     match bare.unwrap_or(text).parse::<IpAddr>() {
         Ok(address) => Some(address.to_string()),
@@ -38,7 +38,9 @@ mod tests {
     fn a_host_is_the_same_however_it_is_written() {
         let host = |text: &str| {
             let mut node = Node::new("node1".parse().unwrap());
-            node.control_info.insert("bmc_address".into(), text.into());
+            node.declared
+                .control_info
+                .insert("bmc_address".into(), text.into());
             bmc_host(&node)
         };
         let six = Some("fd00::1".to_owned());

@@ -1,4 +1,4 @@
-//! Machines, physical or virtual, as operators enrol them.
+//! Nodes: machines, physical or virtual, as operators enrol them.
 
 use std::fmt;
 
@@ -16,11 +16,24 @@ pub const BOOT_DRIVERS: [&str; 2] = ["pxe", "petitboot"];
 /// The architectures that a node's `arch` may name.
 pub const ARCHITECTURES: [&str; 4] = ["x86_64", "aarch64", "ppc64le", "ppc64"];
 
-/// A machine: what its operator declared and what xcat3 knows of it.
-#[derive(Clone, PartialEq)]
+/// A machine: what its operator declared, what services observe of it, and its deployment.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     /// Unique.
     pub name: NodeName,
+    /// What an operator declared.
+    pub declared: DeclaredNode,
+    /// The network interfaces, in the order in which they were declared.
+    pub nics: Vec<Nic>,
+    /// What the services observe.
+    pub observed: ObservedNode,
+    /// The last attempt to give the node an image.
+    pub deployment: Deployment,
+}
+
+/// What an operator declares of a node, apart from its name and nics.
+#[derive(Clone, Default, PartialEq)]
+pub struct DeclaredNode {
     /// The control driver: `kvm`, `ipmi`, …
     pub mgt: Option<String>,
     /// The boot driver: `pxe`, `petitboot`, …
@@ -34,48 +47,46 @@ pub struct Node {
     pub control_info: Map<String, Value>,
     /// The same for the console driver.
     pub console_info: Map<String, Value>,
-    /// In the order in which they were declared.
-    pub nics: Vec<Nic>,
+}
+
+/// What the services observe of a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObservedNode {
+    /// Host name of the conductor that last acted on the node.
+    pub conductor: Option<String>,
+    /// The owner of the reservation under which an operation changes the node now.
+    pub reservation: Option<String>,
+}
+
+/// One attempt to give a node an image.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Deployment {
     /// Where the node stands between bare metal and an installed system.
     pub state: State,
-    /// Why [`State::Failed`], in a sentence.
+    /// Why the deployment failed, in a sentence; only in [`State::Failed`].
     pub failure: Option<String>,
-    /// The OS image that it has or is being given.
+    /// The OS image that the node has or is given.
     pub osimage: Option<String>,
-    /// Host name of the conductor that last acted on it.
-    pub conductor: Option<String>,
-    /// Who holds it for an operation now.
-    pub reservation: Option<String>,
-    /// What was last seen of it on its way through a deploy.
+    /// The last boot event of the node.
     pub progress: Option<Progress>,
-    /// The one-time token of the deploy under way: whoever presents it is this node. Secret.
-    pub deploy_token: Option<String>,
+    /// The one-time token of the deployment under way: whoever presents it is this node. Secret.
+    pub token: Option<String>,
 }
 
 impl Node {
-    /// A node of which only the name is known.
+    /// A node with nothing declared but its name.
     #[must_use]
     pub fn new(name: NodeName) -> Self {
         Self {
             name,
-            mgt: None,
-            netboot: None,
-            arch: None,
-            kind: None,
-            control_info: Map::new(),
-            console_info: Map::new(),
+            declared: DeclaredNode::default(),
             nics: Vec::new(),
-            state: State::None,
-            failure: None,
-            osimage: None,
-            conductor: None,
-            reservation: None,
-            progress: None,
-            deploy_token: None,
+            observed: ObservedNode::default(),
+            deployment: Deployment::default(),
         }
     }
 
-    /// The nic that the node installs over: the one marked primary, else the first.
+    /// The nic that the node installs over: the primary one, else the first.
     #[must_use]
     pub fn boot_nic(&self) -> Option<&Nic> {
         self.nics
@@ -84,30 +95,34 @@ impl Node {
             .or_else(|| self.nics.first())
     }
 
-    /// The text under `key` of `control_info`, where there is one.
+    /// The text under `key` of `control_info`.
     #[must_use]
     pub fn control(&self, key: &str) -> Option<&str> {
-        self.control_info.get(key).and_then(Value::as_str)
+        self.declared.control_info.get(key).and_then(Value::as_str)
     }
 }
 
-/// Without secrets, so that a node can stand in a log line or an error.
-impl fmt::Debug for Node {
+/// Masks secrets, so that a node can stand in a log line or an error.
+impl fmt::Debug for DeclaredNode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Node")
-            .field("name", &self.name)
+        f.debug_struct("DeclaredNode")
             .field("mgt", &self.mgt)
             .field("netboot", &self.netboot)
             .field("arch", &self.arch)
             .field("kind", &self.kind)
             .field("control_info", &redact(&self.control_info))
             .field("console_info", &redact(&self.console_info))
-            .field("nics", &self.nics)
+            .finish()
+    }
+}
+
+/// Leaves the token out.
+impl fmt::Debug for Deployment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deployment")
             .field("state", &self.state)
             .field("failure", &self.failure)
             .field("osimage", &self.osimage)
-            .field("conductor", &self.conductor)
-            .field("reservation", &self.reservation)
             .field("progress", &self.progress)
             .finish_non_exhaustive()
     }
@@ -118,13 +133,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_node_in_a_log_line_shows_no_secret() {
+    fn debug_of_a_node_hides_secrets() {
         let mut node = Node::new("n1".parse().unwrap());
-        node.control_info
+        node.declared
+            .control_info
             .insert("ssh_password".into(), "hidden".into());
-        node.console_info
+        node.declared
+            .console_info
             .insert("bmc_password".into(), "hidden".into());
-        node.deploy_token = Some("hidden".into());
+        node.deployment.token = Some("hidden".into());
         let shown = format!("{node:?}");
         assert!(shown.contains("n1") && !shown.contains("hidden"), "{shown}");
     }

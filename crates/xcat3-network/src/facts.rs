@@ -112,7 +112,7 @@ impl Facts {
                 }
             }
         }
-        if let Some(token) = &node.deploy_token {
+        if let Some(token) = &node.deployment.token {
             self.by_token.remove(token);
         }
     }
@@ -124,7 +124,7 @@ impl Facts {
                 self.by_ip.entry(ip).or_default().push(node.clone());
             }
         }
-        if let Some(token) = &node.deploy_token {
+        if let Some(token) = &node.deployment.token {
             self.by_token.insert(token.clone(), node.clone());
         }
         self.nodes.insert(node.name.clone(), node);
@@ -174,7 +174,7 @@ impl Facts {
     /// The OS image that a node has or is being given.
     #[must_use]
     pub fn image_of(&self, node: &Node) -> Option<&Arc<OsImage>> {
-        self.image(node.osimage.as_deref()?)
+        self.image(node.deployment.osimage.as_deref()?)
     }
 
     /// A password entry by its key.
@@ -217,7 +217,7 @@ mod tests {
     fn node(number: u32, mac: u32, ip: Option<u32>, token: Option<u32>) -> Node {
         let mut node = Node::new(format!("n{number}").parse().unwrap());
         let octets = mac.to_be_bytes();
-        node.deploy_token = token.map(|token| token.to_string());
+        node.deployment.token = token.map(|token| token.to_string());
         node.nics.push(Nic {
             uuid: Uuid::nil(),
             mac: MacAddr([2, 0, octets[0], octets[1], octets[2], octets[3]]),

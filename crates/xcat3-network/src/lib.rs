@@ -7,6 +7,7 @@
 mod clock;
 pub mod content;
 pub mod dhcp;
+pub mod discovered;
 pub mod facts;
 mod handlers;
 pub mod http;
@@ -22,7 +23,6 @@ pub mod ra;
 pub mod serving;
 pub mod settings;
 pub mod snapshot;
-pub mod strangers;
 pub mod tftp;
 pub mod tree;
 
@@ -38,13 +38,13 @@ use xcat3_store::Store;
 
 use crate::dhcp::promise;
 use crate::dhcp::server::Shared;
+use crate::discovered::DiscoveredMachines;
 use crate::images::Images;
 use crate::leases::LeaseTable;
 use crate::listeners::{Among, Listeners};
 use crate::private::Private;
 use crate::progress::Sightings;
 use crate::snapshot::{Feed, Snapshot};
-use crate::strangers::Strangers;
 use crate::tree::Tree;
 
 pub use crate::settings::{Settings, Startup};
@@ -77,7 +77,7 @@ pub async fn run(
     let follower = Follower::new(&store, bus.clone()).await;
     let snapshot = Snapshot::default();
     let sightings = Sightings::default();
-    let strangers = Strangers::default();
+    let discovered = DiscoveredMachines::default();
     let install = Arc::new(startup.install);
     let (promises, kept) = mpsc::channel(promise::QUEUE);
     let lease_s = u32::try_from(settings.lease_s.duration().as_secs()).unwrap_or(u32::MAX);
@@ -86,7 +86,7 @@ pub async fn run(
         leases: Mutex::new(LeaseTable::restored(leases)),
         promises,
         sightings: sightings.clone(),
-        strangers: strangers.clone(),
+        discovered: discovered.clone(),
         http_port: settings.http_port,
         loaders: settings.loaders,
         install: install.clone(),
@@ -122,7 +122,7 @@ pub async fn run(
     tokio::join!(
         serving.until(&shutdown),
         promise::keep(store.clone(), kept),
-        strangers::write(store.clone(), strangers, shutdown.clone()),
+        discovered::write(store.clone(), discovered, shutdown.clone()),
         progress::write(
             store.clone(),
             snapshot,

@@ -91,7 +91,7 @@ impl Private {
 fn deploy_of(tree: &Tree, token: &str) -> Option<Boot> {
     let facts = tree.snapshot.read();
     let node = facts.node_by_token(token)?;
-    if node.state != State::Deploying {
+    if node.deployment.state != State::Deploying {
         return None;
     }
     Boot::of(&facts, node, node.boot_nic()?.mac)
@@ -102,7 +102,7 @@ fn deploy_of(tree: &Tree, token: &str) -> Option<Boot> {
 fn not_deploying(tree: &Tree, asked: &Asked<'_>, what: &str) -> Result<Found, Refusal> {
     let facts = tree.snapshot.read();
     let mut nodes = facts.nodes_by_ip(asked.peer).iter();
-    let deployed = nodes.any(|node| node.state == State::Deployed);
+    let deployed = nodes.any(|node| node.deployment.state == State::Deployed);
     if what == "callback" && deployed {
         return Ok(text(Outcome::OK.as_str()));
     }

@@ -104,10 +104,10 @@ impl Sightings {
     /// Notes what a node was seen doing, where it is deploying.
     pub fn note(&self, snapshot: &Snapshot, name: &NodeName, step: Step, detail: &str) {
         let node = snapshot.read().node(name).cloned();
-        if let Some(node) = node.filter(|node| node.state == State::Deploying)
-            && let Some(token) = &node.deploy_token
+        if let Some(node) = node.filter(|node| node.deployment.state == State::Deploying)
+            && let Some(token) = &node.deployment.token
         {
-            let stored = node.progress.as_ref();
+            let stored = node.deployment.progress.as_ref();
             self.note_deploy(name, token, stored, step, detail, now_ms());
         }
     }
@@ -232,7 +232,7 @@ impl Sightings {
         let deploying = |name: &NodeName| {
             facts
                 .node(name)
-                .is_some_and(|node| node.state == State::Deploying)
+                .is_some_and(|node| node.deployment.state == State::Deploying)
         };
         let Seen { nodes, unwritten } = &mut *seen;
         nodes.retain(|name, _| unwritten.contains(name) || deploying(name));

@@ -267,7 +267,7 @@ impl Tree {
         boot: &Boot,
         render: impl FnOnce(&BootFacts<'_>) -> Result<String, BootError>,
     ) -> Result<Found, Refusal> {
-        if boot.node.state == State::Deploying && !boot.is_peer(asked.peer) {
+        if boot.node.deployment.state == State::Deploying && !boot.is_peer(asked.peer) {
             return Err(Refusal::Forbidden(asked.peer));
         }
         let text = render(&boot.facts(self, asked.server));

@@ -100,7 +100,7 @@ impl Lab {
         };
         self.timed("nodes, by pages", reading).await?;
         let mut change = |node: &mut Node| {
-            node.kind = Some("x".into());
+            node.declared.kind = Some("x".into());
             Ok(())
         };
         self.timed("update nodes", store.update_nodes(&names, &mut change))
@@ -220,11 +220,11 @@ fn mac(number: u32) -> MacAddr {
 
 fn node(number: u32) -> Node {
     let mut node = Node::new(format!("node{number}").parse().unwrap());
-    node.mgt = Some("kvm".into());
-    node.netboot = Some("pxe".into());
-    node.arch = Some("x86_64".into());
+    node.declared.mgt = Some("kvm".into());
+    node.declared.netboot = Some("pxe".into());
+    node.declared.arch = Some("x86_64".into());
     for (key, value) in [("ssh_address", "192.0.2.1"), ("ssh_username", "root")] {
-        node.control_info.insert(key.into(), value.into());
+        node.declared.control_info.insert(key.into(), value.into());
     }
     let [_, b, c, d] = number.to_be_bytes();
     node.nics.reserve_exact(1);

@@ -22,7 +22,8 @@ async fn limit(store: &Store, pages: u64) {
 fn heavy(count: usize) -> Vec<Node> {
     let heavy = |number| {
         let mut node = Node::new(format!("node{number}").parse().unwrap());
-        node.control_info
+        node.declared
+            .control_info
             .insert("ballast".into(), json!("x".repeat(2_000)));
         node
     };

@@ -9,6 +9,7 @@
 //! feed ([`Store::changes_since`]).
 
 mod database;
+mod discovered;
 mod error;
 mod feed;
 #[cfg(test)]
@@ -25,7 +26,6 @@ mod provisioning;
 mod rejections;
 mod reservations;
 mod services;
-mod strangers;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

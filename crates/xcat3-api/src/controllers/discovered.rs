@@ -29,8 +29,8 @@ pub struct Nothing {}
     responses((status = 200, description = "the machines, by when they were first seen",
         body = DiscoveredList), Failures))]
 pub async fn list(State(api): State<Api>, _: Params<Nothing>) -> Answer<DiscoveredList> {
-    let strangers = api.store.strangers().await?;
-    let discovered = strangers.into_iter().map(Into::into).collect();
+    let discovered = api.store.discovered_machines().await?;
+    let discovered = discovered.into_iter().map(Into::into).collect();
     ok(DiscoveredList { discovered })
 }
 
@@ -63,7 +63,7 @@ pub async fn forget(
         let sentence = format!("more than {MOST_NAMED} machines in one request");
         return Err(ApiError::new(StatusCode::BAD_REQUEST, sentence));
     }
-    let forgotten = api.store.forget_strangers(macs.as_deref()).await?;
+    let forgotten = api.store.forget_discovered(macs.as_deref()).await?;
     accepted(Forgotten { forgotten })
 }
 

@@ -3,13 +3,13 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use xcat3_core::Stranger;
+use xcat3_core::DiscoveredMachine;
 
 use crate::stream::Stream;
 use crate::world::World;
 
-fn stranger(mac: &str, first_ms: i64) -> Stranger {
-    Stranger {
+fn machine(mac: &str, first_ms: i64) -> DiscoveredMachine {
+    DiscoveredMachine {
         mac: mac.parse().unwrap(),
         network: "c920".to_owned(),
         ip: Some("11.4.40.111".parse().unwrap()),
@@ -22,7 +22,7 @@ fn stranger(mac: &str, first_ms: i64) -> Stranger {
 }
 
 #[tokio::test]
-async fn strangers_are_listed_until_they_are_enrolled_or_forgotten() {
+async fn discovered_machines_are_listed_until_they_are_enrolled_or_forgotten() {
     let world = World::without_conductor(1).await;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let now = i64::try_from(now.as_millis()).unwrap();
@@ -31,11 +31,11 @@ async fn strangers_are_listed_until_they_are_enrolled_or_forgotten() {
         "52:54:00:00:01:02",
         "52:54:00:00:00:01",
     ];
-    let all: Vec<Stranger> = (0..)
+    let all: Vec<DiscoveredMachine> = (0..)
         .zip(macs)
-        .map(|(n, mac)| stranger(mac, now + n))
+        .map(|(n, mac)| machine(mac, now + n))
         .collect();
-    world.store.record_strangers(&all).await.unwrap();
+    world.store.record_discovered(&all).await.unwrap();
     let answer = world
         .expect(200, "GET", "/v1/discovered", Value::Null)
         .await;

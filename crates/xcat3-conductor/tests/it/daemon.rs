@@ -195,7 +195,7 @@ async fn a_host_joins_by_starting_and_leaves_by_stopping() {
     let nodes: Vec<Node> = (0..500)
         .map(|n| {
             let mut node = Node::new(format!("n{n}").parse().unwrap());
-            node.mgt = Some("fake".into());
+            node.declared.mgt = Some("fake".into());
             node
         })
         .collect();

@@ -149,7 +149,10 @@ async fn who_stood_still_acts_and_writes_no_more() {
     let written = lab.store.outcomes(job, 0, 1_000).await.unwrap().outcomes;
     assert_eq!(written.len(), 40, "one outcome a node");
     assert!(written.iter().all(|(.., outcome)| *outcome == Outcome::OK));
-    assert_eq!(lab.node(&names[0]).await.conductor.as_deref(), Some("lab"));
+    assert_eq!(
+        lab.node(&names[0]).await.observed.conductor.as_deref(),
+        Some("lab")
+    );
     other.stop().await;
 }
 
@@ -177,7 +180,7 @@ async fn who_stood_still_leaves_the_nodes_of_a_later_job_alone() {
     assert_eq!(acted.len(), 1);
     let written = lab.store.outcomes(second.id(), 0, 1_000).await.unwrap();
     assert_eq!(written.outcomes.len(), 0, "the second job is under way");
-    let held = lab.node(&names[0]).await.reservation;
+    let held = lab.node(&names[0]).await.observed.reservation;
     assert_eq!(held.as_deref(), Some("lab/0"), "and has its nodes");
     other.kill().await;
 }
@@ -198,7 +201,7 @@ async fn a_reservation_lasts_as_long_as_the_work() {
     let other = lab.conductor();
     tokio::time::sleep(lab.settings.reservation_s.duration() * 3).await;
     assert_eq!(lab.rehearsal.calls(), 1, "nobody else tried meanwhile");
-    let held = lab.node(&names[0]).await.reservation;
+    let held = lab.node(&names[0]).await.observed.reservation;
     assert_eq!(held.as_deref(), Some("lab/0"));
     lab.rehearsal.stop_after(None);
     conductor.kill().await;
@@ -220,15 +223,15 @@ async fn a_deploy_of_one_that_lost_its_nodes_is_the_others() {
         .submit(JobRequest::new(deploy(), names.clone()))
         .await
         .unwrap();
-    while lab.node(&names[4]).await.state != State::Deploying {
+    while lab.node(&names[4]).await.deployment.state != State::Deploying {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let token = lab.node(&names[0]).await.deploy_token;
+    let token = lab.node(&names[0]).await.deployment.token;
     first.kill().await;
     lab.slot = Slot::alone("other");
     let other = lab.conductor();
     // The other one waits until the reservation of the first is over.
-    while lab.node(&names[0]).await.reservation.as_deref() != Some("other/0") {
+    while lab.node(&names[0]).await.observed.reservation.as_deref() != Some("other/0") {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     lab.network_service("slow", Some(lab.store.revision().await.unwrap()))
@@ -236,6 +239,6 @@ async fn a_deploy_of_one_that_lost_its_nodes_is_the_others() {
     let outcomes = all(running).await;
     assert!(outcomes.iter().all(|(_, outcome)| *outcome == Outcome::OK));
     let node = lab.node(&names[0]).await;
-    assert_eq!(node.deploy_token, token, "it is the same deploy");
+    assert_eq!(node.deployment.token, token, "it is the same deploy");
     other.stop().await;
 }

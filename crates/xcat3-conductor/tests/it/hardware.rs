@@ -19,7 +19,7 @@ async fn ten_thousand_nodes_are_driven_once_each() {
     let acted = lab.rehearsal.acted();
     assert_eq!(acted.len(), 10_000);
     assert!(acted.values().all(|&times| times == 1));
-    assert_eq!(lab.node(&names[0]).await.reservation, None);
+    assert_eq!(lab.node(&names[0]).await.observed.reservation, None);
     conductor.stop().await;
 }
 
@@ -59,7 +59,7 @@ async fn outcomes_are_told_as_they_happen() {
 async fn bmcs_without_credentials_of_their_own_have_those_of_the_passwd_entry() {
     let lab = Lab::new().await;
     let names = lab.enrol(1).await;
-    lab.change(&names[0], |node| node.mgt = Some("ipmi".into()))
+    lab.change(&names[0], |node| node.declared.mgt = Some("ipmi".into()))
         .await;
     let conductor = lab.conductor();
     let status = Operation::Control(ControlOperation::PowerStatus);
@@ -77,7 +77,8 @@ async fn bmcs_without_credentials_of_their_own_have_those_of_the_passwd_entry() 
     assert_eq!(given.username, "ADMIN");
     assert_eq!(given.password.reveal(), "s3cret");
     lab.change(&names[0], |node| {
-        node.control_info
+        node.declared
+            .control_info
             .insert("bmc_password".into(), "own".into());
     })
     .await;
@@ -118,8 +119,8 @@ async fn each_operation_answers_with_its_word() {
 async fn nodes_that_cannot_be_driven_say_why_and_the_others_are() {
     let lab = Lab::new().await;
     let mut names = lab.enrol(3).await;
-    lab.change(&names[0], |node| node.mgt = None).await;
-    lab.change(&names[1], |node| node.mgt = Some("redfish".into()))
+    lab.change(&names[0], |node| node.declared.mgt = None).await;
+    lab.change(&names[1], |node| node.declared.mgt = Some("redfish".into()))
         .await;
     names.push("nobody".parse().unwrap());
     let conductor = lab.conductor();

@@ -308,9 +308,9 @@ pub(crate) fn deploy() -> Operation {
 fn node(number: usize) -> Node {
     let number = u32::try_from(number).unwrap() + 1;
     let mut node = Node::new(format!("node{number}").parse().unwrap());
-    node.mgt = Some("kvm".into());
-    node.netboot = Some("pxe".into());
-    node.arch = Some("x86_64".into());
+    node.declared.mgt = Some("kvm".into());
+    node.declared.netboot = Some("pxe".into());
+    node.declared.arch = Some("x86_64".into());
     let [_, a, b, c] = number.to_be_bytes();
     node.nics = vec![Nic {
         uuid: uuid::Uuid::new_v4(),

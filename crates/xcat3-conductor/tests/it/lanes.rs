@@ -44,7 +44,7 @@ async fn waves_follow_one_another_until_too_many_fail() {
     let names = lab.enrol(100).await;
     // In the second wave six nodes fail, in the first none.
     for name in &names[24..30] {
-        lab.change(name, |node| node.mgt = Some("redfish".into()))
+        lab.change(name, |node| node.declared.mgt = Some("redfish".into()))
             .await;
     }
     let conductor = lab.conductor();

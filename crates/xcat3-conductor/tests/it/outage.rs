@@ -45,9 +45,11 @@ impl Fakes {
     async fn enrol(&self, count: usize, latency_ms: impl Fn(usize) -> u64) -> Vec<NodeName> {
         let node = |number| {
             let mut node = Node::new(format!("fake{number}").parse().unwrap());
-            node.mgt = Some("fake".into());
+            node.declared.mgt = Some("fake".into());
             let latency = latency_ms(number).into();
-            node.control_info.insert("latency_ms".into(), latency);
+            node.declared
+                .control_info
+                .insert("latency_ms".into(), latency);
             node
         };
         let nodes: Vec<Node> = (0..count).map(node).collect();
@@ -158,7 +160,7 @@ async fn what_a_dead_conductor_did_and_wrote_is_not_done_again() {
     assert!(first.await.unwrap_err().is_cancelled());
     assert_eq!(fakes.acted().len(), 1_000);
     let mut quick = |node: &mut Node| {
-        node.control_info.clear();
+        node.declared.control_info.clear();
         Ok(())
     };
     // What is reserved can't be changed, and the last of it may just be coming in.

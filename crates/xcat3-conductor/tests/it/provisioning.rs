@@ -39,13 +39,13 @@ async fn a_node_is_deployed_and_calls_back() {
     assert_eq!(lab.ask(deploy(), &names).await, ["ok"]);
     let node = lab.node(&names[0]).await;
     assert_eq!(
-        (node.state, node.osimage.as_deref()),
+        (node.deployment.state, node.deployment.osimage.as_deref()),
         (State::Deploying, Some(IMAGE))
     );
-    assert_eq!(node.deploy_token.map(|token| token.len()), Some(32));
-    assert_eq!(node.conductor.as_deref(), Some("lab"));
+    assert_eq!(node.deployment.token.map(|token| token.len()), Some(32));
+    assert_eq!(node.observed.conductor.as_deref(), Some("lab"));
     assert_eq!(
-        node.progress.map(|progress| progress.phase),
+        node.deployment.progress.map(|progress| progress.phase),
         Some(Phase::Waiting)
     );
     assert_eq!(
@@ -56,9 +56,12 @@ async fn a_node_is_deployed_and_calls_back() {
 
     assert_eq!(lab.ask(Operation::Callback, &names).await, ["ok"]);
     let node = lab.node(&names[0]).await;
-    assert_eq!((node.state, node.deploy_token), (State::Deployed, None));
     assert_eq!(
-        node.progress.map(|progress| progress.phase),
+        (node.deployment.state, node.deployment.token),
+        (State::Deployed, None)
+    );
+    assert_eq!(
+        node.deployment.progress.map(|progress| progress.phase),
         Some(Phase::Callback)
     );
     assert_eq!(
@@ -77,12 +80,15 @@ async fn a_node_is_deployed_and_calls_back() {
         ["ok"],
         "the last image is used"
     );
-    assert_eq!(lab.node(&names[0]).await.state, State::Deploying);
+    assert_eq!(lab.node(&names[0]).await.deployment.state, State::Deploying);
     assert_eq!(lab.ask(Operation::Undo, &names).await, ["ok"]);
     let node = lab.node(&names[0]).await;
-    assert_eq!((node.state, node.deploy_token), (State::None, None));
+    assert_eq!(
+        (node.deployment.state, node.deployment.token),
+        (State::None, None)
+    );
     assert_eq!(lab.ask(Operation::ServeDhcp, &names).await, ["ok"]);
-    assert_eq!(lab.node(&names[0]).await.state, State::Dhcp);
+    assert_eq!(lab.node(&names[0]).await.deployment.state, State::Dhcp);
     conductor.stop().await;
 }
 
@@ -91,8 +97,10 @@ async fn each_node_that_cannot_be_deployed_says_why() {
     let lab = Lab::new().await;
     lab.make_deployable().await;
     let mut names = lab.enrol(5).await;
-    lab.change(&names[0], |node| node.arch = Some("ppc64le".into()))
-        .await;
+    lab.change(&names[0], |node| {
+        node.declared.arch = Some("ppc64le".into());
+    })
+    .await;
     lab.change(&names[1], |node| node.nics.clear()).await;
     lab.change(&names[2], |node| node.nics[0].ip = None).await;
     lab.change(&names[3], |node| {
@@ -135,7 +143,7 @@ async fn without_a_root_password_the_command_that_sets_one_is_named() {
         "{}",
         outcomes[0]
     );
-    assert_eq!(lab.node(&names[0]).await.state, State::None);
+    assert_eq!(lab.node(&names[0]).await.deployment.state, State::None);
     conductor.stop().await;
 }
 
@@ -158,7 +166,7 @@ async fn a_network_service_that_lags_is_named_and_one_that_follows_is_waited_for
     let conductor = lab.conductor();
     let follow = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        while lab.node(&names[1]).await.state != State::Deploying {
+        while lab.node(&names[1]).await.deployment.state != State::Deploying {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         lab.network_service("slowhost", Some(lab.store.revision().await.unwrap()))
@@ -190,19 +198,22 @@ async fn a_deploy_that_fell_silent_fails_with_what_was_last_seen() {
     lab.settings.silence_s = Duration::from_millis(1).into();
     tokio::time::sleep(Duration::from_millis(5)).await;
     let conductor = lab.conductor();
-    while lab.node(&names[0]).await.state == State::Deploying {
+    while lab.node(&names[0]).await.deployment.state == State::Deploying {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let failed = lab.node(&names[0]).await;
-    assert_eq!((failed.state, failed.deploy_token), (State::Failed, None));
-    let sentence = failed.failure.unwrap();
+    assert_eq!(
+        (failed.deployment.state, failed.deployment.token),
+        (State::Failed, None)
+    );
+    let sentence = failed.deployment.failure.unwrap();
     assert!(
         sentence.contains("fell silent in phase 'packages'"),
         "{sentence}"
     );
     assert!(sentence.contains("GET /pool/main/b/bash.deb"), "{sentence}");
     assert_eq!(
-        lab.node(&names[1]).await.state,
+        lab.node(&names[1]).await.deployment.state,
         State::Deploying,
         "it has a day to be seen"
     );

@@ -104,10 +104,10 @@ async fn a_deploy_that_was_written_but_not_answered_is_answered_by_the_next_cond
         .submit(JobRequest::new(deploy(), names.clone()))
         .await
         .unwrap();
-    while lab.node(&names[0]).await.state != State::Deploying {
+    while lab.node(&names[0]).await.deployment.state != State::Deploying {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let token = lab.node(&names[0]).await.deploy_token;
+    let token = lab.node(&names[0]).await.deployment.token;
     first.kill().await;
     lab.network_service("slow", Some(lab.store.revision().await.unwrap()))
         .await;
@@ -115,7 +115,7 @@ async fn a_deploy_that_was_written_but_not_answered_is_answered_by_the_next_cond
     let rest = rest(running).await;
     assert!(rest.iter().all(|(_, outcome)| outcome == "ok"), "{rest:?}");
     assert_eq!(
-        lab.node(&names[0]).await.deploy_token,
+        lab.node(&names[0]).await.deployment.token,
         token,
         "it is the same deploy"
     );

@@ -98,14 +98,14 @@ impl<'a> BootFacts<'a> {
     /// The node has no token.
     pub fn private_url(&self, path: &str) -> Result<String, BootError> {
         let no_token = || BootError::NoToken(self.node.name.to_string());
-        let token = self.node.deploy_token.as_deref().ok_or_else(no_token)?;
+        let token = self.node.deployment.token.as_deref().ok_or_else(no_token)?;
         Ok(self.url(&format!("node/{token}/{path}")))
     }
 
     /// Whether the node is to be installed at this boot.
     #[must_use]
     pub fn installs(&self) -> bool {
-        self.node.state == State::Deploying
+        self.node.deployment.state == State::Deploying
     }
 
     /// The node's OS image.
@@ -113,7 +113,7 @@ impl<'a> BootFacts<'a> {
     /// # Errors
     /// It has none, or it does not exist any more.
     pub fn image(&self) -> Result<&'a OsImage, BootError> {
-        let name = || self.node.osimage.clone().unwrap_or_default();
+        let name = || self.node.deployment.osimage.clone().unwrap_or_default();
         self.image.ok_or_else(|| BootError::NoImage(name()))
     }
 
@@ -141,8 +141,10 @@ impl<'a> BootFacts<'a> {
 /// or of which only the address is to be served, is given none.
 #[must_use]
 pub fn loader(firmware: Firmware, facts: &BootFacts<'_>, loaders: &Loaders) -> Loader {
-    match facts.node.netboot.as_deref() {
-        Some("pxe") if facts.node.state != State::Dhcp => pxe::loader(firmware, facts, loaders),
+    match facts.node.declared.netboot.as_deref() {
+        Some("pxe") if facts.node.deployment.state != State::Dhcp => {
+            pxe::loader(firmware, facts, loaders)
+        }
         _ => Loader::None,
     }
 }
@@ -167,11 +169,11 @@ pub(crate) mod fixtures {
     impl Fixture {
         pub fn deploying() -> Self {
             let mut node = Node::new("node1".parse().unwrap());
-            node.netboot = Some("pxe".into());
-            node.arch = Some("x86_64".into());
-            node.state = State::Deploying;
-            node.osimage = Some("debian13.0-x86_64".into());
-            node.deploy_token = Some("0123456789abcdef0123456789abcdef".into());
+            node.declared.netboot = Some("pxe".into());
+            node.declared.arch = Some("x86_64".into());
+            node.deployment.state = State::Deploying;
+            node.deployment.osimage = Some("debian13.0-x86_64".into());
+            node.deployment.token = Some("0123456789abcdef0123456789abcdef".into());
             node.nics = vec![Nic {
                 uuid: Uuid::nil(),
                 mac: "52:54:00:36:ac:b1".parse().unwrap(),

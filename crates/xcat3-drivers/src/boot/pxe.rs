@@ -123,7 +123,7 @@ mod tests {
             .into_iter()
             .filter(|&state| state != State::Deploying)
         {
-            fixture.node.state = state;
+            fixture.node.deployment.state = state;
             let script = ipxe_script(&fixture.facts()).unwrap();
             assert!(
                 script.contains("sanboot") && !script.contains("kernel"),
@@ -159,10 +159,10 @@ mod tests {
             Loader::Http("http://11.0.0.101:3011/boot/52-54-00-36-ac-b1.ipxe".into())
         );
         assert_eq!(loader(Firmware::Other, &fixture), Loader::None);
-        fixture.node.state = State::Dhcp;
+        fixture.node.deployment.state = State::Dhcp;
         assert_eq!(loader(Firmware::Bios, &fixture), Loader::None);
-        fixture.node.state = State::Deploying;
-        fixture.node.netboot = None;
+        fixture.node.deployment.state = State::Deploying;
+        fixture.node.declared.netboot = None;
         assert_eq!(loader(Firmware::Bios, &fixture), Loader::None);
     }
 

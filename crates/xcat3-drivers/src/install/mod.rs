@@ -175,7 +175,7 @@ fn check_image<'a>(
         return Err("no OS image is given and it never had one: name it with --osimage".to_owned());
     };
     let image = image.ok_or_else(|| format!("OS image '{name}' does not exist"))?;
-    match node.arch.as_deref() {
+    match node.declared.arch.as_deref() {
         None => return Err("its arch is not set".to_owned()),
         Some(arch) if arch != image.arch => {
             return Err(format!(
@@ -197,7 +197,7 @@ fn check_image<'a>(
 }
 
 fn check_boot(node: &Node) -> Result<(), String> {
-    match node.netboot.as_deref() {
+    match node.declared.netboot.as_deref() {
         Some("pxe") => Ok(()),
         Some(other) => Err(format!("no boot driver '{other}' in this build")),
         None => Err("its boot driver (netboot) is not set".to_owned()),
@@ -264,7 +264,7 @@ mod tests {
         password: Option<&str>,
     ) -> Result<(), String> {
         let networks = [fixture.network.clone()];
-        let name = fixture.node.osimage.as_deref();
+        let name = fixture.node.deployment.osimage.as_deref();
         let image = Some(&fixture.image);
         check_deploy(
             &fixture.node,
@@ -289,10 +289,13 @@ mod tests {
     fn whatever_is_missing_is_said() {
         type Change = fn(&mut Fixture);
         let cases: [(Change, &str); 9] = [
-            (|f| f.node.osimage = None, "no OS image is given"),
-            (|f| f.node.arch = Some("ppc64le".into()), "is for x86_64"),
-            (|f| f.node.arch = None, "arch is not set"),
-            (|f| f.node.netboot = None, "netboot"),
+            (|f| f.node.deployment.osimage = None, "no OS image is given"),
+            (
+                |f| f.node.declared.arch = Some("ppc64le".into()),
+                "is for x86_64",
+            ),
+            (|f| f.node.declared.arch = None, "arch is not set"),
+            (|f| f.node.declared.netboot = None, "netboot"),
             (|f| f.node.nics.clear(), "no nic"),
             (|f| f.node.nics[0].ip = None, "52:54:00:36:ac:b1 has no ip"),
             (

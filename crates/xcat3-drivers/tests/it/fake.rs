@@ -90,7 +90,7 @@ fn nodes(count: usize) -> Vec<Node> {
 }
 
 fn told(node: &mut Node, key: &str, value: impl Into<serde_json::Value>) {
-    node.control_info.insert(key.into(), value.into());
+    node.declared.control_info.insert(key.into(), value.into());
 }
 
 #[tokio::test]

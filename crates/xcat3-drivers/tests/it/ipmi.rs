@@ -31,7 +31,7 @@ fn node(sim: &Sim, user: &str, password: &str) -> Node {
     let mut node = Node::new("n1".parse().unwrap());
     let info = json!({"bmc_address": "127.0.0.1", "bmc_port": sim.port.to_string(),
         "bmc_username": user, "bmc_password": password});
-    node.control_info = info.as_object().unwrap().clone();
+    node.declared.control_info = info.as_object().unwrap().clone();
     node
 }
 
@@ -266,7 +266,8 @@ async fn what_a_node_lacks_or_ipmi_cannot_do_is_said() {
     let status = ControlOperation::PowerStatus;
     let said = ask(&controls, &node, status.clone()).await.to_string();
     assert_eq!(said, "control_info has no bmc_address");
-    node.control_info
+    node.declared
+        .control_info
         .insert("bmc_address".into(), "127.0.0.1".into());
     let said = ask(&controls, &node, status).await.to_string();
     assert!(said.contains("no passwd entry 'bmc'"), "{said}");

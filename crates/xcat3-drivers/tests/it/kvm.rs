@@ -110,9 +110,9 @@ impl Driver {
 /// A node whose domain has the addresses `macs`, on the lab's hypervisor.
 fn node(name: &str, macs: &[&str]) -> Node {
     let mut node = Node::new(name.parse().unwrap());
-    node.mgt = Some("kvm".to_owned());
+    node.declared.mgt = Some("kvm".to_owned());
     let key = LAB.file("user").display().to_string();
-    node.control_info = json!({"ssh_address": "127.0.0.1", "ssh_port": LAB.port,
+    node.declared.control_info = json!({"ssh_address": "127.0.0.1", "ssh_port": LAB.port,
         "ssh_username": "root", "ssh_virt_type": "virsh", "ssh_key_filename": key})
     .as_object()
     .unwrap()
@@ -137,7 +137,9 @@ fn node(name: &str, macs: &[&str]) -> Node {
 fn changed(node: &Node, changes: &Value) -> Node {
     let mut node = node.clone();
     for (key, value) in changes.as_object().unwrap() {
-        node.control_info.insert(key.clone(), value.clone());
+        node.declared
+            .control_info
+            .insert(key.clone(), value.clone());
     }
     node
 }

@@ -6,7 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
-use xcat3_core::{NodeName, Stranger};
+use xcat3_core::{DiscoveredMachine, NodeName};
 use xcat3_drivers::boot::{Firmware, Loader};
 use xcat3_store::Lease;
 
@@ -26,7 +26,7 @@ pub struct Answer {
     /// The node that asked, and with which firmware.
     pub seen: Option<(NodeName, Firmware)>,
     /// The machine that asked, where it boots and is no node.
-    pub stranger: Option<Stranger>,
+    pub machine: Option<DiscoveredMachine>,
     /// What was done or why nothing was, for the log.
     pub note: String,
 }

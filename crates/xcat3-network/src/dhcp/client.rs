@@ -171,7 +171,7 @@ impl<'a> Client<'a> {
 }
 
 /// The network of the interface that a client belongs to: the one around its fixed address; for
-/// strangers the one around what they ask for, else the first with a dynamic range.
+/// unknown machines the one around what they ask for, else the first with a dynamic range.
 fn network_here(request: &Request, desk: &Desk<'_>, fixed: Option<Ipv4Addr>) -> Option<Served> {
     let around = |ip: Ipv4Addr| {
         let mut link = desk.link.iter();

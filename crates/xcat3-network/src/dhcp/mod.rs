@@ -1,4 +1,4 @@
-//! DHCPv4 (RFC 2131, 2132): addresses for nodes and strangers, and which boot program a firmware is
+//! DHCPv4 (RFC 2131, 2132): addresses for nodes and unknown machines, and which boot program a firmware is
 //! to load.
 //!
 //! `packet` reads requests and writes replies, `respond` is the pure decision between the two with

@@ -2,19 +2,19 @@
 //! table.
 //!
 //! RFC 2131, 4.3 (what a server does). A node's address comes from its nic and needs no lease;
-//! strangers are leased one of the dynamic range. Whatever is not ours to answer is met with silence
+//! unknown machines are leased one of the dynamic range. Whatever is not ours to answer is met with silence
 //! and a reason for the log.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use xcat3_core::Stranger;
+use xcat3_core::DiscoveredMachine;
 use xcat3_store::Lease;
 
 use super::answer::{Answer, CLIENT_PORT};
 use super::client::{Client, Desk};
 use super::packet::{Kind, Request, code};
+use crate::discovered;
 use crate::leases::LeaseTable;
-use crate::strangers;
 
 /// Decides about a request.
 #[must_use]
@@ -36,10 +36,10 @@ pub fn respond(request: &Request, desk: &Desk<'_>, leases: &mut LeaseTable) -> A
         answer.seen = Some((node.name.clone(), client.firmware));
     } else {
         let ip = answer.reply.as_ref().map(|(reply, _)| reply.yiaddr);
-        let stranger = strangers::of(request, &client.served.network.name, desk.now_ms);
-        answer.stranger = stranger.map(|stranger| Stranger {
+        let machine = discovered::of(request, &client.served.network.name, desk.now_ms);
+        answer.machine = machine.map(|machine| DiscoveredMachine {
             ip: ip.filter(|ip| !ip.is_unspecified()),
-            ..stranger
+            ..machine
         });
     }
     answer

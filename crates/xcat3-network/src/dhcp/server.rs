@@ -20,10 +20,10 @@ use super::packet::Request;
 use super::promise::Promise;
 use super::respond::respond;
 use crate::clock::now_ms;
+use crate::discovered::DiscoveredMachines;
 use crate::leases::LeaseTable;
 use crate::progress::Sightings;
 use crate::snapshot::Snapshot;
-use crate::strangers::Strangers;
 
 /// The port that DHCP servers listen on.
 pub const PORT: u16 = 67;
@@ -39,7 +39,7 @@ pub struct Shared {
     /// Where nodes that were seen are noted.
     pub sightings: Sightings,
     /// Where machines that are no nodes are noted.
-    pub strangers: Strangers,
+    pub discovered: DiscoveredMachines,
     /// The port of our boot HTTP server.
     pub http_port: u16,
     /// The boot programs for each firmware.
@@ -139,8 +139,8 @@ async fn handle(
             .sightings
             .dhcp(&shared.snapshot, node, *firmware, &request, reply);
     }
-    if let Some(stranger) = answer.stranger {
-        shared.strangers.note(stranger);
+    if let Some(machine) = answer.machine {
+        shared.discovered.note(machine);
     }
     let socket = socket.clone();
     if let Some(lease) = answer.save {

@@ -374,8 +374,8 @@ impl Lab {
         };
         self.store.create_passwd(&system).await.expect("a password");
         let mut node = Node::new("node1".parse().unwrap());
-        node.netboot = Some("pxe".into());
-        node.arch = Some("x86_64".into());
+        node.declared.netboot = Some("pxe".into());
+        node.declared.arch = Some("x86_64".into());
         node.nics = vec![Nic {
             uuid: uuid::Uuid::new_v4(),
             mac: NODE_MAC.parse().unwrap(),

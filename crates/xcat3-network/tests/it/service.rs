@@ -244,7 +244,7 @@ async fn a_callback_ends_a_deploy_once_and_progress_is_seen() {
     assert_eq!(conductor.await.unwrap(), Operation::Callback);
     lab.served().await;
     let node = lab.store.all_nodes().await.unwrap().remove(0);
-    assert_eq!(node.state, State::Deployed);
+    assert_eq!(node.deployment.state, State::Deployed);
     // The answer may have been lost: asked again it is the same.
     assert_eq!(lab.status(&format!("node/{TOKEN}/callback")), "200");
     assert!(lab.store.unfinished_batches().await.unwrap().is_empty());
@@ -268,14 +268,17 @@ async fn conduct(store: Store) -> Operation {
 async fn seen(lab: &Lab, phase: Phase, detail: &str) {
     for _ in 0..100 {
         let node = lab.store.all_nodes().await.unwrap().remove(0);
-        let progress = node.progress.expect("progress");
+        let progress = node.deployment.progress.expect("progress");
         if progress.phase == phase && progress.detail.contains(detail) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
     let node = lab.store.all_nodes().await.unwrap().remove(0);
-    panic!("{phase} with '{detail}' was not seen: {:?}", node.progress);
+    panic!(
+        "{phase} with '{detail}' was not seen: {:?}",
+        node.deployment.progress
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -302,7 +305,7 @@ async fn leases_survive_a_kill() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "real: root, programs"]
-async fn nodes_and_strangers_are_served_while_the_store_is_away() {
+async fn nodes_and_discovered_machines_are_served_while_the_store_is_away() {
     let lab = Lab::start(None).await;
     lab.declare().await;
     lab.served().await;
@@ -563,7 +566,7 @@ async fn a_machine_that_boots_without_being_known_can_be_found() {
     lab.udhcpc("node", NODE_MAC, &pxe).expect("a lease");
     let started = Instant::now();
     let found = loop {
-        let found = lab.store.strangers().await.unwrap();
+        let found = lab.store.discovered_machines().await.unwrap();
         if !found.is_empty() {
             break found;
         }
@@ -574,13 +577,13 @@ async fn a_machine_that_boots_without_being_known_can_be_found() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
     assert_eq!(found.len(), 1, "{found:?}");
-    let stranger = &found[0];
-    assert_eq!(stranger.mac.to_string(), unknown);
-    assert_eq!(stranger.ip.unwrap().to_string(), line(&given, "ip"));
-    let class = stranger.vendor_class.as_deref();
+    let machine = &found[0];
+    assert_eq!(machine.mac.to_string(), unknown);
+    assert_eq!(machine.ip.unwrap().to_string(), line(&given, "ip"));
+    let class = machine.vendor_class.as_deref();
     assert_eq!(class, Some("PXEClient:Arch:00007:UNDI:003016"));
-    assert_eq!(stranger.architecture, Some(7));
-    let uuid = stranger.uuid.unwrap().to_string();
+    assert_eq!(machine.architecture, Some(7));
+    let uuid = machine.uuid.unwrap().to_string();
     assert_eq!(uuid, "00112233-4455-6677-0809-0a0b0c0d0e0f");
-    assert!(stranger.last_ms >= stranger.first_ms);
+    assert!(machine.last_ms >= machine.first_ms);
 }

@@ -79,9 +79,15 @@ async fn insert(tx: &mut Tx, nodes: &[&Node]) -> Result<(), StoreError> {
     let revision = tx.new_revision().await?;
     let mut rows = Vec::with_capacity(nodes.len());
     for node in nodes {
-        let infos = (json(&node.control_info)?, json(&node.console_info)?);
-        let (mgt, netboot) = (node.mgt.as_deref(), node.netboot.as_deref());
-        let (arch, kind) = (node.arch.as_deref(), node.kind.as_deref());
+        let infos = (
+            json(&node.declared.control_info)?,
+            json(&node.declared.console_info)?,
+        );
+        let (mgt, netboot) = (
+            node.declared.mgt.as_deref(),
+            node.declared.netboot.as_deref(),
+        );
+        let (arch, kind) = (node.declared.arch.as_deref(), node.declared.kind.as_deref());
         let name = node.name.as_str();
         rows.push((name, mgt, netboot, arch, kind, infos.0, infos.1));
     }

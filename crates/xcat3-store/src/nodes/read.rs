@@ -110,22 +110,22 @@ fn attach(nodes: &mut HashMap<NodeName, Node>, nics: &[Row]) -> Result<(), Store
 
 fn node_of(row: &Row) -> Result<Node, StoreError> {
     let mut node = Node::new(row.parse(0, "a node's name")?);
-    node.mgt = row.owned(1)?;
-    node.netboot = row.owned(2)?;
-    node.arch = row.owned(3)?;
-    node.kind = row.owned(4)?;
-    node.control_info = row.json(5, "a node's control_info")?;
-    node.console_info = row.json(6, "a node's console_info")?;
-    node.state = row.maybe_parse(7, "a node's state")?.unwrap_or_default();
-    node.failure = row.owned(8)?;
-    node.osimage = row.owned(9)?;
-    node.conductor = row.owned(10)?;
-    node.deploy_token = row.owned(11)?;
-    node.reservation = row.owned(12)?;
+    node.declared.mgt = row.owned(1)?;
+    node.declared.netboot = row.owned(2)?;
+    node.declared.arch = row.owned(3)?;
+    node.declared.kind = row.owned(4)?;
+    node.declared.control_info = row.json(5, "a node's control_info")?;
+    node.declared.console_info = row.json(6, "a node's console_info")?;
+    node.deployment.state = row.maybe_parse(7, "a node's state")?.unwrap_or_default();
+    node.deployment.failure = row.owned(8)?;
+    node.deployment.osimage = row.owned(9)?;
+    node.observed.conductor = row.owned(10)?;
+    node.deployment.token = row.owned(11)?;
+    node.observed.reservation = row.owned(12)?;
     if let Some(phase) = row.maybe_parse(13, "a node's phase")? {
         let detail = row.text(14)?.to_owned();
         let (since_ms, seen_ms) = (row.int(15)?, row.int(16)?);
-        node.progress = Some(Progress {
+        node.deployment.progress = Some(Progress {
             phase,
             detail,
             since_ms,

@@ -87,7 +87,7 @@ fn changed(
     old: Node,
     change: &mut (dyn FnMut(&mut Node) -> Result<(), String> + Send),
 ) -> Result<Wish, String> {
-    if old.reservation.is_some() {
+    if old.observed.reservation.is_some() {
         return Err(LOCKED.to_owned());
     }
     let mut new = old.clone();
@@ -114,14 +114,25 @@ impl Wish {
     /// The host of the BMC, where something is said of how to reach it: something new, or with nothing
     /// that is new, that what is known is right.
     fn host(&self) -> Option<String> {
-        let is_said = self.old.control_info != self.new.control_info || !self.differs();
+        let is_said =
+            self.old.declared.control_info != self.new.declared.control_info || !self.differs();
         bmc_host(&self.new).filter(|_| is_said)
     }
 
     fn declared_differs(&self) -> bool {
         let declared = |node: &Node| {
-            let words = [&node.mgt, &node.netboot, &node.arch, &node.kind].map(Clone::clone);
-            (words, node.control_info.clone(), node.console_info.clone())
+            let words = [
+                &node.declared.mgt,
+                &node.declared.netboot,
+                &node.declared.arch,
+                &node.declared.kind,
+            ]
+            .map(Clone::clone);
+            (
+                words,
+                node.declared.control_info.clone(),
+                node.declared.console_info.clone(),
+            )
         };
         declared(&self.old) != declared(&self.new)
     }
@@ -154,9 +165,15 @@ fn claim(claims: &mut Claims, wish: &Wish) -> Result<(), String> {
 async fn write_nodes(tx: &mut Tx, wishes: &[Wish], revision: Revision) -> Result<(), StoreError> {
     let mut rows = Vec::with_capacity(wishes.len());
     for Wish { new: node, .. } in wishes.iter().filter(|wish| wish.declared_differs()) {
-        let infos = (json(&node.control_info)?, json(&node.console_info)?);
-        let (mgt, netboot) = (node.mgt.as_deref(), node.netboot.as_deref());
-        let (arch, kind) = (node.arch.as_deref(), node.kind.as_deref());
+        let infos = (
+            json(&node.declared.control_info)?,
+            json(&node.declared.console_info)?,
+        );
+        let (mgt, netboot) = (
+            node.declared.mgt.as_deref(),
+            node.declared.netboot.as_deref(),
+        );
+        let (arch, kind) = (node.declared.arch.as_deref(), node.declared.kind.as_deref());
         rows.push((
             node.name.as_str(),
             mgt,

@@ -38,7 +38,11 @@ impl Snapshot {
             .retain(|key, _| !changes.removed_passwds.contains(key));
         for mut node in changes.nodes {
             // The feed tells of these as they are at the moment, not of their changes.
-            (node.reservation, node.conductor, node.progress) = (None, None, None);
+            (
+                node.observed.reservation,
+                node.observed.conductor,
+                node.deployment.progress,
+            ) = (None, None, None);
             self.nodes.insert(node.name.clone(), node);
         }
         let networks = changes.networks.into_iter();
@@ -102,7 +106,7 @@ pub async fn a_request_is_one_revision(store: Store) {
     assert_eq!(store.revision().await.unwrap(), start + 1);
     let all: Vec<NodeName> = nodes.into_iter().map(|node| node.name).collect();
     let mut change = |node: &mut Node| {
-        node.kind = Some("x".into());
+        node.declared.kind = Some("x".into());
         node.nics[0].primary = false;
         Ok(())
     };
@@ -144,7 +148,14 @@ pub async fn what_nobody_serves_is_not_told(store: Store) {
         client_id: None,
     };
     store.save_leases(&[lease]).await.unwrap();
-    let progress = store.nodes(&all).await.unwrap().remove(0).progress.unwrap();
+    let progress = store
+        .nodes(&all)
+        .await
+        .unwrap()
+        .remove(0)
+        .deployment
+        .progress
+        .unwrap();
     store
         .record_progress(&[(all[0].clone(), progress)])
         .await
@@ -245,7 +256,7 @@ async fn take(store: &Store, step: &Step) {
         Step::Update(nodes, what) => {
             let mut change = |node: &mut Node| {
                 match what {
-                    0..3 => node.kind = Some(format!("kind{what}")),
+                    0..3 => node.declared.kind = Some(format!("kind{what}")),
                     3 => node.nics.clear(),
                     _ => node.nics.push(nic(u32::from(*what))),
                 }
@@ -398,7 +409,7 @@ pub async fn a_change_of_many_nodes_comes_in_parts(store: Store) {
     let before = store.revision().await.unwrap();
     store.delete_nodes(&[name("gone")]).await.unwrap();
     let mut change = |node: &mut Node| {
-        node.kind = Some("x".into());
+        node.declared.kind = Some("x".into());
         Ok(())
     };
     // Two revisions, the second of which passes over the end of a part.
@@ -427,7 +438,7 @@ pub async fn a_change_of_many_nodes_comes_in_parts(store: Store) {
         let mut told: Vec<&Node> = parts.iter().flat_map(|part| &part.nodes).collect();
         assert!(
             told.iter()
-                .all(|node| node.nics.len() == 1 && node.kind.is_some())
+                .all(|node| node.nics.len() == 1 && node.declared.kind.is_some())
         );
         told.sort_by(|left, right| left.name.cmp(&right.name));
         told.dedup_by(|left, right| left.name == right.name);

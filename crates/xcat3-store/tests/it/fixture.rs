@@ -117,9 +117,10 @@ pub fn nic(number: u32) -> Nic {
 
 pub fn node(text: &str, nics: &[u32]) -> Node {
     let mut node = Node::new(name(text));
-    node.mgt = Some("kvm".into());
-    node.arch = Some("x86_64".into());
-    node.control_info
+    node.declared.mgt = Some("kvm".into());
+    node.declared.arch = Some("x86_64".into());
+    node.declared
+        .control_info
         .insert("ssh_address".into(), "192.0.2.1".into());
     node.nics = nics.iter().map(|&number| nic(number)).collect();
     node

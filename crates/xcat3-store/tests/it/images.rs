@@ -87,7 +87,7 @@ pub async fn an_image_in_use_stays_and_names_its_users(store: Store) {
     store.delete_osimage("img").await.unwrap();
     let kept = store.nodes(&names[..1]).await.unwrap();
     assert_eq!(
-        kept[0].osimage.as_deref(),
+        kept[0].deployment.osimage.as_deref(),
         Some("img"),
         "an undone node keeps its last image's name"
     );

@@ -327,14 +327,14 @@ pub async fn who_holds_a_node_for_the_job_has_the_word(store: Store) {
     let names = enrol(&store, &["a", "b"]).await;
     let job = create(&store, &names, 10).await.id;
     let batch = store.begin_batch(job, 0).await.unwrap().unwrap();
-    // Found both locked, and slept over it; meanwhile another got the one, and a stranger the other.
+    // Found both locked, and slept over it; meanwhile another got the one, and a machine the other.
     let refused = |name: &NodeName| (name.clone(), Outcome::failed("Locked temporarily"));
     let refused: Vec<_> = names.iter().map(refused).collect();
     let purpose = batch.purpose();
     let heir = store.reserve(&names[..1], "host2/0", &purpose, LONG);
     let fence = heir.await.unwrap().fence;
-    let stranger = store.reserve(&names[1..], "host3/0", "job of another", LONG);
-    stranger.await.unwrap();
+    let machine = store.reserve(&names[1..], "host3/0", "job of another", LONG);
+    machine.await.unwrap();
     store.settle(job, None, &refused).await.unwrap();
     assert_eq!(told(&store, job).await, refused[1..]);
     store.settle(job, Some(fence), &ok(&names)).await.unwrap();

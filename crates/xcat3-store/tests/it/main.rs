@@ -1,6 +1,7 @@
 //! The store as its users see it: one battery of tests, run over each kind of database, and what
 //! only one of them can be asked.
 
+mod discovered;
 mod feed;
 mod fixture;
 mod images;
@@ -15,7 +16,6 @@ mod reservations;
 mod scale;
 mod services;
 mod sqlite;
-mod strangers;
 
 /// Makes a test of each function of the battery, over the stores that `$open` makes, with `$tier` as
 /// another attribute.
@@ -77,9 +77,9 @@ macro_rules! everything {
                 an_image_that_is_gone_is_not_deployed, progress_only_goes_on,
                 deploys_that_take_too_long_are_found,
             }
-            strangers {
-                who_is_seen_again_stays_one_machine, who_is_enrolled_or_forgotten_is_no_stranger,
-                strangers_are_bounded_in_number_and_time,
+            discovered {
+                who_is_seen_again_stays_one_machine, discovered_machine_enrolled_or_forgotten_is_not_listed,
+                discovered_machines_are_bounded_in_number_and_time,
             }
             rejections {
                 what_a_bmc_rejected_is_known_to_all_who_ask_it, what_an_operator_writes_is_tried_again,

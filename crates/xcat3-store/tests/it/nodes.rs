@@ -59,12 +59,16 @@ pub async fn a_refused_node_claims_nothing(store: Store) {
 
 pub async fn a_node_comes_back_as_it_was_declared(store: Store) {
     let mut declared = node("a", &[3, 1, 2]);
-    declared.netboot = Some("pxe".into());
-    declared.kind = Some("O'Brien's \"rack\" \\ ü\n".into());
+    declared.declared.netboot = Some("pxe".into());
+    declared.declared.kind = Some("O'Brien's \"rack\" \\ ü\n".into());
     declared
+        .declared
         .control_info
         .insert("deep".into(), json!({"b": [1, null], "a": "x"}));
-    declared.console_info.insert("speed".into(), json!(115_200));
+    declared
+        .declared
+        .console_info
+        .insert("speed".into(), json!(115_200));
     declared.nics[0].ip = Some("2001:db8::1".parse().unwrap());
     declared.nics[1].netmask = Some("255.255.0.0".parse().unwrap());
     declared.nics[1].primary = false;
@@ -81,8 +85,8 @@ pub async fn a_node_comes_back_as_it_was_declared(store: Store) {
     }
     assert_eq!(found, declared);
     assert_eq!(
-        serde_json::to_string(&found.control_info).unwrap(),
-        serde_json::to_string(&declared.control_info).unwrap(),
+        serde_json::to_string(&found.declared.control_info).unwrap(),
+        serde_json::to_string(&declared.declared.control_info).unwrap(),
         "keys keep their order"
     );
 }
@@ -92,8 +96,8 @@ pub async fn names_come_in_the_order_asked_for(store: Store) {
         .iter()
         .map(|text| node(text, &[]))
         .collect();
-    nodes[0].arch = Some("ppc64le".into());
-    nodes[1].arch = None;
+    nodes[0].declared.arch = Some("ppc64le".into());
+    nodes[1].declared.arch = None;
     store.create_nodes(&nodes).await.unwrap();
     let listed = |key, descending| {
         let store = store.clone();
@@ -138,9 +142,10 @@ pub async fn changing_answers_for_each(store: Store) {
         .unwrap();
     let outcomes = store
         .update_nodes(&names(&["a", "nobody", "b", "c"]), &mut |node| {
-            node.mgt = Some("ipmi".into());
-            node.control_info.clear();
-            node.control_info
+            node.declared.mgt = Some("ipmi".into());
+            node.declared.control_info.clear();
+            node.declared
+                .control_info
                 .insert("bmc_address".into(), "192.0.2.9".into());
             if node.name.as_str() == "b" {
                 Err("b is not to be changed".into())
@@ -160,7 +165,7 @@ pub async fn changing_answers_for_each(store: Store) {
     let nodes = store.all_nodes().await.unwrap();
     let mgt: Vec<_> = nodes
         .iter()
-        .map(|node| node.mgt.as_deref().unwrap())
+        .map(|node| node.declared.mgt.as_deref().unwrap())
         .collect();
     assert_eq!(mgt, ["ipmi", "kvm", "ipmi"]);
     assert_eq!(nodes[0].control("bmc_address"), Some("192.0.2.9"));
@@ -173,14 +178,17 @@ pub async fn only_what_is_declared_can_be_changed(store: Store) {
     let before = store.revision().await.unwrap();
     let outcomes = store
         .update_nodes(&names, &mut |node| {
-            node.state = State::Deployed;
-            node.deploy_token = Some("t".into());
+            node.deployment.state = State::Deployed;
+            node.deployment.token = Some("t".into());
             Ok(())
         })
         .await
         .unwrap();
     assert_eq!(words(&outcomes), ["updated"]);
-    assert_eq!(store.nodes(&names).await.unwrap()[0].state, State::None);
+    assert_eq!(
+        store.nodes(&names).await.unwrap()[0].deployment.state,
+        State::None
+    );
     assert_eq!(store.revision().await.unwrap(), before, "nothing changed");
     let renamed = |node: &mut xcat3_core::Node| {
         node.name = name("z");
@@ -223,7 +231,7 @@ pub async fn addresses_pass_from_node_to_node(store: Store) {
                 nic(7)
             };
             node.nics.push(wanted);
-            node.kind = Some("new".into());
+            node.declared.kind = Some("new".into());
             Ok(())
         })
         .await
@@ -231,7 +239,7 @@ pub async fn addresses_pass_from_node_to_node(store: Store) {
     let refused = format!("nic {} belongs to node b already", mac(1));
     assert_eq!(words(&outcomes), [refused.as_str(), "updated"]);
     let nodes = store.all_nodes().await.unwrap();
-    assert_eq!(nodes[0].kind, None);
+    assert_eq!(nodes[0].declared.kind, None);
     assert_eq!(macs(&nodes[2]), [mac(3), mac(2), mac(7)]);
 }
 
@@ -271,11 +279,11 @@ pub async fn a_node_that_is_held_stays_as_it_is(store: Store) {
         .await
         .unwrap();
     let shown = store.nodes(&both).await.unwrap();
-    assert_eq!(shown[0].reservation.as_deref(), Some("host1/77"));
-    assert_eq!(shown[0].conductor.as_deref(), Some("host1"));
-    assert_eq!(shown[1].reservation, None);
+    assert_eq!(shown[0].observed.reservation.as_deref(), Some("host1/77"));
+    assert_eq!(shown[0].observed.conductor.as_deref(), Some("host1"));
+    assert_eq!(shown[1].observed.reservation, None);
     let mut change = |node: &mut xcat3_core::Node| {
-        node.kind = Some("x".into());
+        node.declared.kind = Some("x".into());
         Ok(())
     };
     let updated = store.update_nodes(&both, &mut change).await.unwrap();
@@ -294,7 +302,7 @@ pub async fn the_list_of_names_is_kept_until_it_changes(store: Store) {
     let first = store.all_names().await.unwrap();
     assert_eq!(first.to_vec(), names(&["n2", "n10"]));
     let mut change = |node: &mut xcat3_core::Node| {
-        node.kind = Some("x".into());
+        node.declared.kind = Some("x".into());
         Ok(())
     };
     store.update_nodes(&first, &mut change).await.unwrap();
@@ -336,7 +344,7 @@ pub async fn a_request_is_one_though_it_is_looked_at_in_parts(store: Store) {
     let mut changed = 0;
     let mut change = |node: &mut xcat3_core::Node| {
         changed += 1;
-        node.kind = Some(format!("{changed}"));
+        node.declared.kind = Some(format!("{changed}"));
         Ok(())
     };
     let outcomes = store.update_nodes(&names, &mut change).await.unwrap();

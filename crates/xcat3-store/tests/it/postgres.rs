@@ -272,7 +272,7 @@ async fn a_newer_schema_is_left_alone() {
 async fn what_it_has_no_room_for_is_refused() {
     let lab = postgres().await;
     let mut strange = node("a", &[]);
-    strange.kind = Some("nothing\0there".into());
+    strange.declared.kind = Some("nothing\0there".into());
     let error = lab.store.create_nodes(&[strange]).await.unwrap_err();
     assert!(matches!(error, StoreError::Invalid(_)), "{error}");
     enrol(&lab.store, &["b"]).await;

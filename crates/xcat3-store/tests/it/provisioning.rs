@@ -30,10 +30,10 @@ pub async fn a_deploy_is_written_with_its_way(store: Store) {
     assert_eq!(revision, before + 1);
     assert_eq!(store.revision().await.unwrap(), revision);
     let node = store.nodes(&all).await.unwrap().remove(0);
-    assert_eq!(node.state, State::Deploying);
-    assert_eq!(node.osimage.as_deref(), Some("img"));
-    assert_eq!(node.deploy_token.as_deref(), Some("very-secret"));
-    let progress = node.progress.unwrap();
+    assert_eq!(node.deployment.state, State::Deploying);
+    assert_eq!(node.deployment.osimage.as_deref(), Some("img"));
+    assert_eq!(node.deployment.token.as_deref(), Some("very-secret"));
+    let progress = node.deployment.progress.unwrap();
     assert_eq!(
         (progress.phase, progress.since_ms),
         (Phase::Waiting, progress.seen_ms)
@@ -46,35 +46,44 @@ pub async fn a_deploy_is_written_with_its_way(store: Store) {
     };
     store.provision(fence, &[failed]).await.unwrap();
     let node = store.nodes(&all).await.unwrap().remove(0);
-    assert_eq!(node.failure.as_deref(), Some("it fell silent"));
-    assert_eq!(node.deploy_token, None);
+    assert_eq!(node.deployment.failure.as_deref(), Some("it fell silent"));
+    assert_eq!(node.deployment.token, None);
     assert_eq!(
-        node.osimage.as_deref(),
+        node.deployment.osimage.as_deref(),
         Some("img"),
         "kept where none is given"
     );
-    assert!(node.progress.is_some(), "how far it came is kept");
+    assert!(
+        node.deployment.progress.is_some(),
+        "how far it came is kept"
+    );
 
     store.provision(fence, &[deploy]).await.unwrap();
     let node = store.nodes(&all).await.unwrap().remove(0);
-    assert_eq!((node.failure, node.state), (None, State::Deploying));
-    assert!(node.progress.unwrap().since_ms >= progress.since_ms);
+    assert_eq!(
+        (node.deployment.failure, node.deployment.state),
+        (None, State::Deploying)
+    );
+    assert!(node.deployment.progress.unwrap().since_ms >= progress.since_ms);
     store
         .provision(fence, &[to_state(&all[0], State::Deployed)])
         .await
         .unwrap();
     let node = store.nodes(&all).await.unwrap().remove(0);
-    assert_eq!(node.state, State::Deployed);
-    let phase = node.progress.map(|progress| progress.phase);
+    assert_eq!(node.deployment.state, State::Deployed);
+    let phase = node.deployment.progress.map(|progress| progress.phase);
     assert_eq!(phase, Some(Phase::Callback));
     store
         .provision(fence, &[to_state(&all[0], State::None)])
         .await
         .unwrap();
     let node = store.nodes(&all).await.unwrap().remove(0);
-    assert_eq!((node.state, node.progress), (State::None, None));
     assert_eq!(
-        store.nodes(&all).await.unwrap()[1].state,
+        (node.deployment.state, node.deployment.progress),
+        (State::None, None)
+    );
+    assert_eq!(
+        store.nodes(&all).await.unwrap()[1].deployment.state,
         State::None,
         "b was not named"
     );
@@ -93,7 +102,10 @@ pub async fn only_the_holder_writes(store: Store) {
         store.provision(first + 100, &changes).await.unwrap(),
         before
     );
-    assert_eq!(store.nodes(&all).await.unwrap()[0].state, State::None);
+    assert_eq!(
+        store.nodes(&all).await.unwrap()[0].deployment.state,
+        State::None
+    );
     let nobody = to_state(&"nobody".parse().unwrap(), State::Dhcp);
     assert_eq!(store.provision(first, &[nobody]).await.unwrap(), before);
     assert_eq!(store.provision(first, &[]).await.unwrap(), before);
@@ -110,7 +122,7 @@ pub async fn only_the_holder_writes(store: Store) {
         .await
         .unwrap()
         .iter()
-        .map(|node| node.state)
+        .map(|node| node.deployment.state)
         .collect();
     assert_eq!(states, [State::None, State::Dhcp]);
 }
@@ -137,7 +149,7 @@ pub async fn an_image_that_is_gone_is_not_deployed(store: Store) {
         .await
         .unwrap()
         .iter()
-        .map(|node| node.state)
+        .map(|node| node.deployment.state)
         .collect();
     assert_eq!(states, [State::None; 2], "nothing was written");
 }
@@ -147,6 +159,7 @@ pub async fn progress_only_goes_on(store: Store) {
     let all = enrol(&store, &["a", "b"]).await;
     put(&store, &all[..1], State::Deploying, Some("img")).await;
     let start = store.nodes(&all).await.unwrap()[0]
+        .deployment
         .progress
         .clone()
         .unwrap()
@@ -167,18 +180,18 @@ pub async fn progress_only_goes_on(store: Store) {
     store.record_progress(&news).await.unwrap();
     let nodes = store.nodes(&all).await.unwrap();
     assert_eq!(
-        nodes[0].progress,
+        nodes[0].deployment.progress,
         Some(seen(Phase::Loader, 20)),
         "the latest of a request"
     );
-    assert_eq!(nodes[1].progress, None, "it is not deploying");
+    assert_eq!(nodes[1].deployment.progress, None, "it is not deploying");
     store
         .record_progress(&[(all[0].clone(), seen(Phase::Dhcp, 15))])
         .await
         .unwrap();
     let node = store.nodes(&all).await.unwrap().remove(0);
     assert_eq!(
-        node.progress,
+        node.deployment.progress,
         Some(seen(Phase::Loader, 20)),
         "what is older comes too late"
     );
@@ -194,6 +207,7 @@ pub async fn deploys_that_take_too_long_are_found(store: Store) {
     let all = enrol(&store, &["fresh", "lost", "silent", "deployed"]).await;
     put(&store, &all[..3], State::Deploying, Some("img")).await;
     let now = store.nodes(&all).await.unwrap()[0]
+        .deployment
         .progress
         .clone()
         .unwrap()

@@ -9,7 +9,9 @@ use crate::fixture::{name, node};
 fn with_bmc(name: &str, address: &str) -> Node {
     let mut node = node(name, &[]);
     let address = Value::from(address);
-    node.control_info.insert("bmc_address".into(), address);
+    node.declared
+        .control_info
+        .insert("bmc_address".into(), address);
     node
 }
 
@@ -71,10 +73,11 @@ pub async fn what_an_operator_writes_is_tried_again(store: Store) {
     let mut change = |node: &mut Node| {
         match node.name.as_str() {
             "a" => drop(
-                node.control_info
+                node.declared
+                    .control_info
                     .insert("bmc_password".into(), "new".into()),
             ),
-            "b" => node.arch = Some("aarch64".to_owned()),
+            "b" => node.declared.arch = Some("aarch64".to_owned()),
             // What was there before is right now: somebody has mended the account.
             _ => {}
         }

@@ -26,7 +26,7 @@ pub async fn what_is_held_is_locked_until_it_is_given_back(store: Store) {
         first
             .nodes
             .iter()
-            .all(|node| node.reservation.as_deref() == Some("host1"))
+            .all(|node| node.observed.reservation.as_deref() == Some("host1"))
     );
     let asked = names(&["b", "nobody", "a", "c"]);
     let second = store
@@ -48,7 +48,7 @@ pub async fn what_is_held_is_locked_until_it_is_given_back(store: Store) {
         (texts(&third.nodes), third.locked),
         (vec!["c", "b"], names(&["a"]))
     );
-    assert_eq!(third.nodes[0].conductor.as_deref(), Some("host2"));
+    assert_eq!(third.nodes[0].observed.conductor.as_deref(), Some("host2"));
 }
 
 pub async fn an_expired_reservation_is_free_to_take(store: Store) {
@@ -60,7 +60,7 @@ pub async fn an_expired_reservation_is_free_to_take(store: Store) {
         .unwrap();
     tokio::time::sleep(short * 2).await;
     assert_eq!(
-        store.nodes(&all).await.unwrap()[0].reservation,
+        store.nodes(&all).await.unwrap()[0].observed.reservation,
         None,
         "it shows no more"
     );
@@ -77,11 +77,14 @@ pub async fn an_expired_reservation_is_free_to_take(store: Store) {
     store.release(first.fence).await.unwrap();
     let node = store.nodes(&all).await.unwrap().remove(0);
     assert_eq!(
-        (node.state, node.reservation.as_deref()),
+        (node.deployment.state, node.observed.reservation.as_deref()),
         (State::None, Some("host2"))
     );
     store.provision(second.fence, &late).await.unwrap();
-    assert_eq!(store.nodes(&all).await.unwrap()[0].state, State::Dhcp);
+    assert_eq!(
+        store.nodes(&all).await.unwrap()[0].deployment.state,
+        State::Dhcp
+    );
 }
 
 pub async fn a_reservation_can_be_extended(store: Store) {
@@ -118,7 +121,10 @@ pub async fn who_comes_too_late_can_do_nothing(store: Store) {
     let late = [to_state(&all[0], State::Dhcp)];
     assert_eq!(store.provision(first.fence, &late).await.unwrap(), before);
     assert_eq!(store.revision().await.unwrap(), before);
-    assert_eq!(store.nodes(&all).await.unwrap()[0].state, State::None);
+    assert_eq!(
+        store.nodes(&all).await.unwrap()[0].deployment.state,
+        State::None
+    );
     let second = store
         .reserve(&names(&["b"]), "host2/0", "power off", LONG)
         .await
@@ -127,7 +133,10 @@ pub async fn who_comes_too_late_can_do_nothing(store: Store) {
     let again = store.extend(first.fence, LONG).await.unwrap();
     assert_eq!(again, names(&["a"]));
     store.provision(first.fence, &late).await.unwrap();
-    assert_eq!(store.nodes(&all).await.unwrap()[0].state, State::Dhcp);
+    assert_eq!(
+        store.nodes(&all).await.unwrap()[0].deployment.state,
+        State::Dhcp
+    );
     store.release(first.fence).await.unwrap();
     assert_eq!(store.held(second.fence).await.unwrap(), names(&["b"]));
 }
@@ -186,7 +195,7 @@ pub async fn an_owner_gives_back_what_it_held(store: Store) {
             .reserve(&names(&[held]), owner, held, LONG)
             .await
             .unwrap();
-        let conductor = reserved.nodes[0].conductor.as_deref();
+        let conductor = reserved.nodes[0].observed.conductor.as_deref();
         assert_eq!(conductor, owner.split('/').next());
     }
     assert_eq!(store.release_owner("host1/1").await.unwrap(), 2);
@@ -194,7 +203,7 @@ pub async fn an_owner_gives_back_what_it_held(store: Store) {
     let held = store.all_nodes().await.unwrap();
     let held: Vec<_> = held
         .iter()
-        .filter(|node| node.reservation.is_some())
+        .filter(|node| node.observed.reservation.is_some())
         .map(|node| node.name.as_str())
         .collect();
     assert_eq!(held, ["c", "d", "e"]);

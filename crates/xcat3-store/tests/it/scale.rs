@@ -21,7 +21,7 @@ pub async fn ten_thousand_nodes(store: Store) {
     assert_eq!(store.nodes(&names).await.unwrap().len(), 10_000);
 
     let mut change = |node: &mut Node| {
-        node.netboot = Some("pxe".into());
+        node.declared.netboot = Some("pxe".into());
         Ok(())
     };
     let outcomes = store.update_nodes(&names, &mut change).await.unwrap();

@@ -93,9 +93,9 @@ async fn create(
         output::list(&[], &json!({"nodes": {}}), context.style.json);
         return Ok(ExitCode::SUCCESS);
     }
-    let strangers = strangers(context).await?;
+    let discovered = discovered_machines(context).await?;
     let nodes = new.iter().zip(&names).map(|((_, found), name)| {
-        let nic = found.uuid.as_ref().and_then(|uuid| strangers.get(uuid));
+        let nic = found.uuid.as_ref().and_then(|uuid| discovered.get(uuid));
         node(args, declared, (found, name), nic)
     });
     let nodes: Vec<Value> = nodes.collect();
@@ -165,7 +165,7 @@ async fn known(context: &Context, names: &HashSet<String>) -> Result<HashSet<Str
 }
 
 /// The machines that booted over the network without being known, by their UUID.
-async fn strangers(context: &Context) -> Result<HashMap<String, Value>, Error> {
+async fn discovered_machines(context: &Context) -> Result<HashMap<String, Value>, Error> {
     let mut answer = context.client.get("/discovered", &[]).await?;
     let machines = answer["discovered"].as_array_mut().map(std::mem::take);
     let by_uuid = machines

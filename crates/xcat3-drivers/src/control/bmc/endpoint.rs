@@ -90,7 +90,10 @@ pub struct BmcCredentials {
 #[must_use]
 pub fn wants_default_credentials(node: &Node) -> bool {
     let has = |key| matches!(text(node, key), Ok(Some(_)) | Err(_));
-    let by_bmc = matches!(node.mgt.as_deref(), Some("ipmi" | "redfish" | "openbmc"));
+    let by_bmc = matches!(
+        node.declared.mgt.as_deref(),
+        Some("ipmi" | "redfish" | "openbmc")
+    );
     by_bmc && !has("bmc_username") && !has("bmc_password")
 }
 
@@ -202,7 +205,7 @@ pub fn credentials(
 /// # Errors
 /// It is no text.
 pub fn text<'a>(node: &'a Node, key: &str) -> Result<Option<&'a str>, String> {
-    match node.control_info.get(key) {
+    match node.declared.control_info.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.is_empty() => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -215,7 +218,7 @@ pub fn text<'a>(node: &'a Node, key: &str) -> Result<Option<&'a str>, String> {
 /// # Errors
 /// It is no number from 0 to 65535.
 pub fn number(node: &Node, key: &str) -> Result<Option<u16>, String> {
-    let number = match node.control_info.get(key) {
+    let number = match node.declared.control_info.get(key) {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(text)) if text.is_empty() => return Ok(None),
         Some(Value::String(text)) => text.trim().parse().ok(),
@@ -233,8 +236,8 @@ mod tests {
 
     fn node(control_info: &Value) -> Node {
         let mut node = Node::new("node1".parse().unwrap());
-        node.mgt = Some("ipmi".into());
-        node.control_info = control_info.as_object().unwrap().clone();
+        node.declared.mgt = Some("ipmi".into());
+        node.declared.control_info = control_info.as_object().unwrap().clone();
         node
     }
 

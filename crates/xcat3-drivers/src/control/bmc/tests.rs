@@ -209,7 +209,8 @@ impl Rack {
             .map(|number| {
                 let mut node = Node::new(format!("n{number}").parse().unwrap());
                 let address = address(number).to_string();
-                node.control_info
+                node.declared
+                    .control_info
                     .insert("bmc_address".into(), address.into());
                 node
             })

@@ -64,7 +64,7 @@ impl Manner {
             failure: config.failure,
         };
         let mut fail = None;
-        for (key, value) in &node.control_info {
+        for (key, value) in &node.declared.control_info {
             match key.as_str() {
                 "latency_ms" => manner.latency = milliseconds(key, value)?,
                 "jitter_ms" => manner.jitter = milliseconds(key, value)?,
@@ -143,7 +143,7 @@ mod tests {
         config.latency = Duration::from_millis(7);
         config.failure = Rate::ALWAYS;
         let mut node = Node::new("n1".parse().unwrap());
-        node.control_info = control_info.as_object().unwrap().clone();
+        node.declared.control_info = control_info.as_object().unwrap().clone();
         Manner::of(&node, &config)
     }
 

@@ -107,7 +107,7 @@ fn check_virt_type(node: &Node) -> Result<(), String> {
 
 /// Command lines give numbers as text, JSON clients as numbers.
 fn port(node: &Node) -> Result<u16, String> {
-    let number = match node.control_info.get("ssh_port") {
+    let number = match node.declared.control_info.get("ssh_port") {
         None | Some(Value::Null) => return Ok(DEFAULT_PORT),
         Some(Value::String(text)) => text.trim().parse().ok(),
         Some(value) => value.as_u64().and_then(|number| u16::try_from(number).ok()),
@@ -132,7 +132,7 @@ fn credentials(node: &Node) -> Result<Vec<Credential>, String> {
 /// The text under `key`, where there is one that is not empty. The value of what is no text is not
 /// shown: it may be secret.
 fn text<'a>(node: &'a Node, key: &str) -> Result<Option<&'a str>, String> {
-    match node.control_info.get(key) {
+    match node.declared.control_info.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.is_empty() => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -148,7 +148,7 @@ mod tests {
 
     fn endpoint(control_info: &Value) -> Result<Endpoint, String> {
         let mut node = Node::new("node1".parse().unwrap());
-        node.control_info = control_info.as_object().unwrap().clone();
+        node.declared.control_info = control_info.as_object().unwrap().clone();
         Endpoint::of(&node)
     }
 

@@ -51,7 +51,7 @@ mod tests {
 
     fn options(control_info: &serde_json::Value) -> Result<Options, String> {
         let mut node = Node::new("node1".parse().unwrap());
-        node.control_info = control_info.as_object().unwrap().clone();
+        node.declared.control_info = control_info.as_object().unwrap().clone();
         Options::of(&node)
     }
 

@@ -90,7 +90,7 @@ impl Rack {
             let mut node = Node::new(format!("n{number}").parse().unwrap());
             let info = json!({"bmc_address": address.ip().to_string(), "bmc_port": address.port(),
                 "bmc_username": USER, "bmc_password": password});
-            node.control_info = info.as_object().unwrap().clone();
+            node.declared.control_info = info.as_object().unwrap().clone();
             node
         };
         numbered.map(node).collect()

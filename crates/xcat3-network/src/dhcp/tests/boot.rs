@@ -61,12 +61,12 @@ fn ipxe_is_sent_to_its_script_and_need_not_wait() {
     );
     assert_eq!(reply.options[&code::IPXE], [176, 1, 1]);
     assert!(!reply.options.contains_key(&code::VENDOR_CLASS));
-    // A stranger's iPXE need not wait either, but has nothing to load.
-    let stranger = Request {
+    // The iPXE of an unknown machine need not wait either, but has nothing to load.
+    let machine = Request {
         mac: mac(STRANGER),
         ..with(firmware(7, "PXEClient"), code::USER_CLASS, "iPXE")
     };
-    let (reply, _) = World::new().reply(&stranger);
+    let (reply, _) = World::new().reply(&machine);
     assert!(
         reply.options.contains_key(&code::IPXE) && !reply.options.contains_key(&code::BOOT_FILE)
     );
@@ -92,21 +92,21 @@ fn a_machine_that_boots_and_is_no_node_is_noted_with_what_it_says_of_itself() {
     };
     let id: Vec<u8> = (0..17).collect();
     let asks = with(asks, code::MACHINE_ID, id);
-    let stranger = world.ask(&asks).stranger.unwrap();
+    let machine = world.ask(&asks).machine.unwrap();
     assert_eq!(
-        (stranger.mac, stranger.network.as_str()),
+        (machine.mac, machine.network.as_str()),
         (mac(STRANGER), "c920")
     );
-    assert_eq!(stranger.ip, Some(ip("11.4.40.111")));
+    assert_eq!(machine.ip, Some(ip("11.4.40.111")));
     assert_eq!(
-        stranger.vendor_class.as_deref(),
+        machine.vendor_class.as_deref(),
         Some("PXEClient:Arch:00007:UNDI:003016")
     );
-    assert_eq!(stranger.architecture, Some(7));
-    let uuid = stranger.uuid.unwrap().to_string();
+    assert_eq!(machine.architecture, Some(7));
+    let uuid = machine.uuid.unwrap().to_string();
     assert_eq!(uuid, "04030201-0605-0807-090a-0b0c0d0e0f10");
     assert_eq!(
-        (stranger.first_ms, stranger.last_ms),
+        (machine.first_ms, machine.last_ms),
         (world.now_ms, world.now_ms)
     );
     // Where there is no address for it, too.
@@ -116,18 +116,18 @@ fn a_machine_that_boots_and_is_no_node_is_noted_with_what_it_says_of_itself() {
         ..asks.clone()
     });
     assert!(answer.reply.is_none());
-    assert_eq!(answer.stranger.unwrap().ip, None);
+    assert_eq!(answer.machine.unwrap().ip, None);
     // Nodes are known, and a system that runs does not boot.
-    assert_eq!(world.ask(&firmware(7, "PXEClient")).stranger, None);
+    assert_eq!(world.ask(&firmware(7, "PXEClient")).machine, None);
     let system = with(
         request(Kind::Discover, STRANGER),
         code::VENDOR_CLASS,
         "systemd-network",
     );
-    assert_eq!(world.ask(&system).stranger, None);
+    assert_eq!(world.ask(&system).machine, None);
     let released = Request {
         options: request(Kind::Release, STRANGER).options,
         ..asks
     };
-    assert_eq!(world.ask(&released).stranger, None);
+    assert_eq!(world.ask(&released).machine, None);
 }

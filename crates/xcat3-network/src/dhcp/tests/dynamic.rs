@@ -1,4 +1,4 @@
-//! Strangers: offers, leases, refusals, releases of the dynamic range.
+//! DiscoveredMachines: offers, leases, refusals, releases of the dynamic range.
 
 use super::*;
 
@@ -18,14 +18,14 @@ fn a_client_that_chose_another_server_is_left_to_it() {
 }
 
 #[test]
-fn strangers_share_the_dynamic_range_and_get_no_loader() {
+fn unknown_machines_share_the_dynamic_range_and_get_no_loader() {
     let mut world = World::new();
-    let strangers = [
+    let discovered = [
         "52:54:00:00:00:91",
         "52:54:00:00:00:92",
         "52:54:00:00:00:93",
     ];
-    let mut given: Vec<_> = strangers
+    let mut given: Vec<_> = discovered
         .iter()
         .map(|mac| world.join(mac).unwrap())
         .collect();
@@ -40,7 +40,7 @@ fn strangers_share_the_dynamic_range_and_get_no_loader() {
         "{note}"
     );
     let pxe = with(
-        request(Kind::Discover, strangers[0]),
+        request(Kind::Discover, discovered[0]),
         code::ARCHITECTURE,
         [0, 7],
     );
@@ -105,7 +105,7 @@ fn a_lease_survives_a_restart() {
 }
 
 #[test]
-fn strangers_are_refused_what_is_not_theirs() {
+fn unknown_machine_is_refused_what_is_not_its_own() {
     let mut world = World::new();
     let taken = world.join("52:54:00:00:00:91").unwrap().to_string();
     // Of another client, fixed to a node, the server's own, outside of the range, elsewhere.
@@ -119,7 +119,7 @@ fn strangers_are_refused_what_is_not_theirs() {
         let (reply, _) = world.reply(&rebooting(STRANGER, address));
         assert_eq!(reply.kind, Some(Kind::Nak), "{address}");
     }
-    // Without a dynamic range strangers are another server's.
+    // Without a dynamic range unknown machines are another server's.
     world.change(|network| network.dynamic_range.clear());
     let note = world.silence(&rebooting(STRANGER, "11.4.40.112"));
     assert!(note.contains("no dynamic range"), "{note}");

@@ -42,9 +42,9 @@ struct World {
 
 fn node(name: &str, state: State, nics: &[(&str, &str)]) -> Node {
     let mut node = Node::new(name.parse().unwrap());
-    node.netboot = Some("pxe".into());
-    node.state = state;
-    node.deploy_token = Some("0123456789abcdef".into());
+    node.declared.netboot = Some("pxe".into());
+    node.deployment.state = state;
+    node.deployment.token = Some("0123456789abcdef".into());
     for (position, (mac, ip)) in nics.iter().enumerate() {
         node.nics.push(Nic {
             uuid: uuid::Uuid::from_u128(position as u128),

@@ -53,8 +53,8 @@ impl Driven {
             info[key] = value.clone();
         }
         let mut node = Node::new(format!("n{index}").parse().unwrap());
-        node.mgt = Some("redfish".to_owned());
-        node.control_info = info.as_object().unwrap().clone();
+        node.declared.mgt = Some("redfish".to_owned());
+        node.declared.control_info = info.as_object().unwrap().clone();
         node
     }
 

@@ -104,7 +104,7 @@ impl Emulated {
         let info = json!({"bmc_address": "127.0.0.1", "bmc_port": self.port, "bmc_tls": "plain",
             "bmc_username": "admin", "bmc_password": "password"});
         let mut node = Node::new("n1".parse().unwrap());
-        node.control_info = info.as_object().unwrap().clone();
+        node.declared.control_info = info.as_object().unwrap().clone();
         self.runtime.block_on(async {
             let (sender, mut receiver) = mpsc::channel::<(NodeName, Outcome)>(4);
             let lease = Lease::endless();

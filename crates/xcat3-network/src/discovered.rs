@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use uuid::{Builder, Uuid};
-use xcat3_core::{MacAddr, Stranger};
+use xcat3_core::{DiscoveredMachine, MacAddr};
 use xcat3_store::Store;
 
 use crate::dhcp::packet::{Kind, Request, code};
@@ -20,14 +20,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// again.
 const MOST: usize = 4_096;
 
-/// Where strangers are noted. Cheap to clone.
+/// Where unknown machines are noted. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Strangers(Arc<Mutex<HashMap<MacAddr, Stranger>>>);
+pub struct DiscoveredMachines(Arc<Mutex<HashMap<MacAddr, DiscoveredMachine>>>);
 
 /// What a request of a machine that is no node says of it, where its firmware sent it. An operating
 /// system that asks for an address is no machine to be enrolled.
 #[must_use]
-pub fn of(request: &Request, network: &str, now_ms: i64) -> Option<Stranger> {
+pub fn of(request: &Request, network: &str, now_ms: i64) -> Option<DiscoveredMachine> {
     if !matches!(request.kind(), Some(Kind::Discover | Kind::Request)) {
         return None;
     }
@@ -42,11 +42,11 @@ pub fn of(request: &Request, network: &str, now_ms: i64) -> Option<Stranger> {
     let ipxe = request
         .option(code::USER_CLASS)
         .is_some_and(|user| user.ends_with(b"iPXE"));
-    Some(Stranger {
+    Some(DiscoveredMachine {
         mac: request.mac,
         network: network.to_owned(),
         ip: None,
-        vendor_class: class.and_then(Stranger::class_of),
+        vendor_class: class.and_then(DiscoveredMachine::class_from_bytes),
         architecture,
         uuid: request
             .option(code::MACHINE_ID)
@@ -72,38 +72,38 @@ fn machine_id(bytes: &[u8], turned: bool) -> Option<Uuid> {
     Some(builder.into_uuid())
 }
 
-impl Strangers {
+impl DiscoveredMachines {
     /// Notes a machine.
-    pub fn note(&self, stranger: Stranger) {
+    pub fn note(&self, machine: DiscoveredMachine) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = noted.get_mut(&stranger.mac) {
-            known.seen_again(stranger);
+        if let Some(known) = noted.get_mut(&machine.mac) {
+            known.seen_again(machine);
         } else if noted.len() < MOST {
-            noted.insert(stranger.mac, stranger);
+            noted.insert(machine.mac, machine);
         }
     }
 
-    fn take(&self) -> Vec<Stranger> {
+    fn take(&self) -> Vec<DiscoveredMachine> {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *noted).into_values().collect()
     }
 }
 
 /// Writes what was noted to the store until `stop`, and the last of it then.
-pub async fn write(store: Store, strangers: Strangers, stop: CancellationToken) {
+pub async fn write(store: Store, discovered: DiscoveredMachines, stop: CancellationToken) {
     loop {
         let waiting = stop.run_until_cancelled(tokio::time::sleep(WRITE_EVERY));
         let stopped = waiting.await.is_none();
-        let seen = strangers.take();
+        let seen = discovered.take();
         if !seen.is_empty() {
-            let writing = tokio::time::timeout(PATIENCE, store.record_strangers(&seen)).await;
+            let writing = tokio::time::timeout(PATIENCE, store.record_discovered(&seen)).await;
             if !matches!(writing, Ok(Ok(()))) {
                 tracing::debug!(
                     count = seen.len(),
                     "machines that are no nodes are not saved yet"
                 );
-                for stranger in seen {
-                    strangers.note(stranger);
+                for machine in seen {
+                    discovered.note(machine);
                 }
             }
         }
@@ -140,10 +140,10 @@ mod tests {
 
     #[test]
     fn ever_new_addresses_fill_a_bounded_table() {
-        let strangers = Strangers::default();
+        let discovered = DiscoveredMachines::default();
         for number in 0..100_000_u32 {
             let [a, b, c, d] = number.to_be_bytes();
-            strangers.note(Stranger {
+            discovered.note(DiscoveredMachine {
                 mac: MacAddr([2, 0, a, b, c, d]),
                 network: "n".to_owned(),
                 ip: None,
@@ -154,7 +154,7 @@ mod tests {
                 last_ms: i64::from(number),
             });
         }
-        assert_eq!(strangers.take().len(), MOST);
-        assert!(strangers.take().is_empty());
+        assert_eq!(discovered.take().len(), MOST);
+        assert!(discovered.take().is_empty());
     }
 }

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use uuid::Uuid;
-use xcat3_core::{MacAddr, Stranger};
+use xcat3_core::{DiscoveredMachine, MacAddr};
 use xcat3_store::Store;
 
 use crate::fixture::{mac, name, node};
@@ -13,8 +13,8 @@ fn now_ms() -> i64 {
     i64::try_from(since.unwrap().as_millis()).unwrap()
 }
 
-fn stranger(number: u32, at_ms: i64) -> Stranger {
-    Stranger {
+fn machine(number: u32, at_ms: i64) -> DiscoveredMachine {
+    DiscoveredMachine {
         mac: mac(number),
         network: "c920".to_owned(),
         ip: Some(Ipv4Addr::from(number)),
@@ -27,77 +27,80 @@ fn stranger(number: u32, at_ms: i64) -> Stranger {
 }
 
 async fn macs(store: &Store) -> Vec<MacAddr> {
-    let strangers = store.strangers().await.unwrap();
-    strangers.into_iter().map(|stranger| stranger.mac).collect()
+    let discovered_machines = store.discovered_machines().await.unwrap();
+    discovered_machines
+        .into_iter()
+        .map(|machine| machine.mac)
+        .collect()
 }
 
 pub async fn who_is_seen_again_stays_one_machine(store: Store) {
     let now = now_ms();
-    let (first, second) = (stranger(2, now), stranger(1, now + 5));
+    let (first, second) = (machine(2, now), machine(1, now + 5));
     store
-        .record_strangers(&[second.clone(), first.clone()])
+        .record_discovered(&[second.clone(), first.clone()])
         .await
         .unwrap();
     assert_eq!(
-        store.strangers().await.unwrap(),
+        store.discovered_machines().await.unwrap(),
         [first.clone(), second.clone()]
     );
-    let again = Stranger {
+    let again = DiscoveredMachine {
         network: "other".to_owned(),
         ip: None,
         vendor_class: None,
         architecture: None,
         uuid: None,
-        ..stranger(2, now + 9)
+        ..machine(2, now + 9)
     };
-    store.record_strangers(&[again]).await.unwrap();
+    store.record_discovered(&[again]).await.unwrap();
     // What is told late changes nothing of when it was seen.
-    store.record_strangers(&[stranger(1, now)]).await.unwrap();
-    let merged = Stranger {
+    store.record_discovered(&[machine(1, now)]).await.unwrap();
+    let merged = DiscoveredMachine {
         network: "other".to_owned(),
         last_ms: now + 9,
         ..first
     };
-    assert_eq!(store.strangers().await.unwrap(), [merged, second]);
+    assert_eq!(store.discovered_machines().await.unwrap(), [merged, second]);
 }
 
-pub async fn who_is_enrolled_or_forgotten_is_no_stranger(store: Store) {
+pub async fn discovered_machine_enrolled_or_forgotten_is_not_listed(store: Store) {
     let now = now_ms();
-    let all: Vec<Stranger> = (1..=4).map(|number| stranger(number, now)).collect();
-    store.record_strangers(&all).await.unwrap();
+    let all: Vec<DiscoveredMachine> = (1..=4).map(|number| machine(number, now)).collect();
+    store.record_discovered(&all).await.unwrap();
     store.create_nodes(&[node("node1", &[2])]).await.unwrap();
     assert_eq!(macs(&store).await, [mac(1), mac(3), mac(4)]);
-    // It asks on, and stays a node; when it is none any more, it is a stranger again.
-    store.record_strangers(&all[1..2]).await.unwrap();
+    // It asks on, and stays a node; when it is none any more, it is a machine again.
+    store.record_discovered(&all[1..2]).await.unwrap();
     store.delete_nodes(&[name("node1")]).await.unwrap();
     assert_eq!(macs(&store).await, [mac(1), mac(3), mac(4)]);
-    store.record_strangers(&all[1..2]).await.unwrap();
+    store.record_discovered(&all[1..2]).await.unwrap();
     assert_eq!(macs(&store).await, [mac(1), mac(2), mac(3), mac(4)]);
     assert_eq!(
         store
-            .forget_strangers(Some(&[mac(1), mac(3), mac(9)]))
+            .forget_discovered(Some(&[mac(1), mac(3), mac(9)]))
             .await
             .unwrap(),
         2
     );
     assert_eq!(macs(&store).await, [mac(2), mac(4)]);
-    assert_eq!(store.forget_strangers(None).await.unwrap(), 2);
+    assert_eq!(store.forget_discovered(None).await.unwrap(), 2);
     assert!(macs(&store).await.is_empty());
 }
 
-pub async fn strangers_are_bounded_in_number_and_time(store: Store) {
+pub async fn discovered_machines_are_bounded_in_number_and_time(store: Store) {
     let now = now_ms();
     let long_ago = now - 31 * 24 * 3_600 * 1_000;
     store
-        .record_strangers(&[stranger(1, long_ago)])
+        .record_discovered(&[machine(1, long_ago)])
         .await
         .unwrap();
     assert!(macs(&store).await.is_empty());
-    let all: Vec<Stranger> = (1..=12_000)
-        .map(|n| stranger(n, now + i64::from(n)))
+    let all: Vec<DiscoveredMachine> = (1..=12_000)
+        .map(|n| machine(n, now + i64::from(n)))
         .collect();
     for part in all.chunks(4_000) {
-        store.record_strangers(part).await.unwrap();
+        store.record_discovered(part).await.unwrap();
     }
     let kept = macs(&store).await;
     assert_eq!(kept.len(), 10_000);

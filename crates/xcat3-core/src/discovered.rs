@@ -1,5 +1,4 @@
-//! Machines that boot over the network without being known: what their requests for an address say of
-//! them, so that they can be enrolled.
+//! Discovered machines: they boot over the network, are no nodes, and can be enrolled from what their DHCP requests say.
 
 use std::net::Ipv4Addr;
 
@@ -12,7 +11,7 @@ const LONGEST_CLASS: usize = 128;
 
 /// A machine that is no node, as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stranger {
+pub struct DiscoveredMachine {
     /// The nic that asked.
     pub mac: MacAddr,
     /// The network that it asked in.
@@ -31,7 +30,7 @@ pub struct Stranger {
     pub last_ms: i64,
 }
 
-impl Stranger {
+impl DiscoveredMachine {
     /// The same machine as it was seen later: what the later request does not say is kept.
     pub fn seen_again(&mut self, later: Self) {
         let first_ms = self.first_ms.min(later.first_ms);
@@ -48,7 +47,7 @@ impl Stranger {
 
     /// A vendor class as text: one short line, whatever was sent.
     #[must_use]
-    pub fn class_of(bytes: &[u8]) -> Option<String> {
+    pub fn class_from_bytes(bytes: &[u8]) -> Option<String> {
         let text = String::from_utf8_lossy(bytes);
         let text: String = text
             .chars()
@@ -97,7 +96,7 @@ mod tests {
 
     #[test]
     fn what_was_known_is_kept() {
-        let first = Stranger {
+        let first = DiscoveredMachine {
             mac: "52:54:00:00:00:01".parse().unwrap(),
             network: "a".to_owned(),
             ip: Some(Ipv4Addr::new(10, 0, 0, 1)),
@@ -107,7 +106,7 @@ mod tests {
             first_ms: 5,
             last_ms: 5,
         };
-        let later = Stranger {
+        let later = DiscoveredMachine {
             network: "b".to_owned(),
             ip: None,
             vendor_class: None,
@@ -119,7 +118,7 @@ mod tests {
         };
         let mut seen = first.clone();
         seen.seen_again(later);
-        let expected = Stranger {
+        let expected = DiscoveredMachine {
             network: "b".to_owned(),
             last_ms: 9,
             ..first
@@ -134,9 +133,9 @@ mod tests {
     #[test]
     fn a_class_is_one_short_line() {
         let long = [b"PXE\r\n\x1b[2J\xff".as_slice(), &[b'x'; 300]].concat();
-        let class = Stranger::class_of(&long).unwrap();
+        let class = DiscoveredMachine::class_from_bytes(&long).unwrap();
         assert!(class.starts_with("PXE[2J\u{fffd}xxx"), "{class}");
         assert_eq!(class.chars().count(), 128);
-        assert_eq!(Stranger::class_of(b"\0"), None);
+        assert_eq!(DiscoveredMachine::class_from_bytes(b"\0"), None);
     }
 }
