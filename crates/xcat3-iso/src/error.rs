@@ -1,58 +1,58 @@
-//! What can be wrong with an image, as sentences for operators.
+//! Errors of images, as sentences for operators.
 
 use std::io;
 use std::path::PathBuf;
 
-/// An image that can't be read: which one and why.
+/// An unreadable image and the reason.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {problem}", path.display())]
 pub struct IsoError {
-    /// The image.
+    /// The path of the image.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The reason.
     pub problem: Problem,
 }
 
-/// What is wrong with an image. Names from inside of it are shortened and escaped.
+/// Why an image is unreadable. Names from inside the image are shortened and escaped.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    /// The operating system could not read it.
+    /// The operating system failed to read it.
     #[error("can't be read: {0}")]
     Io(#[from] io::Error),
-    /// It is something else.
+    /// The file is not an image.
     #[error("not an ISO 9660 image: {0}")]
     NotIso(String),
-    /// The end is missing, as after a download that broke off.
+    /// The end of the file is missing, as after an interrupted download.
     #[error("cut short: the volume has {volume} bytes, but the file only {file}")]
     CutShort {
-        /// Bytes that the volume descriptor announces.
+        /// The size of the volume, in bytes.
         volume: u64,
-        /// Bytes there are.
+        /// The size of the file, in bytes.
         file: u64,
     },
-    /// Its directories say what can't be.
+    /// Its directories are contradictory.
     #[error("damaged: {0}")]
     Damaged(String),
-    /// It uses what is not supported here.
+    /// It uses an unsupported feature.
     #[error("not supported: {0}")]
     Unsupported(String),
-    /// It is larger than [`crate::Limits`] allow.
+    /// It exceeds the [`crate::Limits`].
     #[error("too large: {0}")]
     OverLimit(String),
-    /// The file asked for is not in it.
+    /// The requested file is not in the image.
     #[error(transparent)]
-    Unresolved(#[from] crate::Unresolved),
+    Lookup(#[from] crate::LookupError),
 }
 
 impl Problem {
-    /// An image whose directories say what can't be.
+    /// Contradictory directories, for this reason.
     pub(crate) fn damaged(reason: impl Into<String>) -> Self {
         Self::Damaged(reason.into())
     }
 }
 
-/// A name from inside an image as it may be shown: control characters escaped, not too long.
-pub(crate) fn shown(name: &str) -> String {
+/// A name from inside an image for display: control characters escaped, cut after 160 characters.
+pub(crate) fn escape(name: &str) -> String {
     const LONGEST: usize = 160;
     let mut text: String = name
         .chars()

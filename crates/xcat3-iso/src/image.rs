@@ -1,39 +1,36 @@
-//! An open image: its file, its index, and small reads out of it.
+//! An open image: its file, its index, and reading small files.
 
 use std::fs;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::error::{IsoError, Problem, shown};
+use crate::error::{IsoError, Problem, escape};
 use crate::limits::Limits;
 use crate::source::Source;
-use crate::tree::{Entry, File, Tree};
-use crate::volume::{Naming, Volume};
+use crate::tree::{Entry, Tree};
+use crate::volume::Volume;
 use crate::walk;
 
-/// An ISO 9660 image with its index. Every extent of its tree is inside the file.
+/// An ISO 9660 image with its index. Every extent of its tree is within the file.
 #[derive(Debug)]
 pub struct IsoFile {
     path: PathBuf,
     source: Source,
-    label: String,
-    naming: Naming,
     tree: Tree,
 }
 
 impl IsoFile {
-    /// Opens an image and reads its directories. This blocks while it reads.
+    /// Opens an image and reads its directories. Blocks while it reads.
     ///
     /// # Errors
-    /// Says what is wrong with the image.
+    /// The image is unreadable; the error says why.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, IsoError> {
         Self::open_within(path, &Limits::default())
     }
 
-    /// Opens an image as [`IsoFile::open`] does, with other limits.
+    /// Opens an image with other limits than the default ones.
     ///
     /// # Errors
-    /// Says what is wrong with the image.
+    /// The image is unreadable; the error says why.
     pub fn open_within(path: impl AsRef<Path>, limits: &Limits) -> Result<Self, IsoError> {
         let path = path.as_ref();
         Self::read_index(path, limits).map_err(|problem| IsoError {
@@ -49,67 +46,44 @@ impl IsoFile {
         Ok(Self {
             path: path.to_owned(),
             source,
-            label: volume.label,
-            naming: volume.naming,
             tree,
         })
     }
 
-    /// Where the image is.
+    /// The path of the image.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The open file, for sending extents of it.
+    /// The open file, from which extents can be sent.
     #[must_use]
     pub fn file(&self) -> &fs::File {
         &self.source.file
     }
 
-    /// Bytes of the image file.
+    /// The size of the image file, in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.source.len
     }
 
-    /// The volume identifier.
-    #[must_use]
-    pub fn label(&self) -> &str {
-        &self.label
-    }
-
-    /// Where the names come from.
-    #[must_use]
-    pub fn naming(&self) -> Naming {
-        self.naming
-    }
-
-    /// All that is in it.
+    /// The index of the image.
     #[must_use]
     pub fn tree(&self) -> &Tree {
         &self.tree
     }
 
-    /// Finds an entry by its path; symlinks are followed inside of the image.
+    /// The entry at `path`. Symlinks are followed within the image.
     #[must_use]
     pub fn lookup(&self, path: &str) -> Option<&Entry> {
         self.tree.lookup(path)
     }
 
-    /// The names and entries of a directory, in the order of the names; `None` where there is no such
-    /// directory.
-    #[must_use]
-    pub fn list(&self, path: &str) -> Option<impl Iterator<Item = (&str, &Entry)>> {
-        let directory = self.lookup(path).filter(|entry| entry.is_dir())?;
-        let children = self.tree.children(directory).iter();
-        Some(children.map(|entry| (self.tree.name(entry), entry)))
-    }
-
-    /// Reads a small file whole.
+    /// Reads a small file completely.
     ///
     /// # Errors
-    /// There is no such file, it has more than `max_bytes`, or it can't be read.
+    /// There is no such file, it has more than `max_bytes`, or it is unreadable.
     pub fn read(&self, path: &str, max_bytes: u64) -> Result<Vec<u8>, IsoError> {
         self.read_whole(path, max_bytes)
             .map_err(|problem| IsoError {
@@ -121,16 +95,16 @@ impl IsoFile {
     fn read_whole(&self, path: &str, max_bytes: u64) -> Result<Vec<u8>, Problem> {
         let entry = self.tree.resolve(path)?;
         let Some(file) = entry.file() else {
-            let reason = format!("'{}' is a directory", shown(path));
+            let reason = format!("'{}' is a directory", escape(path));
             return Err(Problem::Unsupported(reason));
         };
         let size = file.size;
         if size > max_bytes {
-            let path = shown(path);
+            let path = escape(path);
             let reason = format!("'{path}' has {size} bytes, at most {max_bytes} are expected");
             return Err(Problem::OverLimit(reason));
         }
-        let size = usize::try_from(size).map_err(|_| Problem::OverLimit(shown(path)))?;
+        let size = usize::try_from(size).map_err(|_| Problem::OverLimit(escape(path)))?;
         let mut bytes = vec![0; size];
         let mut filled = 0;
         for extent in file.extents() {
@@ -139,25 +113,5 @@ impl IsoFile {
             filled = end;
         }
         Ok(bytes)
-    }
-
-    /// Reads part of a file of this image, from `offset` on, into `buffer`; answers how many bytes
-    /// were read, 0 at the end of the file.
-    ///
-    /// # Errors
-    /// The operating system's.
-    pub fn read_at(&self, file: &File, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let mut start = 0;
-        for extent in file.extents() {
-            let within = offset.saturating_sub(start);
-            if within < extent.len {
-                let left = usize::try_from(extent.len - within).unwrap_or(usize::MAX);
-                let len = buffer.len().min(left);
-                let at = extent.offset + within;
-                return self.source.file.read_at(&mut buffer[..len], at);
-            }
-            start += extent.len;
-        }
-        Ok(0)
     }
 }

@@ -1,13 +1,12 @@
 //! Reads ISO 9660 images without mounting or unpacking them.
 //!
-//! [`IsoFile::open`] reads the directory tree once into a compact index in memory; from then on a path
-//! is looked up without I/O and answers where in the image file the bytes of a file are, so that they
-//! can be sent straight from there. An image comes from anywhere: whatever is in it, opening it ends
-//! soon, stays within [`Limits`] and either gives a tree whose every extent is inside the file or an
-//! error that says what is wrong.
+//! [`IsoFile::open`] reads the directory tree once into a compact index in memory. Lookups in the
+//! index need no I/O and yield the extents of a file in the image, from which its bytes can be sent.
+//! Images are untrusted: opening one ends soon, stays within [`Limits`], and yields either a tree whose
+//! every extent is within the file or an error that says what is wrong.
 //!
-//! Read are ECMA-119 (ISO 9660) with SUSP 1.12 and Rock Ridge (RRIP 1.10 and 1.12), else Joliet, else
-//! the plain tree. It is not for writing, not for UDF, and not for compressed (zisofs) files.
+//! Supported are ECMA-119 (ISO 9660) with SUSP 1.12 and Rock Ridge (RRIP 1.10 and 1.12), otherwise
+//! Joliet, otherwise the plain tree. Writing, UDF and compressed (zisofs) files are not supported.
 
 mod date;
 mod error;
@@ -25,6 +24,5 @@ mod walk;
 pub use error::{IsoError, Problem};
 pub use image::IsoFile;
 pub use limits::Limits;
-pub use lookup::Unresolved;
-pub use tree::{Entry, Extent, File, Kind, Symlink, Tree};
-pub use volume::Naming;
+pub use lookup::LookupError;
+pub use tree::{Entry, EntryKind, Extent, File, Symlink, Tree};

@@ -1,25 +1,25 @@
-//! How large an image's directory tree may be. Far above any installation medium, low enough that an
-//! image made to do harm costs neither much memory nor much time.
+//! The limits of an image's directory tree: far above any installation medium, low enough that a
+//! hostile image costs little memory and time.
 
-/// Bounds for reading the tree of an image.
+/// Limits of reading the tree of an image.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Files, directories, symlinks and further extents together.
+    /// The most files, directories, symlinks and additional extents together.
     pub entries: usize,
-    /// Directories inside one another.
+    /// The deepest nesting of directories.
     pub depth: u16,
-    /// Bytes of one name, in UTF-8.
+    /// The longest name, in bytes of UTF-8.
     pub name_bytes: usize,
-    /// Bytes of one symlink's target.
+    /// The longest target of a symlink, in bytes.
     pub target_bytes: usize,
-    /// Bytes of all names and symlink targets together.
+    /// The longest text of all names and symlink targets together, in bytes.
     pub text_bytes: usize,
-    /// Bytes of directories and continuation areas read.
+    /// The most bytes of directories and continuation areas that are read.
     pub metadata_bytes: u64,
 }
 
 impl Default for Limits {
-    /// Two million entries, 128 levels, names as long as file systems have them.
+    /// Two million entries, 128 levels, and names as long as in file systems.
     fn default() -> Self {
         Self {
             entries: 2_000_000,

@@ -1,40 +1,40 @@
-//! Finding an entry by its path. Symlinks are followed inside of the image and nowhere else.
+//! Looking up an entry by its path. Symlinks are followed within the image only.
 
-use crate::error::shown;
-use crate::tree::{Entry, Kind, Tree};
+use crate::error::escape;
+use crate::tree::{Entry, EntryKind, Tree};
 
-/// Symlinks followed for one path, as many as Linux follows.
-const MOST_SYMLINKS: usize = 40;
-/// Names walked for one path, symlinks and all.
-const MOST_NAMES: usize = 4096;
+/// The most symlinks that are followed for one path, as in Linux.
+const MAX_SYMLINKS: usize = 40;
+/// The most names that are looked up for one path, with those in symlinks.
+const MAX_NAMES: usize = 4096;
 
 /// Why a path leads to no entry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unresolved {
+pub enum LookupError {
     /// There is no such entry.
-    #[error("there is no '{0}' in it")]
+    #[error("there is no '{0}' in the image")]
     NotFound(String),
-    /// Its symlinks lead round in a circle, or through too many others.
-    #[error("the symlinks of '{0}' don't end")]
-    Loop(String),
-    /// It leads out of the image.
+    /// The path leads through too many symlinks, perhaps in a loop.
+    #[error("'{0}' leads through too many symlinks")]
+    TooManySymlinks(String),
+    /// The path leads out of the image.
     #[error("'{0}' leads out of the image")]
     Escapes(String),
 }
 
 impl Tree {
-    /// Finds an entry by its path, with or without a slash at the beginning, following symlinks.
+    /// The entry at `path`, with or without a leading slash. Symlinks are followed.
     #[must_use]
     pub fn lookup(&self, path: &str) -> Option<&Entry> {
         self.resolve(path).ok()
     }
 
-    /// Finds an entry as [`Tree::lookup`] does and says why there is none.
+    /// The entry at `path`, as [`Tree::lookup`], or the reason why there is none.
     ///
     /// # Errors
-    /// The path leads nowhere, round in circles or out of the image.
-    pub fn resolve(&self, path: &str) -> Result<&Entry, Unresolved> {
-        let mut at = self.root();
+    /// The path leads nowhere, through too many symlinks or out of the image.
+    pub fn resolve(&self, path: &str) -> Result<&Entry, LookupError> {
+        let mut current = self.root();
         let mut symlinks = 0;
         let mut names = 0;
         let mut left = vec![path.split('/')];
@@ -44,32 +44,32 @@ impl Tree {
                 continue;
             };
             names += 1;
-            if names > MOST_NAMES {
-                return Err(Unresolved::Loop(shown(path)));
+            if names > MAX_NAMES {
+                return Err(LookupError::TooManySymlinks(escape(path)));
             }
             match name {
                 "" | "." => {}
-                ".." if at.depth == 0 => return Err(Unresolved::Escapes(shown(path))),
-                ".." => at = &self.entries[at.parent as usize],
+                ".." if current.depth == 0 => return Err(LookupError::Escapes(escape(path))),
+                ".." => current = &self.entries[current.parent as usize],
                 name => {
-                    let child = self.child(at, name);
-                    let child = child.ok_or_else(|| Unresolved::NotFound(shown(path)))?;
-                    let Kind::Symlink(symlink) = &child.kind else {
-                        at = child;
+                    let child = self.child(current, name);
+                    let child = child.ok_or_else(|| LookupError::NotFound(escape(path)))?;
+                    let EntryKind::Symlink(symlink) = &child.kind else {
+                        current = child;
                         continue;
                     };
                     symlinks += 1;
-                    if symlinks > MOST_SYMLINKS {
-                        return Err(Unresolved::Loop(shown(path)));
+                    if symlinks > MAX_SYMLINKS {
+                        return Err(LookupError::TooManySymlinks(escape(path)));
                     }
                     let target = self.target(symlink);
                     if target.starts_with('/') {
-                        return Err(Unresolved::Escapes(shown(path)));
+                        return Err(LookupError::Escapes(escape(path)));
                     }
                     left.push(target.split('/'));
                 }
             }
         }
-        Ok(at)
+        Ok(current)
     }
 }

@@ -1,6 +1,6 @@
-//! Names as they stand in directory records, turned into those that people see.
+//! Names in directory records, decoded for users.
 
-/// Names are UTF-8 nowadays; those that are not are taken for Latin-1.
+/// A name in UTF-8, otherwise in Latin-1.
 pub(crate) fn text(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
@@ -8,7 +8,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     }
 }
 
-/// A Joliet name: UCS-2, big-endian, perhaps with a version.
+/// A Joliet name: UCS-2, big-endian, with an optional version.
 pub(crate) fn joliet(identifier: &[u8]) -> String {
     let units = identifier
         .chunks_exact(2)
@@ -18,7 +18,7 @@ pub(crate) fn joliet(identifier: &[u8]) -> String {
     without_version(&name).to_owned()
 }
 
-/// A name of ISO 9660 itself: `README.TXT;1` is `readme.txt`, `KERNEL.;1` is `kernel`.
+/// A plain ISO 9660 name, shown as Linux does: `README.TXT;1` is `readme.txt`, `KERNEL.;1` is `kernel`.
 pub(crate) fn plain(identifier: &[u8]) -> String {
     let name = text(identifier).to_ascii_lowercase();
     without_version(&name).trim_end_matches('.').to_owned()
@@ -36,20 +36,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_names_are_shown_as_linux_shows_them() {
+    fn plain_name_is_shown_as_in_linux() {
         assert_eq!(plain(b"README.TXT;1"), "readme.txt");
         assert_eq!(plain(b"KERNEL.;1"), "kernel");
         assert_eq!(plain(b"DIR"), "dir");
     }
 
     #[test]
-    fn joliet_names_are_ucs2() {
+    fn joliet_name_is_decoded_from_ucs2() {
         assert_eq!(joliet(b"\0a\x01\x7e\0;\x001"), "a\u{17e}");
         assert_eq!(joliet(b"\0a\0;\0b"), "a;b");
     }
 
     #[test]
-    fn what_is_not_utf8_is_latin1() {
+    fn name_not_utf8_is_decoded_from_latin1() {
         assert_eq!(text(b"caf\xe9"), "caf\u{e9}");
         assert_eq!(text("caf\u{e9}".as_bytes()), "caf\u{e9}");
     }

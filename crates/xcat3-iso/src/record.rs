@@ -2,34 +2,34 @@
 
 use crate::source::u32_at;
 
-/// A file may have more records: this one is not its last (multi-extent).
+/// The file continues in the next record (multi-extent).
 const NOT_FINAL: u8 = 0x80;
 const ASSOCIATED: u8 = 0x04;
 const DIRECTORY: u8 = 0x02;
 
-/// One record, borrowed from the sector that it is in.
+/// A record, borrowed from its sector.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Record<'a> {
-    /// Length of the record itself.
+    /// The length of the record itself.
     pub(crate) len: usize,
-    /// First logical block of the data, after an extended attribute record.
+    /// The first logical block of the data, after an extended attribute record.
     pub(crate) block: u64,
-    /// Bytes of the data.
+    /// The size of the data, in bytes.
     pub(crate) size: u32,
     /// The date, seven bytes.
     pub(crate) date: &'a [u8],
-    /// Whether the data is spread in units with gaps between, which nothing writes any more.
+    /// Whether the data is interleaved: spread in units with gaps. No present program writes such files.
     pub(crate) interleaved: bool,
     flags: u8,
-    /// The identifier as it stands there.
+    /// The raw identifier.
     pub(crate) identifier: &'a [u8],
     /// The system use area (SUSP).
     pub(crate) system_use: &'a [u8],
 }
 
 impl<'a> Record<'a> {
-    /// Parses the record at the beginning of `bytes`, which end with its sector. `None`: the record is
-    /// malformed. A first byte of 0 (no more records in this sector) is the caller's to see.
+    /// Parses the record at the beginning of `bytes`, the rest of a sector. None if the record is
+    /// malformed. Callers check for a first byte of 0, which ends the records of a sector.
     pub(crate) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let len = usize::from(*bytes.first()?);
         let bytes = bytes.get(..len)?;
@@ -58,22 +58,22 @@ impl<'a> Record<'a> {
         self.flags & DIRECTORY != 0
     }
 
-    /// A resource fork or the like that belongs to the file of the same name.
+    /// Whether the record is a resource fork or the like of the file with the same name.
     pub(crate) fn is_associated(&self) -> bool {
         self.flags & ASSOCIATED != 0
     }
 
-    /// Whether the next record continues this file.
+    /// Whether the file continues in the next record.
     pub(crate) fn continues(&self) -> bool {
         self.flags & NOT_FINAL != 0
     }
 
-    /// The record of the directory itself.
+    /// Whether this is the record of the directory itself.
     pub(crate) fn is_self(&self) -> bool {
         self.identifier == [0]
     }
 
-    /// The record of the directory's parent.
+    /// Whether this is the record of the parent directory.
     pub(crate) fn is_parent(&self) -> bool {
         self.identifier == [1]
     }

@@ -1,4 +1,4 @@
-//! The bytes of an image file: reads at an offset that never go beyond its end.
+//! The bytes of an image file: reads at an offset, within the length of the file.
 
 use std::fs::File;
 use std::io;
@@ -14,7 +14,7 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Takes a regular file; a pipe or a device has no length that could be relied on.
+    /// The source of a regular file. Pipes and devices have no reliable length.
     pub(crate) fn new(file: File) -> Result<Self, Problem> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
@@ -26,12 +26,12 @@ impl Source {
         })
     }
 
-    /// Whether `len` bytes from `offset` are inside the file.
-    pub(crate) fn holds(&self, offset: u64, len: u64) -> bool {
+    /// Whether the file has `len` bytes from `offset` on.
+    pub(crate) fn contains(&self, offset: u64, len: u64) -> bool {
         offset.checked_add(len).is_some_and(|end| end <= self.len)
     }
 
-    /// Fills `buffer` from `offset`.
+    /// Fills `buffer` with the bytes from `offset` on.
     pub(crate) fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), Problem> {
         let read = self.file.read_exact_at(buffer, offset);
         read.map_err(|error| match error.kind() {
@@ -44,7 +44,7 @@ impl Source {
     }
 }
 
-/// The little-endian half of a both-endian 32-bit number (ECMA-119 7.3.3), 0 where bytes are missing.
+/// The little-endian half of a both-endian 32-bit number (ECMA-119 7.3.3); 0 if bytes are missing.
 pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     let half = bytes.get(at..at + 4).and_then(|half| half.try_into().ok());
     u32::from_le_bytes(half.unwrap_or_default())

@@ -1,4 +1,4 @@
-//! System use areas (SUSP, IEEE P1281) and what Rock Ridge (RRIP, IEEE P1282) keeps in them: POSIX
+//! System use areas (SUSP, IEEE P1281) and the entries of Rock Ridge (RRIP, IEEE P1282) in them: POSIX
 //! names, symlinks, dates, relocated directories.
 
 use crate::date;
@@ -7,10 +7,10 @@ use crate::record::Record;
 use crate::source::{Source, u32_at};
 use crate::volume::{SECTOR, Volume};
 
-/// Continuation areas of one record. Linux follows 31.
-const MOST_AREAS: usize = 32;
-/// Bytes of one continuation area. Linux reads one block of it.
-const LONGEST_AREA: u32 = 32 << 10;
+/// The most continuation areas of one record. Linux follows 31.
+const MAX_AREAS: usize = 32;
+/// The longest continuation area, in bytes. Linux reads one block.
+const MAX_AREA_BYTES: u32 = 32 << 10;
 const RRIP: [&[u8]; 3] = [b"RRIP_1991A", b"IEEE_P1282", b"IEEE_1282"];
 
 const CONTINUES: u8 = 0x01;
@@ -23,23 +23,23 @@ const MODE_REGULAR: u32 = 0o100_000;
 const MODE_DIRECTORY: u32 = 0o040_000;
 const MODE_SYMLINK: u32 = 0o120_000;
 
-/// What the system use entries of one record say.
+/// The attributes in the system use entries of one record.
 #[derive(Debug, Default)]
 pub(crate) struct Attributes {
     /// The POSIX name (NM).
     pub(crate) name: Vec<u8>,
     /// The target of a symlink (SL).
     pub(crate) target: Option<Vec<u8>>,
-    /// The date of the last change (TF).
+    /// The modification date (TF).
     pub(crate) modified: Option<i64>,
-    /// The block of a directory that was moved elsewhere and belongs here (CL).
+    /// The block of a directory that is stored elsewhere and belongs here (CL).
     pub(crate) child: Option<u32>,
-    /// This directory was moved here and belongs elsewhere (RE).
+    /// Whether this directory is stored here and belongs elsewhere (RE).
     pub(crate) relocated: bool,
-    /// A device, socket or pipe (PX), or a symlink that is malformed, as genisoimage writes it where
-    /// a component is long: nothing that could be served.
+    /// Whether the entry cannot be served: a device, socket or pipe (PX), or a malformed symlink, which
+    /// genisoimage writes for long components.
     pub(crate) special: bool,
-    /// The data is compressed (ZF of zisofs).
+    /// Whether the data is compressed (ZF of zisofs).
     pub(crate) compressed: bool,
     skip: Option<usize>,
     rock_ridge: bool,
@@ -50,7 +50,7 @@ pub(crate) struct Attributes {
 #[derive(Debug, Default)]
 struct Link {
     done: bool,
-    /// The last component goes on in the next one.
+    /// The last component continues in the next one.
     open: bool,
 }
 
@@ -60,18 +60,18 @@ struct Area {
     len: u32,
 }
 
-/// Whether the primary tree has Rock Ridge, and the bytes to skip in each system use area.
+/// Detects Rock Ridge in the primary tree. Returns the bytes to skip in each system use area.
 pub(crate) fn detect(source: &Source, volume: &Volume) -> Result<Option<usize>, Problem> {
     let offset = volume.root.0 * volume.block;
     let mut sector = [0u8; SECTOR];
-    if !source.holds(offset, SECTOR as u64) {
-        return Err(Problem::damaged("its root directory is beyond its end"));
+    if !source.contains(offset, SECTOR as u64) {
+        return Err(Problem::damaged("the root directory is beyond the end"));
     }
     source.read(offset, &mut sector)?;
     let Some(record) = Record::parse(&sector).filter(Record::is_self) else {
         return Ok(None);
     };
-    // Before SP is seen the skip is unknown: 0, or 15 on CD-ROM XA discs.
+    // The skip is unknown before SP is found: 0, or 15 on CD-ROM XA discs.
     for start in [0, 15] {
         let area = record.system_use.get(start..).unwrap_or(&[]);
         if area.starts_with(b"SP\x07\x01\xbe\xef") {
@@ -90,38 +90,38 @@ pub(crate) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads `area` and what continues it. `charge` is told the bytes of each continuation before it
-    /// is read and may refuse.
+    /// Reads `area` and its continuations. Calls `charge` with the size of each continuation before
+    /// reading it; `charge` may refuse.
     pub(crate) fn read(
         &self,
         area: &[u8],
         charge: &mut dyn FnMut(u64) -> Result<(), Problem>,
     ) -> Result<Attributes, Problem> {
         let mut attributes = Attributes::default();
-        let mut next = attributes.take(area, self.volume.block)?;
-        for _ in 0..MOST_AREAS {
+        let mut next = attributes.parse_area(area, self.volume.block)?;
+        for _ in 0..MAX_AREAS {
             let Some(Area { offset, len }) = next else {
                 return Ok(attributes);
             };
-            if len > LONGEST_AREA || !self.source.holds(offset, u64::from(len)) {
+            if len > MAX_AREA_BYTES || !self.source.contains(offset, u64::from(len)) {
                 let reason = format!("a continuation area of {len} bytes at byte {offset}");
                 return Err(Problem::Damaged(reason));
             }
             charge(u64::from(len).max(SECTOR as u64))?;
             let mut bytes = vec![0; len as usize];
             self.source.read(offset, &mut bytes)?;
-            next = attributes.take(&bytes, self.volume.block)?;
+            next = attributes.parse_area(&bytes, self.volume.block)?;
         }
         match next {
             None => Ok(attributes),
-            Some(_) => Err(Problem::damaged("continuation areas without end")),
+            Some(_) => Err(Problem::damaged("too many continuation areas")),
         }
     }
 }
 
 impl Attributes {
-    /// Takes the entries of one area; answers the area that continues it.
-    fn take(&mut self, mut area: &[u8], block: u64) -> Result<Option<Area>, Problem> {
+    /// Parses the entries of one area. Returns the area that continues it.
+    fn parse_area(&mut self, mut area: &[u8], block: u64) -> Result<Option<Area>, Problem> {
         let mut next = None;
         while let [a, b, len, _version, ..] = *area {
             if a == 0 || [a, b] == *b"ST" {
@@ -176,7 +176,7 @@ impl Attributes {
         self.special |= ![MODE_REGULAR, MODE_DIRECTORY, MODE_SYMLINK, 0].contains(&kind);
     }
 
-    /// Takes components of a symlink; `None` where they are malformed.
+    /// Parses components of a symlink; none if they are malformed.
     fn symlink(&mut self, entry: &[u8]) -> Option<()> {
         let target = self.target.get_or_insert_default();
         let (&flags, mut rest) = entry.split_first()?;
@@ -204,7 +204,7 @@ impl Attributes {
         Some(())
     }
 
-    /// Dates stand in the order of their flags: creation, modification, ….
+    /// Parses the dates, which are in the order of their flags: creation, modification, ….
     fn times(&mut self, entry: &[u8]) {
         let Some((&flags, dates)) = entry.split_first() else {
             return;
@@ -227,18 +227,18 @@ mod tests {
 
     fn taken(area: &[u8]) -> Attributes {
         let mut attributes = Attributes::default();
-        assert!(attributes.take(area, 2048).unwrap().is_none());
+        assert!(attributes.parse_area(area, 2048).unwrap().is_none());
         attributes
     }
 
     #[test]
-    fn a_name_is_joined_from_its_parts() {
+    fn name_in_parts_is_joined() {
         let attributes = taken(b"NM\x08\x01\x01abcNM\x07\x01\x00deNM\x06\x01\x00x\0");
         assert_eq!(attributes.name, b"abcde");
     }
 
     #[test]
-    fn a_symlink_is_joined_from_its_components() {
+    fn symlink_in_components_is_joined() {
         let mut area = b"SL\x0f\x01\x01\x04\x00\x00\x03usr\x01\x01l".to_vec();
         area.extend(b"SL\x0c\x01\x00\x00\x02ib\x00\x01x");
         assert_eq!(taken(&area).target.unwrap(), b"../usr/lib/x");
@@ -249,9 +249,12 @@ mod tests {
     }
 
     #[test]
-    fn malformed_areas_are_errors() {
+    fn area_malformed_is_an_error() {
         for area in [&b"NM\x03\x01\x00"[..], b"NM\x20\x01\x00"] {
-            assert!(Attributes::default().take(area, 2048).is_err(), "{area:?}");
+            assert!(
+                Attributes::default().parse_area(area, 2048).is_err(),
+                "{area:?}"
+            );
         }
         assert!(taken(b"SL\x08\x01\x00\x00\x09x").special);
     }

@@ -1,30 +1,30 @@
-//! The index of an image: every file, directory and symlink, held compactly. All names are in one
-//! text; the entries of a directory are neighbours, in the order of their names.
+//! The compact index of an image: all files, directories and symlinks. All names are in one text; the
+//! entries of a directory are adjacent and sorted by name.
 
 use std::ops::Range;
 
-/// A run of bytes in the image file.
+/// A range of bytes in the image file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
-    /// Bytes from the beginning of the image file.
+    /// The first byte, from the beginning of the image file.
     pub offset: u64,
-    /// Bytes of the run, never 0.
+    /// The number of bytes, never 0.
     pub len: u64,
 }
 
 /// A file, directory or symlink.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// What it is.
-    pub kind: Kind,
+    /// The kind of the entry and its data.
+    pub kind: EntryKind,
     pub(crate) name: Span,
     pub(crate) parent: u32,
     pub(crate) depth: u16,
 }
 
-/// What an entry is.
+/// The kind of an entry and its data.
 #[derive(Clone, Debug)]
-pub enum Kind {
+pub enum EntryKind {
     /// A file.
     File(File),
     /// A directory.
@@ -33,12 +33,12 @@ pub enum Kind {
     Symlink(Symlink),
 }
 
-/// A file: where its bytes are.
+/// A file and its extents.
 #[derive(Clone, Debug)]
 pub struct File {
-    /// Its bytes.
+    /// The size in bytes.
     pub size: u64,
-    /// When it was last changed, in seconds since 1970 (UTC).
+    /// The modification date, in seconds since 1970 (UTC).
     pub mtime: i64,
     pub(crate) extents: Extents,
 }
@@ -46,19 +46,19 @@ pub struct File {
 /// A directory.
 #[derive(Clone, Debug)]
 pub struct Dir {
-    /// Where its records are: logical block and bytes.
+    /// The logical block and the size in bytes of its records.
     pub(crate) records: (u64, u32),
     pub(crate) first: u32,
     pub(crate) count: u32,
 }
 
-/// A symlink. [`Tree::target`] tells where it leads.
+/// A symlink. [`Tree::target`] is its target.
 #[derive(Clone, Debug)]
 pub struct Symlink {
     pub(crate) target: Span,
 }
 
-/// Nearly every file has one extent; only those above 4 GiB have more.
+/// The extents of a file: one, unless the file is larger than 4 GiB.
 #[derive(Clone, Debug)]
 pub(crate) enum Extents {
     None,
@@ -66,7 +66,7 @@ pub(crate) enum Extents {
     Many(Box<[Extent]>),
 }
 
-/// A piece of [`Tree`]'s text.
+/// A part of [`Tree`]'s text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) start: u32,
@@ -76,13 +76,13 @@ pub(crate) struct Span {
 /// The index of an image.
 #[derive(Debug)]
 pub struct Tree {
-    /// The root is the first.
+    /// All entries, the root first.
     pub(crate) entries: Vec<Entry>,
     pub(crate) text: String,
 }
 
 impl File {
-    /// Where its bytes are, in their order. None for an empty file.
+    /// The extents in order; none for an empty file.
     #[must_use]
     pub fn extents(&self) -> &[Extent] {
         match &self.extents {
@@ -94,19 +94,19 @@ impl File {
 }
 
 impl Entry {
-    /// The file, where it is one.
+    /// The file, if the entry is one.
     #[must_use]
     pub fn file(&self) -> Option<&File> {
         match &self.kind {
-            Kind::File(file) => Some(file),
+            EntryKind::File(file) => Some(file),
             _ => None,
         }
     }
 
-    /// Whether it is a directory.
+    /// Whether the entry is a directory.
     #[must_use]
     pub fn is_dir(&self) -> bool {
-        matches!(self.kind, Kind::Dir(_))
+        matches!(self.kind, EntryKind::Dir(_))
     }
 }
 
@@ -124,66 +124,55 @@ impl Tree {
         &self.entries[0]
     }
 
-    /// How many entries there are, the root among them.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Always false: there is a root.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// The name of an entry of this tree. The root's is empty.
     #[must_use]
     pub fn name(&self, entry: &Entry) -> &str {
-        self.piece(entry.name)
+        self.text_at(entry.name)
     }
 
-    /// Where a symlink of this tree leads, as it stands in the image.
+    /// The raw target of a symlink of this tree.
     #[must_use]
     pub fn target(&self, symlink: &Symlink) -> &str {
-        self.piece(symlink.target)
+        self.text_at(symlink.target)
     }
 
-    /// The path of an entry of this tree, without a slash at its beginning.
+    /// The path of an entry of this tree, without a leading slash.
     #[must_use]
     pub fn path(&self, entry: &Entry) -> String {
         let mut names = Vec::with_capacity(usize::from(entry.depth));
-        let mut at = entry;
-        while at.depth > 0 {
-            names.push(self.name(at));
-            at = &self.entries[at.parent as usize];
+        let mut current = entry;
+        while current.depth > 0 {
+            names.push(self.name(current));
+            current = &self.entries[current.parent as usize];
         }
         names.reverse();
         names.join("/")
     }
 
-    /// The entries of a directory of this tree, in the order of their names; none where it is no
-    /// directory.
+    /// The entries of a directory of this tree, sorted by name; none if `entry` is not a directory.
     #[must_use]
     pub fn children(&self, entry: &Entry) -> &[Entry] {
         match &entry.kind {
-            Kind::Dir(dir) => &self.entries[dir.first as usize..(dir.first + dir.count) as usize],
+            EntryKind::Dir(dir) => {
+                &self.entries[dir.first as usize..(dir.first + dir.count) as usize]
+            }
             _ => &[],
         }
     }
 
-    /// Every entry but the root, a directory before what is in it.
+    /// All entries but the root, each directory before its entries.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().skip(1)
     }
 
-    /// The entry of that name in a directory.
+    /// The entry `name` in a directory.
     pub(crate) fn child(&self, entry: &Entry, name: &str) -> Option<&Entry> {
         let children = self.children(entry);
         let found = children.binary_search_by(|child| self.name(child).cmp(name));
         found.ok().map(|position| &children[position])
     }
 
-    pub(crate) fn piece(&self, span: Span) -> &str {
+    pub(crate) fn text_at(&self, span: Span) -> &str {
         &self.text[span.range()]
     }
 }

@@ -1,4 +1,4 @@
-//! Volume descriptors (ECMA-119 8): which trees an image has and where their roots are.
+//! Volume descriptors (ECMA-119 8): the trees of an image and their roots.
 
 use crate::error::Problem;
 use crate::record::Record;
@@ -7,44 +7,42 @@ use crate::susp;
 
 pub(crate) const SECTOR: usize = 2048;
 const FIRST_SECTOR: u64 = 16;
-/// A real image has three or four.
-const MOST_DESCRIPTORS: u64 = 64;
+/// The most descriptors that are read. Real images have three or four.
+const MAX_DESCRIPTORS: u64 = 64;
 
-/// Where the names of a tree come from.
+/// The names in a tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Naming {
+pub(crate) enum Naming {
     /// Rock Ridge: POSIX names and symlinks.
     RockRidge,
     /// Joliet: UCS-2 names, no symlinks.
     Joliet,
-    /// ISO 9660's own upper-case names, shown in lower case without version, as Linux does.
+    /// ISO 9660's own upper-case names, shown in lower case and without version, as Linux does.
     Plain,
 }
 
 /// The tree to read.
 #[derive(Debug)]
 pub(crate) struct Volume {
-    /// Volume identifier.
-    pub(crate) label: String,
-    /// Bytes of a logical block.
+    /// The size of a logical block, in bytes.
     pub(crate) block: u64,
     pub(crate) naming: Naming,
-    /// Where the root directory is, in logical blocks, and its bytes.
+    /// The logical block and the size in bytes of the root directory.
     pub(crate) root: (u64, u32),
-    /// Bytes to skip at the beginning of each system use area (SUSP 5.3).
+    /// The bytes to skip at the beginning of each system use area (SUSP 5.3).
     pub(crate) skip: usize,
 }
 
 impl Volume {
-    /// Reads the descriptors and picks the tree: Rock Ridge, else Joliet, else plain.
+    /// Reads the descriptors and chooses the tree: Rock Ridge, otherwise Joliet, otherwise plain.
     pub(crate) fn read(source: &Source) -> Result<Self, Problem> {
         let found = Descriptors::read(source)?;
         let primary = found
             .primary
-            .ok_or_else(|| Problem::damaged("it has no primary volume descriptor"))?;
+            .ok_or_else(|| Problem::damaged("there is no primary volume descriptor"))?;
         let block = u64::from(u16::from_le_bytes([primary[128], primary[129]]));
         if ![512, 1024, 2048].contains(&block) {
-            let reason = format!("its logical blocks have {block} bytes instead of 2048");
+            let reason = format!("the logical blocks have {block} bytes instead of 2048");
             return Err(Problem::Damaged(reason));
         }
         let volume = u64::from(u32_at(&primary[..], 80)) * block;
@@ -53,7 +51,6 @@ impl Volume {
             return Err(Problem::CutShort { volume, file });
         }
         let mut tree = Self {
-            label: label(&primary),
             block,
             naming: Naming::Plain,
             root: root(&primary)?,
@@ -62,7 +59,7 @@ impl Volume {
         if let Some(skip) = susp::detect(source, &tree)? {
             (tree.naming, tree.skip) = (Naming::RockRidge, skip);
         } else if found.udf {
-            let reason = "its files are on a UDF volume, as on Windows media";
+            let reason = "the files are on a UDF volume, as on Windows media";
             return Err(Problem::Unsupported(reason.into()));
         } else if let Some(joliet) = found.joliet {
             (tree.naming, tree.root) = (Naming::Joliet, root(&joliet)?);
@@ -80,7 +77,7 @@ struct Descriptors {
 }
 
 impl Descriptors {
-    /// Reads the descriptors up to their terminator, and the UDF recognition sequence after it.
+    /// Reads the descriptors up to their terminator, and the UDF recognition sequence behind it.
     fn read(source: &Source) -> Result<Self, Problem> {
         let mut found = Self {
             primary: None,
@@ -89,9 +86,9 @@ impl Descriptors {
         };
         let mut sector: Box<Descriptor> = Box::new([0; SECTOR]);
         let mut terminated = false;
-        for number in FIRST_SECTOR..FIRST_SECTOR + MOST_DESCRIPTORS {
+        for number in FIRST_SECTOR..FIRST_SECTOR + MAX_DESCRIPTORS {
             let offset = number * SECTOR as u64;
-            if !source.holds(offset, SECTOR as u64) {
+            if !source.contains(offset, SECTOR as u64) {
                 break;
             }
             source.read(offset, &mut sector[..])?;
@@ -108,7 +105,11 @@ impl Descriptors {
                 (b"BEA01" | b"BOOT2" | b"TEA01", _) => {}
                 _ if number == FIRST_SECTOR => return Err(not_iso(source.len)),
                 _ if terminated => break,
-                _ => return Err(Problem::damaged("its volume descriptors have no end")),
+                _ => {
+                    return Err(Problem::damaged(
+                        "the volume descriptors have no terminator",
+                    ));
+                }
             }
         }
         if found.primary.is_none() && !found.udf && !terminated {
@@ -126,7 +127,7 @@ fn not_iso(len: u64) -> Problem {
     })
 }
 
-/// Joliet is told by the escape sequences of UCS-2 levels 1 to 3.
+/// Whether the escape sequences are those of UCS-2 levels 1 to 3.
 fn is_joliet(descriptor: &Descriptor) -> bool {
     matches!(&descriptor[88..91], b"%/@" | b"%/C" | b"%/E")
 }
@@ -134,11 +135,6 @@ fn is_joliet(descriptor: &Descriptor) -> bool {
 fn root(descriptor: &Descriptor) -> Result<(u64, u32), Problem> {
     let record = Record::parse(&descriptor[156..190]);
     let record = record.filter(Record::is_directory);
-    let record = record.ok_or_else(|| Problem::damaged("the record of its root is malformed"))?;
+    let record = record.ok_or_else(|| Problem::damaged("the record of the root is malformed"))?;
     Ok((record.block, record.size))
-}
-
-fn label(descriptor: &Descriptor) -> String {
-    let text: String = descriptor[40..72].iter().map(|&b| char::from(b)).collect();
-    text.trim_matches([' ', '\0']).to_owned()
 }

@@ -1,20 +1,20 @@
-//! Reads the directories of an image into its index, level by level, and refuses what can't be:
-//! directories that lead back to themselves, data beyond the end, names that would be paths.
+//! Reads the directories of an image into its index, level by level, and refuses contradictions:
+//! directory loops, data beyond the end, names that are paths.
 
 use std::collections::HashSet;
 
 use crate::date;
-use crate::error::{Problem, shown};
+use crate::error::{Problem, escape};
 use crate::limits::Limits;
 use crate::names;
 use crate::record::Record;
 use crate::source::Source;
 use crate::susp::{Attributes, Reader};
-use crate::tree::{Dir, Entry, Extent, Extents, File, Kind, Span, Symlink, Tree};
+use crate::tree::{Dir, Entry, EntryKind, Extent, Extents, File, Span, Symlink, Tree};
 use crate::volume::{Naming, SECTOR, Volume};
 
-/// Sectors of a directory read at once.
-const SECTORS_AT_ONCE: usize = 16;
+/// The number of sectors of a directory in one read.
+const SECTORS_PER_READ: usize = 16;
 
 /// Reads the whole tree.
 pub(crate) fn read(source: &Source, volume: &Volume, limits: &Limits) -> Result<Tree, Problem> {
@@ -40,10 +40,10 @@ pub(crate) fn read(source: &Source, volume: &Volume, limits: &Limits) -> Result<
     });
     let mut next = 0;
     while next < walk.tree.entries.len() {
-        if let Kind::Dir(dir) = &walk.tree.entries[next].kind {
+        if let EntryKind::Dir(dir) = &walk.tree.entries[next].kind {
             let records = dir.records;
-            walk.fill(next, records)
-                .map_err(|problem| walk.inside(next, problem))?;
+            walk.read_directory(next, records)
+                .map_err(|problem| walk.in_directory(next, problem))?;
         }
         next += 1;
     }
@@ -57,51 +57,51 @@ struct Walk<'a> {
     volume: &'a Volume,
     limits: &'a Limits,
     tree: Tree,
-    /// Extents held beside the first of each file.
+    /// The number of extents beyond the first of each file.
     extents: usize,
     metadata_left: u64,
-    /// Directories that don't overlap are no larger than the file.
+    /// The bytes left for directories: without overlap they are no larger than the file.
     directory_left: u64,
-    /// First blocks of the directories.
+    /// The first blocks of all directories.
     seen: HashSet<u64>,
 }
 
-/// A file that further records continue.
-struct Unfinished {
+/// A file that continues in further records.
+struct PartialFile {
     entry: Entry,
     identifier: Vec<u8>,
     extents: Vec<Extent>,
 }
 
 impl Walk<'_> {
-    /// Reads the records of the directory at `position` and appends its entries.
-    fn fill(&mut self, position: usize, (block, size): (u64, u32)) -> Result<(), Problem> {
+    /// Reads the records of the directory at `index` and appends its entries.
+    fn read_directory(&mut self, index: usize, (block, size): (u64, u32)) -> Result<(), Problem> {
         let first = self.tree.entries.len();
         let start = block * self.volume.block;
         self.charge_directory(start, size)?;
-        let mut unfinished = None;
-        let mut buffer = vec![0; SECTORS_AT_ONCE * SECTOR];
+        let mut partial = None;
+        let mut buffer = vec![0; SECTORS_PER_READ * SECTOR];
         let mut done = 0;
         while done < u64::from(size) {
             let len = buffer.len().min((u64::from(size) - done) as usize);
             self.source.read(start + done, &mut buffer[..len])?;
             for sector in buffer[..len].chunks(SECTOR) {
-                self.take_sector(sector, position, &mut unfinished)?;
+                self.read_sector(sector, index, &mut partial)?;
             }
             done += len as u64;
         }
-        if unfinished.is_some() {
-            return Err(Problem::damaged("its last file does not end"));
+        if partial.is_some() {
+            return Err(Problem::damaged("the last file has no final record"));
         }
-        self.finish(position, first);
+        self.sort_directory(index, first);
         Ok(())
     }
 
-    fn take_sector(
+    fn read_sector(
         &mut self,
         sector: &[u8],
         parent: usize,
-        unfinished: &mut Option<Unfinished>,
+        partial: &mut Option<PartialFile>,
     ) -> Result<(), Problem> {
         let mut rest = sector;
         while rest.first().is_some_and(|&len| len > 0) {
@@ -111,41 +111,45 @@ impl Walk<'_> {
             if record.is_self() || record.is_parent() || record.is_associated() {
                 continue;
             }
-            self.take_record(&record, parent, unfinished)?;
+            self.read_record(&record, parent, partial)?;
         }
         Ok(())
     }
 
-    fn take_record(
+    fn read_record(
         &mut self,
         record: &Record<'_>,
         parent: usize,
-        unfinished: &mut Option<Unfinished>,
+        partial: &mut Option<PartialFile>,
     ) -> Result<(), Problem> {
-        let mut file = match unfinished.take() {
+        let mut file = match partial.take() {
             Some(file) if file.identifier == record.identifier => file,
-            Some(_) => return Err(Problem::damaged("a file of several records lacks its last")),
+            Some(_) => {
+                return Err(Problem::damaged(
+                    "a file of several records has no final record",
+                ));
+            }
             None => match self.entry(record, parent)? {
                 None => return Ok(()),
-                Some(entry) => Unfinished {
+                Some(entry) => PartialFile {
                     entry,
                     identifier: record.identifier.to_vec(),
                     extents: Vec::new(),
                 },
             },
         };
-        let Kind::File(_) = file.entry.kind else {
+        let EntryKind::File(_) = file.entry.kind else {
             return self.push(file.entry);
         };
         self.add_extent(&mut file, record)?;
         if record.continues() {
-            *unfinished = Some(file);
+            *partial = Some(file);
             return Ok(());
         }
-        let Unfinished {
+        let PartialFile {
             mut entry, extents, ..
         } = file;
-        if let Kind::File(file) = &mut entry.kind {
+        if let EntryKind::File(file) = &mut entry.kind {
             file.size = extents.iter().map(|extent| extent.len).sum();
             file.extents = match extents[..] {
                 [] => Extents::None,
@@ -156,17 +160,17 @@ impl Walk<'_> {
         self.push(entry)
     }
 
-    /// Adds the run of bytes that a record names, joined with the one before where they touch.
-    fn add_extent(&mut self, file: &mut Unfinished, record: &Record<'_>) -> Result<(), Problem> {
+    /// Adds the extent of a record, merged with the previous extent if they are adjacent.
+    fn add_extent(&mut self, file: &mut PartialFile, record: &Record<'_>) -> Result<(), Problem> {
         let extent = Extent {
             offset: record.block * self.volume.block,
             len: u64::from(record.size),
         };
-        let name = shown(self.tree.piece(file.entry.name));
+        let name = escape(self.tree.text_at(file.entry.name));
         if extent.len == 0 {
             return Ok(());
         }
-        if !self.source.holds(extent.offset, extent.len) {
+        if !self.source.contains(extent.offset, extent.len) {
             let end = extent.offset + extent.len;
             let has = self.source.len;
             let reason = format!("'{name}' ends at byte {end}, but the image has only {has} bytes");
@@ -187,7 +191,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The entry that a record describes; `None`: it is not shown.
+    /// The entry of a record; none for entries that are not served.
     fn entry(&mut self, record: &Record<'_>, parent: usize) -> Result<Option<Entry>, Problem> {
         let attributes = self.attributes(record)?;
         if attributes.relocated || attributes.special {
@@ -195,7 +199,7 @@ impl Walk<'_> {
         }
         let name = self.name(record, &attributes)?;
         let kind = if let Some(target) = &attributes.target {
-            Kind::Symlink(Symlink {
+            EntryKind::Symlink(Symlink {
                 target: self.target(target)?,
             })
         } else if let Some(child) = attributes.child {
@@ -205,10 +209,13 @@ impl Walk<'_> {
         } else if record.is_directory() {
             self.directory(record.block, record.size)?
         } else if attributes.compressed {
-            let reason = format!("'{}' is compressed (zisofs)", shown(self.tree.piece(name)));
+            let reason = format!(
+                "'{}' is compressed (zisofs)",
+                escape(self.tree.text_at(name))
+            );
             return Err(Problem::Unsupported(reason));
         } else {
-            Kind::File(File {
+            EntryKind::File(File {
                 size: 0,
                 mtime: attributes
                     .modified
@@ -220,7 +227,7 @@ impl Walk<'_> {
         if depth > self.limits.depth {
             let limit = self.limits.depth;
             return Err(Problem::OverLimit(format!(
-                "more than {limit} directories inside one another"
+                "more than {limit} nested directories"
             )));
         }
         Ok(Some(Entry {
@@ -245,25 +252,25 @@ impl Walk<'_> {
         reader.read(area, &mut |bytes| charge(left, bytes, limit))
     }
 
-    /// A directory's entry. Its records are read later, once.
-    fn directory(&mut self, block: u64, size: u32) -> Result<Kind, Problem> {
+    /// The entry of a directory, whose records are read later.
+    fn directory(&mut self, block: u64, size: u32) -> Result<EntryKind, Problem> {
         if !self.seen.insert(block) {
             return Err(Problem::damaged(
-                "a directory is in it twice, or inside of itself",
+                "a directory appears twice, or inside itself",
             ));
         }
-        Ok(Kind::Dir(Dir {
+        Ok(EntryKind::Dir(Dir {
             records: (block, size),
             first: 0,
             count: 0,
         }))
     }
 
-    /// The size of a relocated directory stands in its own first record only.
+    /// The size of a relocated directory, which only its own first record has.
     fn size_of_directory(&mut self, block: u64) -> Result<u32, Problem> {
         let offset = block * self.volume.block;
         let mut sector = [0; SECTOR];
-        if self.source.holds(offset, SECTOR as u64) {
+        if self.source.contains(offset, SECTOR as u64) {
             charge(
                 &mut self.metadata_left,
                 SECTOR as u64,
@@ -273,12 +280,11 @@ impl Walk<'_> {
         }
         let record =
             Record::parse(&sector).filter(|record| record.is_self() && record.is_directory());
-        let record =
-            record.ok_or_else(|| Problem::damaged("a relocated directory is not there"))?;
+        let record = record.ok_or_else(|| Problem::damaged("a relocated directory is missing"))?;
         Ok(record.size)
     }
 
-    /// Checks and keeps the name of a record.
+    /// Checks and stores the name of a record.
     fn name(&mut self, record: &Record<'_>, attributes: &Attributes) -> Result<Span, Problem> {
         let name = match self.volume.naming {
             Naming::RockRidge if !attributes.name.is_empty() => names::text(&attributes.name),
@@ -286,30 +292,32 @@ impl Walk<'_> {
             _ => names::plain(record.identifier),
         };
         if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
-            let reason = format!("the name '{}' can't be a file's", shown(&name));
+            let reason = format!("'{}' is not a valid file name", escape(&name));
             return Err(Problem::Damaged(reason));
         }
         if name.len() > self.limits.name_bytes {
-            let (name, limit) = (shown(&name), self.limits.name_bytes);
+            let (name, limit) = (escape(&name), self.limits.name_bytes);
             let reason = format!("the name '{name}' has more than {limit} bytes");
             return Err(Problem::OverLimit(reason));
         }
-        self.keep(&name)
+        self.store(&name)
     }
 
     fn target(&mut self, target: &[u8]) -> Result<Span, Problem> {
         let target = names::text(target);
         if target.is_empty() || target.contains('\0') || target.len() > self.limits.target_bytes {
-            let target = shown(&target);
-            return Err(Problem::Damaged(format!("a symlink leads to '{target}'")));
+            let target = escape(&target);
+            return Err(Problem::Damaged(format!(
+                "a symlink has the target '{target}'"
+            )));
         }
-        self.keep(&target)
+        self.store(&target)
     }
 
-    fn keep(&mut self, piece: &str) -> Result<Span, Problem> {
+    fn store(&mut self, piece: &str) -> Result<Span, Problem> {
         let start = self.tree.text.len();
         let limit = self.limits.text_bytes;
-        let over = || Problem::OverLimit(format!("its names have more than {limit} bytes"));
+        let over = || Problem::OverLimit(format!("the names have more than {limit} bytes"));
         if start + piece.len() > limit {
             return Err(over());
         }
@@ -330,7 +338,7 @@ impl Walk<'_> {
         let limit = self.limits.entries;
         if self.tree.entries.len() + self.extents > limit {
             return Err(Problem::OverLimit(format!(
-                "it has more than {limit} entries"
+                "there are more than {limit} entries"
             )));
         }
         Ok(())
@@ -338,9 +346,10 @@ impl Walk<'_> {
 
     fn charge_directory(&mut self, start: u64, size: u32) -> Result<(), Problem> {
         let size = u64::from(size);
-        if !self.source.holds(start, size) {
+        if !self.source.contains(start, size) {
             let (end, has) = (start + size, self.source.len);
-            let reason = format!("it ends at byte {end}, but the image has only {has} bytes");
+            let reason =
+                format!("the directory ends at byte {end}, but the image has only {has} bytes");
             return Err(Problem::Damaged(reason));
         }
         if size > self.directory_left {
@@ -350,9 +359,9 @@ impl Walk<'_> {
         charge(&mut self.metadata_left, size, self.limits.metadata_bytes)
     }
 
-    /// Sorts the entries that a directory has got, drops all but the first of a name (further
-    /// versions of a file), and tells the directory where they are.
-    fn finish(&mut self, position: usize, first: usize) {
+    /// Sorts the new entries of a directory, drops all but the first of each name (further versions of
+    /// a file), and records their range in the directory.
+    fn sort_directory(&mut self, index: usize, first: usize) {
         let Tree { entries, text } = &mut self.tree;
         let name = |entry: &Entry| {
             let start = entry.name.start as usize;
@@ -367,20 +376,18 @@ impl Walk<'_> {
             }
         }
         entries.truncate(kept);
-        if let Kind::Dir(dir) = &mut entries[position].kind {
+        if let EntryKind::Dir(dir) = &mut entries[index].kind {
             (dir.first, dir.count) = (first as u32, (kept - first) as u32);
         }
     }
 
-    /// Says in which directory a problem is.
-    fn inside(&self, position: usize, problem: Problem) -> Problem {
-        let place = shown(&self.tree.path(&self.tree.entries[position]));
+    /// Adds the directory to a problem.
+    fn in_directory(&self, index: usize, problem: Problem) -> Problem {
+        let path = escape(&self.tree.path(&self.tree.entries[index]));
         match problem {
-            Problem::Damaged(reason) => Problem::Damaged(format!("in '/{place}': {reason}")),
-            Problem::Unsupported(reason) => {
-                Problem::Unsupported(format!("in '/{place}': {reason}"))
-            }
-            Problem::OverLimit(reason) => Problem::OverLimit(format!("in '/{place}': {reason}")),
+            Problem::Damaged(reason) => Problem::Damaged(format!("in '/{path}': {reason}")),
+            Problem::Unsupported(reason) => Problem::Unsupported(format!("in '/{path}': {reason}")),
+            Problem::OverLimit(reason) => Problem::OverLimit(format!("in '/{path}': {reason}")),
             other => other,
         }
     }
@@ -388,7 +395,7 @@ impl Walk<'_> {
 
 fn charge(left: &mut u64, bytes: u64, limit: u64) -> Result<(), Problem> {
     *left = left.checked_sub(bytes).ok_or_else(|| {
-        Problem::OverLimit(format!("its directories have more than {limit} bytes"))
+        Problem::OverLimit(format!("the directories have more than {limit} bytes"))
     })?;
     Ok(())
 }

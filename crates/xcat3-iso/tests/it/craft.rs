@@ -1,16 +1,16 @@
-//! Writes images byte by byte, such as no program would make them.
+//! Writes images byte by byte, also such as no program makes.
 
 use std::path::PathBuf;
 
 use tempfile::TempDir;
 
 pub const SECTOR: usize = 2048;
-/// The sector of the root directory; what a test adds comes after.
+/// The sector of the root directory. Tests use the sectors after it.
 pub const ROOT: u32 = 18;
 pub const DIRECTORY: u8 = 2;
 pub const NOT_FINAL: u8 = 0x80;
 
-/// An image of `sectors` sectors: descriptors and a root directory with Rock Ridge.
+/// An image with volume descriptors and a root directory with Rock Ridge.
 pub struct Craft {
     pub bytes: Vec<u8>,
     dir: TempDir,
@@ -32,7 +32,7 @@ impl Craft {
         craft
     }
 
-    /// Writes a directory of one sector: itself, its parent, and the records.
+    /// Writes a directory of one sector: its own record, its parent's, and `records`.
     pub fn directory(&mut self, sector: u32, records: &[Vec<u8>]) -> &mut Self {
         let mut content = record(
             b"\0",
@@ -46,7 +46,7 @@ impl Craft {
         self.put(sector, &content)
     }
 
-    /// Writes bytes at the beginning of a sector.
+    /// Writes `content` at the beginning of a sector.
     pub fn put(&mut self, sector: u32, content: &[u8]) -> &mut Self {
         self.bytes[sector as usize * SECTOR..][..content.len()].copy_from_slice(content);
         self

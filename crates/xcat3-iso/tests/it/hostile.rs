@@ -1,17 +1,17 @@
-//! Images made to do harm: every one must give a tree inside of its bounds or an error, soon.
+//! Hostile images: each ends in a sound tree or an error.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
-use std::time::{Duration, Instant};
 
-use xcat3_iso::{IsoFile, Kind, Limits, Naming, Problem};
+use xcat3_iso::{IsoFile, Limits, Problem};
 
 use crate::craft::{Craft, DIRECTORY, NOT_FINAL, ROOT, ce, cl, named, nm, record};
+use crate::fuzzed::iso::check_sound;
 use crate::make::usual_tree;
 
-/// What is wrong with the image, after the path.
-fn complaint(craft: &Craft) -> String {
-    let error = IsoFile::open(craft.write()).expect_err("this image can't be read");
+/// The problem of an unreadable image.
+fn problem(craft: &Craft) -> String {
+    let error = IsoFile::open(craft.write()).expect_err("an unreadable image");
     error.problem.to_string()
 }
 
@@ -22,33 +22,32 @@ fn root_with(records: &[Vec<u8>]) -> Craft {
 }
 
 #[test]
-fn a_harmless_one_is_read() {
+fn image_crafted_is_read() {
     let mut craft = root_with(&[named(b"file", 20, 5, 0), named(b"dir", 19, 2048, DIRECTORY)]);
     craft.directory(19, &[named(b"inner", 21, 3, 0)]);
     craft.put(20, b"hello").put(21, b"abc");
     let iso = IsoFile::open(craft.write()).unwrap();
-    assert_eq!(iso.naming(), Naming::RockRidge);
     assert_eq!(iso.read("file", 9).unwrap(), b"hello");
     assert_eq!(iso.read("dir/inner", 9).unwrap(), b"abc");
 }
 
 #[test]
-fn directories_that_lead_back_are_refused() {
+fn directory_loop_is_refused() {
     let to_root = root_with(&[named(b"loop", ROOT, 2048, DIRECTORY)]);
-    assert!(complaint(&to_root).contains("twice, or inside of itself"));
+    assert!(problem(&to_root).contains("twice, or inside itself"));
     let mut between = root_with(&[named(b"a", 19, 2048, DIRECTORY)]);
     between.directory(19, &[named(b"b", 20, 2048, DIRECTORY)]);
     between.directory(20, &[named(b"a", 19, 2048, DIRECTORY)]);
     assert_eq!(
-        complaint(&between),
-        "damaged: in '/a/b': a directory is in it twice, or inside of itself"
+        problem(&between),
+        "damaged: in '/a/b': a directory appears twice, or inside itself"
     );
     let moved = root_with(&[record(b"X", 0, 0, 0, &[nm(b"m"), cl(ROOT)].concat())]);
-    assert!(complaint(&moved).contains("twice, or inside of itself"));
+    assert!(problem(&moved).contains("twice, or inside itself"));
 }
 
 #[test]
-fn names_that_would_be_paths_are_refused() {
+fn name_that_is_a_path_is_refused() {
     for name in [
         &b".."[..],
         b".",
@@ -57,30 +56,33 @@ fn names_that_would_be_paths_are_refused() {
         b"a\0b",
         b"../../x",
     ] {
-        let said = complaint(&root_with(&[named(name, 20, 5, 0)]));
-        assert!(said.contains("can't be a file's"), "{name:?}: {said}");
-        assert!(!said.contains('\0'));
+        let problem_text = problem(&root_with(&[named(name, 20, 5, 0)]));
+        assert!(
+            problem_text.contains("is not a valid file name"),
+            "{name:?}: {problem_text}"
+        );
+        assert!(!problem_text.contains('\0'));
     }
 }
 
 #[test]
-fn data_beyond_the_end_is_refused() {
+fn extent_beyond_the_end_is_refused() {
     let file = root_with(&[named(b"kernel", 31, 2049, 0)]);
     assert_eq!(
-        complaint(&file),
+        problem(&file),
         "damaged: in '/': 'kernel' ends at byte 65537, but the image has only 65536 bytes"
     );
     let far = root_with(&[named(b"kernel", u32::MAX, u32::MAX, 0)]);
-    assert!(complaint(&far).contains("'kernel' ends at byte"));
+    assert!(problem(&far).contains("'kernel' ends at byte"));
     let directory = root_with(&[named(b"dir", 20, u32::MAX, DIRECTORY)]);
-    assert!(complaint(&directory).starts_with("damaged: in '/dir': it ends at byte"));
+    assert!(problem(&directory).starts_with("damaged: in '/dir': the directory ends at byte"));
     let mut root = Craft::new(32);
     root.root_size(u32::MAX);
-    assert!(complaint(&root).starts_with("damaged: in '/': it ends at byte"));
+    assert!(problem(&root).starts_with("damaged: in '/': the directory ends at byte"));
 }
 
 #[test]
-fn directories_that_share_their_bytes_are_refused() {
+fn directories_overlapping_are_refused() {
     // Each is inside of the file, all together are larger than it.
     let mut craft = Craft::new(32);
     let records: Vec<_> = (19..32)
@@ -94,22 +96,22 @@ fn directories_that_share_their_bytes_are_refused() {
         })
         .collect();
     craft.directory(ROOT, &records);
-    assert!(complaint(&craft).contains("the directories overlap"));
+    assert!(problem(&craft).contains("the directories overlap"));
 }
 
 #[test]
-fn continuation_areas_neither_loop_nor_grow() {
+fn continuation_area_loop_or_size_is_refused() {
     let mut circle = root_with(&[record(b"X", 20, 5, 0, &ce(25, 0, 28))]);
     circle.put(25, &ce(25, 0, 28));
-    assert!(complaint(&circle).contains("continuation areas without end"));
+    assert!(problem(&circle).contains("too many continuation areas"));
     let huge = root_with(&[record(b"X", 20, 5, 0, &ce(25, 0, u32::MAX))]);
-    assert!(complaint(&huge).contains("a continuation area of 4294967295 bytes"));
+    assert!(problem(&huge).contains("a continuation area of 4294967295 bytes"));
     let beyond = root_with(&[record(b"X", 20, 5, 0, &ce(u32::MAX, u32::MAX, 2048))]);
-    assert!(complaint(&beyond).contains("a continuation area of 2048 bytes"));
+    assert!(problem(&beyond).contains("a continuation area of 2048 bytes"));
 }
 
 #[test]
-fn many_continuation_areas_end_at_the_limit() {
+fn continuation_areas_many_end_at_the_limit() {
     let mut craft = root_with(&[record(b"X", 20, 5, 0, &ce(25, 0, 28))]);
     for sector in 25..30 {
         craft.put(sector, &ce(sector + 1, 0, 28));
@@ -123,62 +125,65 @@ fn many_continuation_areas_end_at_the_limit() {
 }
 
 #[test]
-fn relocated_directories_must_be_directories() {
+fn relocated_directory_missing_is_refused() {
     let craft = root_with(&[record(b"X", 0, 0, 0, &[nm(b"m"), cl(25)].concat())]);
-    assert!(complaint(&craft).contains("a relocated directory is not there"));
+    assert!(problem(&craft).contains("a relocated directory is missing"));
     let craft = root_with(&[record(b"X", 0, 0, 0, &[nm(b"m"), cl(u32::MAX)].concat())]);
-    assert!(complaint(&craft).contains("a relocated directory is not there"));
+    assert!(problem(&craft).contains("a relocated directory is missing"));
 }
 
 #[test]
-fn files_of_several_records_must_end() {
+fn file_without_final_record_is_refused() {
     let last_missing = root_with(&[named(b"big", 20, 2048, NOT_FINAL)]);
-    assert!(complaint(&last_missing).contains("its last file does not end"));
+    assert!(problem(&last_missing).contains("the last file has no final record"));
     let other_follows = root_with(&[
         named(b"big", 20, 2048, NOT_FINAL),
         record(b"OTHER", 21, 2048, 0, &nm(b"other")),
     ]);
-    assert!(complaint(&other_follows).contains("lacks its last"));
+    assert!(problem(&other_follows).contains("has no final record"));
 }
 
 #[test]
-fn malformed_records_are_refused() {
+fn record_malformed_is_refused() {
     let mut short = record(b"X", 20, 5, 0, b"");
     short[0] = 20;
-    assert!(complaint(&root_with(&[short])).contains("a malformed record"));
+    assert!(problem(&root_with(&[short])).contains("a malformed record"));
     let mut long_name = record(b"X", 20, 5, 0, b"");
     long_name[32] = 200;
-    assert!(complaint(&root_with(&[long_name])).contains("a malformed record"));
+    assert!(problem(&root_with(&[long_name])).contains("a malformed record"));
     let entry = record(b"X", 20, 5, 0, b"NM\x02\x01");
-    assert!(complaint(&root_with(&[entry])).contains("a malformed system use entry"));
+    assert!(problem(&root_with(&[entry])).contains("a malformed system use entry"));
 }
 
 #[test]
-fn deep_nesting_ends_at_the_limit() {
+fn directories_nested_deeply_end_at_the_limit() {
     let mut craft = Craft::new(400);
     for sector in ROOT..ROOT + 300 {
         craft.directory(sector, &[named(b"d", sector + 1, 2048, DIRECTORY)]);
     }
-    let said = complaint(&craft);
+    let problem_text = problem(&craft);
     assert!(
-        said.contains("more than 128 directories inside one another"),
-        "{said}"
+        problem_text.contains("more than 128 nested directories"),
+        "{problem_text}"
     );
-    assert!(said.len() < 400, "{said}");
+    assert!(problem_text.len() < 400, "{problem_text}");
 }
 
 #[test]
-fn names_have_a_limit() {
+fn name_too_long_is_refused() {
     let part = |more: u8| [b"NM", &[255, 1, more][..], &[b'n'; 250]].concat();
     let mut craft = root_with(&[record(b"X", 20, 5, 0, &ce(25, 0, 765))]);
     craft.put(25, &[part(1), part(1), part(0)].concat());
-    let said = complaint(&craft);
-    assert!(said.contains("has more than 512 bytes"), "{said}");
-    assert!(said.len() < 300, "{said}");
+    let problem_text = problem(&craft);
+    assert!(
+        problem_text.contains("has more than 512 bytes"),
+        "{problem_text}"
+    );
+    assert!(problem_text.len() < 300, "{problem_text}");
 }
 
 #[test]
-fn millions_of_entries_end_at_the_limit_soon() {
+fn entries_millions_end_at_the_limit() {
     const SECTORS: u32 = 36_000;
     let one = record(b"F", 20, 5, 0, b"");
     let sector = one.repeat(2048 / one.len());
@@ -188,42 +193,42 @@ fn millions_of_entries_end_at_the_limit_soon() {
         craft.put(number, &sector);
     }
     craft.root_size(SECTORS * 2048);
-    let said = complaint(&craft);
-    assert_eq!(said, "too large: in '/': it has more than 2000000 entries");
+    let expected = "too large: in '/': there are more than 2000000 entries";
+    assert_eq!(problem(&craft), expected);
 }
 
 #[test]
-fn what_is_cut_short_says_how_much_is_missing() {
+fn image_cut_short_is_refused() {
     let mut craft = Craft::new(32);
     craft.bytes.truncate(32 * 2048 - 1);
-    let said = complaint(&craft);
+    let problem_text = problem(&craft);
     assert_eq!(
-        said,
+        problem_text,
         "cut short: the volume has 65536 bytes, but the file only 65535"
     );
 }
 
 #[test]
-fn what_is_no_image_is_refused() {
+fn file_not_an_image_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.iso");
-    let said = || IsoFile::open(&path).unwrap_err().to_string();
+    let problem_text = || IsoFile::open(&path).unwrap_err().to_string();
     assert!(
-        said().contains("x.iso: can't be read: No such file"),
+        problem_text().contains("x.iso: can't be read: No such file"),
         "{}",
-        said()
+        problem_text()
     );
     std::fs::write(&path, b"hello").unwrap();
     assert!(
-        said().ends_with("not an ISO 9660 image: it has only 5 bytes"),
+        problem_text().ends_with("not an ISO 9660 image: it has only 5 bytes"),
         "{}",
-        said()
+        problem_text()
     );
     std::fs::write(&path, vec![7; 100_000]).unwrap();
     assert!(
-        said().ends_with("there is no volume descriptor at byte 32768"),
+        problem_text().ends_with("there is no volume descriptor at byte 32768"),
         "{}",
-        said()
+        problem_text()
     );
     let error = IsoFile::open(dir.path()).unwrap_err().to_string();
     assert!(error.ends_with("it is not a regular file"), "{error}");
@@ -243,7 +248,7 @@ impl Numbers {
 
 #[test]
 #[ignore = "real: programs"]
-fn corrupted_images_give_a_sound_tree_or_an_error() {
+fn image_of_programs_corrupted_ends_in_sound_tree_or_error() {
     let workshops = [usual_tree().into_xorriso(), usual_tree().into_genisoimage()];
     for (round_of_image, (_workshop, image)) in workshops.iter().enumerate() {
         let good = std::fs::read(image).unwrap();
@@ -251,62 +256,33 @@ fn corrupted_images_give_a_sound_tree_or_an_error() {
         let mut numbers = Numbers(0x5eed + round_of_image as u64);
         let mut refused = 0;
         for round in 0..1500 {
-            let places = corrupt(&file, &good, &mut numbers);
-            let begun = Instant::now();
+            let changed = corrupt(&file, &good, &mut numbers);
             match IsoFile::open(image) {
-                Ok(iso) => check_sound(&iso, round),
+                Ok(iso) => check_sound(&iso),
                 Err(error) => {
                     refused += 1;
                     assert!(error.to_string().len() < 600, "round {round}: {error}");
                 }
             }
-            assert!(begun.elapsed() < Duration::from_secs(5), "round {round}");
-            for at in places {
-                file.write_all_at(&good[at..=at], at as u64).unwrap();
+            for offset in changed {
+                file.write_all_at(&good[offset..=offset], offset as u64)
+                    .unwrap();
             }
         }
         assert!(refused > 100, "only {refused} were damaged enough to tell");
     }
 }
 
-/// Changes 1 to 20 bytes of descriptors and directories; answers where.
+/// Changes 1 to 20 bytes of descriptors and directories. Returns their offsets.
 fn corrupt(file: &File, good: &[u8], numbers: &mut Numbers) -> Vec<usize> {
     let metadata = 32_768..100 * 2048;
-    let used: Vec<usize> = metadata.filter(|&at| good[at] > 8).collect();
-    let places: Vec<usize> = (0..=numbers.below(20))
+    let used: Vec<usize> = metadata.filter(|&offset| good[offset] > 8).collect();
+    let changed: Vec<usize> = (0..=numbers.below(20))
         .map(|_| used[numbers.below(used.len() as u64) as usize])
         .collect();
-    for &at in &places {
+    for &offset in &changed {
         let byte = numbers.below(256) as u8;
-        file.write_all_at(&[byte], at as u64).unwrap();
+        file.write_all_at(&[byte], offset as u64).unwrap();
     }
-    places
-}
-
-/// Whatever came out of it: nothing is outside of the file, every name is one.
-fn check_sound(iso: &IsoFile, round: usize) {
-    let tree = iso.tree();
-    for entry in tree.entries() {
-        let name = tree.name(entry);
-        assert!(
-            !name.is_empty() && name != ".." && !name.contains(['/', '\0']),
-            "round {round}"
-        );
-        let path = tree.path(entry);
-        let found = tree.resolve(&path);
-        match &entry.kind {
-            Kind::File(file) => {
-                assert_eq!(tree.path(found.unwrap()), path, "round {round}");
-                let mut sum = 0;
-                for extent in file.extents() {
-                    assert!(extent.len > 0, "round {round}");
-                    assert!(extent.offset + extent.len <= iso.size(), "round {round}");
-                    sum += extent.len;
-                }
-                assert_eq!(sum, file.size, "round {round}");
-            }
-            Kind::Dir(_) => assert_eq!(tree.path(found.unwrap()), path, "round {round}"),
-            Kind::Symlink(_) => {}
-        }
-    }
+    changed
 }

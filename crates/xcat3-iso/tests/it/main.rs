@@ -1,6 +1,7 @@
-//! Reads real images, made by xorriso and genisoimage, and images made to do harm.
+//! Reads images made by xorriso and genisoimage, and hostile images.
 
 mod craft;
+mod fuzzed;
 mod hostile;
 mod make;
 mod oracle;

@@ -1,4 +1,4 @@
-//! Makes images for the tests with the usual programs.
+//! Makes images with xorriso and genisoimage.
 
 use std::fs;
 use std::os::unix::fs::{FileExt, symlink};
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// Runs a program that a test can't do without; its output.
+/// Runs a program that a test needs. Returns its output.
 pub fn run(program: &str, package: &str, arguments: &[&str]) -> Vec<u8> {
     let mut command = Command::new(program);
     command.args(arguments).env("LC_ALL", "C.UTF-8");
@@ -22,7 +22,7 @@ pub fn run(program: &str, package: &str, arguments: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-/// A directory with a tree in it and the images made of it.
+/// A directory with a tree of files and the images made of it.
 pub struct Workshop {
     pub dir: TempDir,
 }
@@ -56,7 +56,7 @@ impl Workshop {
         self
     }
 
-    /// A file that is all holes but for marks of 16 bytes at some places.
+    /// A sparse file with marks of 16 bytes at some offsets.
     pub fn sparse(&self, path: &str, size: u64, marks: &[u64]) -> &Self {
         let file = fs::File::create(self.tree().join(path)).unwrap();
         file.set_len(size).unwrap();
@@ -76,7 +76,7 @@ impl Workshop {
         self.make("genisoimage", "genisoimage", &["-quiet"], options)
     }
 
-    /// An image by xorriso, kept as long as the workshop.
+    /// An image by xorriso, which lives as long as the workshop.
     pub fn into_xorriso(self) -> (Self, PathBuf) {
         let image = self.xorriso(&[
             "-V",
@@ -90,7 +90,7 @@ impl Workshop {
         (self, image)
     }
 
-    /// An image by genisoimage, kept as long as the workshop.
+    /// An image by genisoimage, which lives as long as the workshop.
     pub fn into_genisoimage(self) -> (Self, PathBuf) {
         let options = [
             "-V",
@@ -105,7 +105,7 @@ impl Workshop {
         (self, image)
     }
 
-    /// An image by xorriso whose holes take no room on disk.
+    /// A sparse image by xorriso.
     pub fn sparse_xorriso(&self) -> PathBuf {
         let (image, tree) = (self.image(), self.tree());
         let make = "xorriso -as mkisofs -quiet -R -iso-level 3 -o - \"$1\" | \
@@ -129,7 +129,7 @@ impl Workshop {
     }
 }
 
-/// What stands at a marked place.
+/// The mark at an offset.
 pub fn mark(at: u64) -> [u8; 16] {
     let mut mark = *b"mark....at......";
     mark[8..].copy_from_slice(&at.to_be_bytes());
@@ -140,7 +140,7 @@ pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// A tree with what images have: long names, accents, symlinks, an empty file and directory.
+/// A tree as in real images: long names, accents, symlinks, an empty file and an empty directory.
 pub fn usual_tree() -> Workshop {
     let workshop = Workshop::new();
     let long = "a-very-long-name-".repeat(14);

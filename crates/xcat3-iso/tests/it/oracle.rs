@@ -1,4 +1,4 @@
-//! What we read of an image beside what xorriso and bsdtar read of the same.
+//! The trees of images compared with their extraction by xorriso and bsdtar.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,11 +6,11 @@ use std::hash::{DefaultHasher, Hasher};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use xcat3_iso::{Entry, IsoFile, Kind, Tree};
+use xcat3_iso::{Entry, EntryKind, IsoFile, Tree};
 
 use crate::make::{Workshop, run, text, usual_tree};
 
-/// A path's content: a file's bytes (their number and a hash), a symlink's target, or a directory.
+/// The content at a path: a file (size and hash), the target of a symlink, or a directory.
 #[derive(Debug, PartialEq, Eq)]
 enum Content {
     File(usize, u64),
@@ -20,7 +20,7 @@ enum Content {
 
 #[test]
 #[ignore = "real: programs"]
-fn every_entry_is_as_xorriso_extracts_it() {
+fn tree_equals_extraction_by_xorriso() {
     for (workshop, image) in images() {
         let out = workshop.dir.path().join("xorriso");
         let options = [
@@ -39,7 +39,7 @@ fn every_entry_is_as_xorriso_extracts_it() {
 
 #[test]
 #[ignore = "real: programs"]
-fn every_entry_is_as_bsdtar_extracts_it() {
+fn tree_equals_extraction_by_bsdtar() {
     for (workshop, image) in images() {
         let out = workshop.dir.path().join("bsdtar");
         fs::create_dir(&out).unwrap();
@@ -76,9 +76,9 @@ fn ours(image: &Path) -> BTreeMap<String, Content> {
 
 fn content(iso: &IsoFile, tree: &Tree, entry: &Entry) -> Content {
     match &entry.kind {
-        Kind::File(_) => file(&iso.read(&tree.path(entry), 1 << 20).unwrap()),
-        Kind::Dir(_) => Content::Dir,
-        Kind::Symlink(symlink) => Content::Symlink(tree.target(symlink).to_owned()),
+        EntryKind::File(_) => file(&iso.read(&tree.path(entry), 1 << 20).unwrap()),
+        EntryKind::Dir(_) => Content::Dir,
+        EntryKind::Symlink(symlink) => Content::Symlink(tree.target(symlink).to_owned()),
     }
 }
 
