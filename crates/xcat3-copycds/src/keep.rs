@@ -167,11 +167,7 @@ fn hash(
         take(&buffer[..read])?;
         progress.advance(read as u64);
     }
-    Ok(hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(hex::encode(hasher.finalize()))
 }
 
 /// Downloads come with a list of checksums: where it lies beside the ISO, it must agree.

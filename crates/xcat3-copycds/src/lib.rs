@@ -28,5 +28,6 @@ pub use distro::{Release, recognise};
 pub use error::ImportError;
 pub use import::{Imported, Request, import};
 pub use keep::How;
+pub use netboot::deb::read_files;
 pub use progress::{Bar, Progress, Silent};
 pub use report::{json, summary};

@@ -11,8 +11,11 @@ const MEMORY_KIB: u32 = 128 << 10;
 const LARGEST_ARCHIVE: u64 = 4 << 30;
 const BLOCK: usize = 512;
 
-/// Reads those files of the package whose path `wanted` accepts, none larger than `limit`.
-pub(super) fn read_files(
+/// Reads the files of a package whose path `wanted` accepts, each with its path.
+///
+/// # Errors
+/// The package is damaged or compressed in another way, or a file is larger than `limit` bytes.
+pub fn read_files(
     package: impl Read,
     limit: u64,
     wanted: &dyn Fn(&str) -> bool,

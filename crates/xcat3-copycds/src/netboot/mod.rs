@@ -4,7 +4,7 @@
 //! Official Debian discs have only the variant that reads its parts from a CD drive; it can't install
 //! over the network. Ubuntu's discs with debian-installer have both.
 
-mod deb;
+pub(crate) mod deb;
 mod kernel;
 
 use std::collections::BTreeSet;

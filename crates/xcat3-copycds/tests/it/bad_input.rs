@@ -60,7 +60,10 @@ fn an_iso_whose_directories_lie() {
     bytes[16 * 2048 + 166..][..4].copy_from_slice(&u32::MAX.to_le_bytes());
     fs::write(&iso, bytes).unwrap();
     let said = place.refusal(&[text(&iso)]);
-    assert!(said.contains("damaged: in '/': the directory ends at byte"), "{said}");
+    assert!(
+        said.contains("damaged: in '/': the directory ends at byte"),
+        "{said}"
+    );
 }
 
 #[test]

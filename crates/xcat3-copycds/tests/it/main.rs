@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod discs;
+mod fuzzed;
 mod interrupted;
 mod kept;
 mod netboot;
