@@ -1,4 +1,4 @@
-//! A private apt: Debian's packages as files, from the machine's own registry, for any suite.
+//! A private apt: Debian's packages as files, from the machine's own APT sources, for any suite.
 //!
 //! It has lists and archives of its own and thinks that nothing is installed, so that it finds the
 //! whole of what a new system needs. It changes nothing on the machine and needs no root.
@@ -18,7 +18,6 @@ pub const SUITE: &str = "trixie";
 pub const ARCH: &str = "amd64";
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
-const DEFAULT_MIRROR: &str = "http://deb.debian.org/debian";
 
 /// apt with its own directories.
 pub struct Apt {
@@ -45,7 +44,7 @@ impl Apt {
     fn fetch_lists(&self, parts: &str) -> Result<()> {
         let source = format!(
             "Types: deb\nURIs: {}\nSuites: {SUITE}\nComponents: {parts}\nSigned-By: {KEYRING}\n",
-            machine_mirror()
+            machine_mirror()?
         );
         fs::write(self.directory.join("sources/lab.sources"), source)?;
         run(self.command("apt-get").arg("update"))
@@ -114,7 +113,7 @@ impl Apt {
     fn fetch_unverified(&self) -> Result<String> {
         let list = format!(
             "{}/dists/{SUITE}/main/debian-installer/binary-{ARCH}/Packages.xz",
-            machine_mirror()
+            machine_mirror()?
         );
         let script = "curl --silent --show-error --fail --location --retry 3 \"$1\" | xz -d";
         let mut fetch = command("bash");
@@ -186,7 +185,7 @@ impl Apt {
         found.with_context(|| format!("apt-get said it fetched {package}, but it is not there"))
     }
 
-    /// Fetches those of the packages that the registry has; it may list some that it lacks.
+    /// Fetches those of the packages that the mirror has; it may list some that it lacks.
     pub fn fetch_available(&self, packages: &[&str], into: &Path) -> Result<()> {
         fs::create_dir_all(into)?;
         if let Ok(list) = fs::read_to_string(self.unverified()) {
@@ -203,7 +202,7 @@ impl Apt {
 
     /// The same by a list that apt does not know, whose checksums must be right.
     fn fetch_listed(&self, list: &str, packages: &[&str], into: &Path) -> Result<()> {
-        let mirror = machine_mirror();
+        let mirror = machine_mirror()?;
         let mut wanted = Vec::new();
         let mut config = String::new();
         for stanza in Stanza::all(list) {
@@ -252,19 +251,17 @@ impl Apt {
     }
 }
 
-/// The mirror that the machine itself uses.
-fn machine_mirror() -> String {
-    let modern = fs::read_to_string("/etc/apt/sources.list.d/debian.sources").unwrap_or_default();
-    let classic = fs::read_to_string("/etc/apt/sources.list").unwrap_or_default();
-    let modern = modern.lines().find_map(|line| line.strip_prefix("URIs:"));
-    let classic = classic.lines().find(|line| line.starts_with("deb "));
-    let classic = classic.and_then(|line| line.split(' ').find(|word| word.contains("://")));
-    let uri = modern
-        .and_then(|uris| uris.split_whitespace().next())
-        .or(classic);
-    uri.filter(|uri| uri.contains("://"))
-        .unwrap_or(DEFAULT_MIRROR)
-        .to_owned()
+/// The mirror of Debian's main archive among the machine's own APT sources.
+fn machine_mirror() -> Result<String> {
+    let mut indexes = command("apt-get");
+    indexes.args(["indextargets", "--format", "$(REPO_URI)"]);
+    indexes.args(["Created-By: Packages", "Origin: Debian", "Label: Debian"]);
+    let mirrors = output(&mut indexes)?;
+    let mirror = mirrors.lines().next().context(
+        "no mirror of Debian among the APT sources of this machine: \
+         add one to /etc/apt/sources.list.d and run apt-get update",
+    )?;
+    Ok(mirror.trim_end_matches('/').to_owned())
 }
 
 /// One entry of a list of packages.

@@ -1,4 +1,4 @@
-//! The installer's components (udebs): Debian's own where the registry has them, and stand-ins made
+//! The installer's components (udebs): Debian's own where the mirror has them, and stand-ins made
 //! from the matching ordinary packages where it does not.
 //!
 //! All must be of the very kernel that the network installer runs.
