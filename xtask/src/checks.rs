@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::command::{cargo, is_root, run, target_dir, workspace};
-use crate::{dependencies, lab, packages, python, tiers};
+use crate::{dependencies, lab, packages, python, tiers, words};
 
 /// The Redfish client by which the simulated BMCs are tried.
 const SUSHY: &[&str] = &["sushy==5.14.0"];
@@ -14,9 +14,10 @@ const BMC_PEERS: &[&str] = &["sushy-tools==2.2.0", "virtualbmc==3.3.0"];
 /// With it they drive libvirt.
 const LIBVIRT: &[&str] = &["python3-libvirt"];
 
-/// Dependencies, formatting and clippy.
+/// Dependencies, words, formatting and clippy.
 pub fn lint() -> Result<()> {
     dependencies::check()?;
+    words::check()?;
     run(&mut cargo(&["fmt", "--all", "--check"]))?;
     run(&mut cargo(&[
         "clippy",

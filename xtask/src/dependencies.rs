@@ -5,6 +5,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::command::{cargo, workspace};
+use crate::unused;
 
 /// Licences that may be in what we ship. A dependency must offer at least one of them.
 const LICENCES: [&str; 12] = [
@@ -33,6 +34,7 @@ pub fn check() -> Result<()> {
         .context("cargo metadata: packages")?;
     let mut wrong: Vec<String> = packages.iter().filter_map(fault).collect();
     wrong.extend(undocumented()?);
+    unused::check(&metadata)?;
     if wrong.is_empty() {
         Ok(())
     } else {

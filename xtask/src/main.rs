@@ -14,7 +14,10 @@ mod fuzz;
 mod lab;
 mod packages;
 mod python;
+mod sources;
 mod tiers;
+mod unused;
+mod words;
 
 use clap::{Parser, Subcommand};
 
@@ -28,8 +31,12 @@ enum Chore {
         #[arg(long)]
         no_e2e: bool,
     },
-    /// Check the formatting and run clippy.
-    Lint,
+    /// Check dependencies, words and formatting, and run clippy.
+    Lint {
+        /// Only lower the counts of words that are still allowed to those of today.
+        #[arg(long)]
+        tighten_words: bool,
+    },
     /// Install the system packages that the tests and the lab need, and nothing else.
     Packages,
     /// Take an empty virtual machine to a login over ssh, with every step shown.
@@ -104,7 +111,12 @@ enum Bench {
 fn main() -> anyhow::Result<()> {
     match Chore::parse() {
         Chore::Test { no_e2e } => checks::test(!no_e2e),
-        Chore::Lint => checks::lint(),
+        Chore::Lint {
+            tighten_words: true,
+        } => words::tighten(),
+        Chore::Lint {
+            tighten_words: false,
+        } => checks::lint(),
         Chore::Packages => packages::install(),
         Chore::Demo { keep, release } => lab::demo(keep, release),
         Chore::E2e(EndToEnd::Install { kill_server }) => lab::install(kill_server),
