@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::{IN_THE_MIDDLE, NODES, PATIENCE, RESET, Survived, check, job_of, nodes_of};
+use super::{IN_THE_MIDDLE, NODES, OUTCOME_TIMEOUT, RESET, Survived, check, job_of, nodes_of};
 use crate::cluster::{Cluster, READY_WITHIN};
 use crate::command::{command, output, run};
 use crate::lab::segment::{NETMASK, SERVER, SUBNET, guest, guest_mac};
@@ -135,7 +135,7 @@ fn while_streaming(
 ) -> Result<Survived> {
     let journal = cluster.journal.end();
     let mut stream = cluster.api.stream("PUT", RESET)?;
-    let mut lines = stream.take(IN_THE_MIDDLE, PATIENCE)?;
+    let mut lines = stream.take(IN_THE_MIDDLE, OUTCOME_TIMEOUT)?;
     let told = nodes_of(lines.iter().map(|(_, line)| line))?;
     let jobs = cluster.api.request("GET", "/jobs?limit=1", None)?;
     let job = jobs["jobs"][0]["id"]
@@ -143,7 +143,7 @@ fn while_streaming(
         .context("no job is listed")?
         .to_owned();
     fault(cluster)?;
-    lines.extend(stream.rest(PATIENCE)?);
+    lines.extend(stream.rest(OUTCOME_TIMEOUT)?);
     if job_of(&lines).is_err() {
         say(format_args!(
             "the answer broke off after {} outcomes",

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use rustix::process::Signal;
 
-use super::{IN_THE_MIDDLE, NODES, PATIENCE, RESET, Survived, check, job_of, nodes_of};
+use super::{IN_THE_MIDDLE, NODES, OUTCOME_TIMEOUT, RESET, Survived, check, job_of, nodes_of};
 use crate::cluster::Cluster;
 use crate::report::say;
 
@@ -48,13 +48,13 @@ fn in_the_middle(
 ) -> Result<Survived> {
     let journal = cluster.journal.end();
     let mut stream = cluster.api.stream("PUT", RESET)?;
-    let before = stream.take(IN_THE_MIDDLE, PATIENCE)?;
+    let before = stream.take(IN_THE_MIDDLE, OUTCOME_TIMEOUT)?;
     fault(cluster)?;
     say(format_args!(
         "the fault came after {} outcomes",
         before.len()
     ));
-    let after = stream.rest(PATIENCE)?;
+    let after = stream.rest(OUTCOME_TIMEOUT)?;
     let job = job_of(&after)?;
     nodes_of(before.iter().chain(&after).map(|(_, line)| line))?;
     let told = nodes_of(before.iter().map(|(_, line)| line))?;

@@ -24,9 +24,9 @@ const NODES: usize = 10_000;
 const RESET: &str = "/nodes/power?target=reset&nodes=n[1-10000]";
 /// What has to be done before: a machine that is off can't be reset.
 const ON: &str = "/nodes/power?target=on&nodes=n[1-10000]";
-/// The longest pause between two outcomes: what a dead conductor held is given to another, and a
-/// reservation ends, well within it.
-const PATIENCE: Duration = Duration::from_secs(150);
+/// The longest pause between two outcomes. Batches of a dead conductor go to another one, and
+/// reservations expire, well within it.
+const OUTCOME_TIMEOUT: Duration = Duration::from_secs(150);
 /// A fault strikes after this many outcomes.
 const IN_THE_MIDDLE: usize = 2_000;
 
@@ -126,7 +126,7 @@ pub fn run(directory: &Path, names: &[String]) -> Result<()> {
 /// Enrols the nodes and switches them on.
 fn prepare(cluster: &Cluster) -> Result<()> {
     cluster.enrol(NODES)?;
-    let lines = cluster.api.stream("PUT", ON)?.rest(PATIENCE)?;
+    let lines = cluster.api.stream("PUT", ON)?.rest(OUTCOME_TIMEOUT)?;
     let done = lines.iter().filter(|(_, line)| line["outcome"] == "ok");
     let done = done.count();
     ensure!(done == NODES, "{done} of {NODES} nodes were switched on");
@@ -204,7 +204,7 @@ fn check(cluster: &Cluster, job: &str, told: &HashSet<String>, journal_from: u64
         ensure!(status["state"] == "done", "the job is {}", status["state"]);
         Ok(status)
     };
-    let status = cluster.wait("the job ends", PATIENCE, ended)?;
+    let status = cluster.wait("the job ends", OUTCOME_TIMEOUT, ended)?;
     if status["done"] != NODES {
         let path = format!("/jobs/{job}?limit=1000");
         let page = cluster.api.request("GET", &path, None)?;

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{IN_THE_MIDDLE, NODES, PATIENCE, RESET, Survived, check, job_of, nodes_of, prepare};
+use super::{
+    IN_THE_MIDDLE, NODES, OUTCOME_TIMEOUT, RESET, Survived, check, job_of, nodes_of, prepare,
+};
 use crate::cluster::{Cluster, Plan};
 use crate::command::{command, run};
 use crate::lab::segment::{BRIDGE, SERVER};
@@ -29,14 +31,14 @@ pub(super) fn a_host_is_cut_off(directory: &Path) -> Result<Survived> {
     prepare(&cluster)?;
     let journal = cluster.journal.end();
     let mut stream = cluster.api.stream("PUT", RESET)?;
-    let before = stream.take(IN_THE_MIDDLE, PATIENCE)?;
+    let before = stream.take(IN_THE_MIDDLE, OUTCOME_TIMEOUT)?;
     let told = nodes_of(before.iter().map(|(_, line)| line))?;
     west.link("down")?;
     say(format_args!(
         "west is cut off after {} outcomes",
         before.len()
     ));
-    let after = stream.rest(PATIENCE)?;
+    let after = stream.rest(OUTCOME_TIMEOUT)?;
     let job = job_of(&after)?;
     let repeated = check(&cluster, &job, &told, journal)?;
     std::thread::sleep(CUT_OFF);
@@ -49,14 +51,14 @@ pub(super) fn a_host_is_cut_off(directory: &Path) -> Result<Survived> {
         ensure!(gone, "west still counts as online");
         Ok(())
     };
-    cluster.wait("west counts as offline", PATIENCE, offline)?;
+    cluster.wait("west counts as offline", OUTCOME_TIMEOUT, offline)?;
     west.link("up")?;
     cluster
         .wait_until_ready()
         .context("after west was healed")?;
     let journal = cluster.journal.end();
     let mut stream = cluster.api.stream("PUT", RESET)?;
-    let lines = stream.rest(PATIENCE)?;
+    let lines = stream.rest(OUTCOME_TIMEOUT)?;
     let nothing = std::collections::HashSet::new();
     let again = check(&cluster, &job_of(&lines)?, &nothing, journal)?;
     ensure!(
