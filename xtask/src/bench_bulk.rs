@@ -14,7 +14,7 @@ const IRONIC: &[&str] = &["ironic==39.0.0", "aiohttp==3.14.5", "uvloop==0.23.0"]
 /// What is measured.
 #[derive(clap::Args)]
 pub struct Bulk {
-    /// Numbers of nodes, separated by commas.
+    /// Numbers of nodes, separated by commas; at most 1048576 at once.
     #[arg(long, default_value = "100,1000,10000,65536")]
     nodes: String,
     /// `embedded` for xcat3d on SQLite, `many:N` for separate daemons on NATS and PostgreSQL with N

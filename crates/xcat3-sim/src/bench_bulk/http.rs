@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// How long a request may take in all its parts.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// The longest silence of the server: a million nodes on slow disks are answered within it.
+const READ_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// A request.
 #[derive(Clone, Copy)]
@@ -59,7 +59,7 @@ pub fn send(address: &str, request: Request<'_>) -> Result<Answer> {
     let started = Instant::now();
     let mut stream = TcpStream::connect(address).with_context(|| address.to_owned())?;
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(READ_TIMEOUT))?;
     let Request {
         method,
         path,

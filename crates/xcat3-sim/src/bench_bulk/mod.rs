@@ -28,7 +28,7 @@ use report::Run;
 /// What is to be measured.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
-    /// Numbers of nodes.
+    /// Numbers of nodes; the API takes at most 1,048,576 in one request.
     #[arg(long, value_delimiter = ',', default_value = "100,1000,10000,65536")]
     pub nodes: Vec<u32>,
     /// How the product runs: `embedded`, or `many:N` for separate daemons with N conductor processes.

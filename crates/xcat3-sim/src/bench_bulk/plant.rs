@@ -219,7 +219,7 @@ fn config(
         text += &format!("[conductor]\nworkers = {conductors}\n");
     }
     // Whole answers of the largest requests are waited for.
-    Ok(text + "[api]\nanswer_within_s = 300\n")
+    Ok(text + "[api]\nanswer_within_s = 900\n")
 }
 
 #[cfg(test)]

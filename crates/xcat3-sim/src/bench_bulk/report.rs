@@ -150,7 +150,8 @@ impl Run {
     }
 }
 
-/// How cost grows with the number of nodes: microseconds a node at each number.
+/// How cost grows with the number of nodes: microseconds a node at each number, and the exponent of
+/// the growth between the last two (1 grows as the nodes do).
 #[must_use]
 pub fn growth(runs: &[Run]) -> String {
     let mut text = String::new();
@@ -169,10 +170,20 @@ pub fn growth(runs: &[Run]) -> String {
                 let seconds = run.best(step.step).unwrap_or_default().as_secs_f64();
                 let _ = write!(text, " {:>9.1}", seconds * 1e6 / f64::from(run.nodes));
             }
+            if let [.., before, last] = runs[..] {
+                let _ = write!(text, "   N^{:.2}", exponent(before, last, step.step));
+            }
         }
         text.push('\n');
     }
     text
+}
+
+/// By which power of the number of nodes the time of a step grows from one run to another.
+fn exponent(before: &Run, last: &Run, step: &str) -> f64 {
+    let seconds = |run: &Run| run.best(step).unwrap_or_default().as_secs_f64();
+    let times = (seconds(last) / seconds(before)).ln();
+    times / (f64::from(last.nodes) / f64::from(before.nodes)).ln()
 }
 
 /// The machine, in a line.
@@ -223,6 +234,19 @@ mod tests {
             run.table()
         );
         assert!(growth(&[run]).contains("create                    10.0"));
+    }
+
+    #[test]
+    fn growth_has_an_exponent() {
+        let run = |nodes, milliseconds| {
+            let mut run = Run::new(Part::Embedded, nodes);
+            run.add(vec![measured("create", milliseconds)]);
+            run
+        };
+        let linear = growth(&[run(1_000, 10), run(100_000, 1_000)]);
+        assert!(linear.contains("N^1.00"), "{linear}");
+        let quadratic = growth(&[run(1_000, 10), run(10_000, 1_000)]);
+        assert!(quadratic.contains("N^2.00"), "{quadratic}");
     }
 
     #[test]
