@@ -7,14 +7,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use futures::future::BoxFuture;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue, IF_MATCH};
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::connector::{Address, Connector};
 use crate::error::{BmcMessage, Error, sanitize};
-use crate::http::{HttpConnection, Request, Response, Timeouts};
+use crate::http::{Gate, HttpConnection, Request, Response, Timeouts};
 use crate::path::{self, BadReference};
 use crate::resource::{self, Resource};
 use crate::system_state::SystemPaths;
@@ -30,9 +29,6 @@ const MAX_REDIRECTS: usize = 3;
 
 pub(crate) const TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 
-/// Whether a BMC may still be changed. Evaluated right before each change.
-pub type Gate = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
-
 /// A BMC. The first operation connects. Connection and session are kept between operations and
 /// replaced when they have ended.
 pub struct Client {
@@ -42,8 +38,6 @@ pub struct Client {
     /// Why the BMC rejected the login, which is not tried again.
     rejected: Option<Error>,
     root: Option<Arc<Resource>>,
-    gate: Option<Gate>,
-    has_sent_change: bool,
     /// Whether no request was sent yet.
     is_fresh: bool,
     pub(crate) system_cache: SystemCache,
@@ -86,8 +80,6 @@ impl Client {
             authentication: Authentication::Pending,
             rejected: None,
             root: None,
-            gate: None,
-            has_sent_change: false,
             is_fresh: true,
             system_cache: SystemCache::default(),
         }
@@ -114,15 +106,14 @@ impl Client {
 
     /// Sets the gate of the next operation. While it is closed no change is sent.
     pub fn set_gate(&mut self, gate: Option<Gate>) {
-        self.gate = gate;
-        self.has_sent_change = false;
+        self.http.set_gate(gate);
     }
 
     /// Whether a change was sent since the gate was set. The BMC may have carried it out even if
     /// there was no response.
     #[must_use]
     pub fn has_sent_change(&self) -> bool {
-        self.has_sent_change
+        self.http.has_sent_change()
     }
 
     /// Counts the responses of the BMC.
@@ -138,16 +129,6 @@ impl Client {
     pub async fn open(&mut self) -> Result<(), Error> {
         self.root().await?;
         self.log_in().await
-    }
-
-    async fn begin_change(&mut self) -> Result<(), Error> {
-        if let Some(gate) = &self.gate
-            && !gate().await
-        {
-            return Err(Error::Stopped);
-        }
-        self.has_sent_change = true;
-        Ok(())
     }
 
     /// Ends the session and closes the connection. Ignores errors: sessions end by themselves too.
@@ -205,7 +186,7 @@ impl Client {
         resource: &Resource,
         change: &Value,
     ) -> Result<ChangeResponse, Error> {
-        self.begin_change().await?;
+        self.http.begin_change().await?;
         let path = resource.path.clone();
         let mut etag = resource.etag.clone();
         let mut response = self
@@ -233,7 +214,7 @@ impl Client {
         path: &str,
         content: &Value,
     ) -> Result<ChangeResponse, Error> {
-        self.begin_change().await?;
+        self.http.begin_change().await?;
         let response = self.send(&Method::POST, path, Some(content), None).await?;
         change_response(&format!("POST {}", sanitize(path, 200)), response)
     }

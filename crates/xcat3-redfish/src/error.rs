@@ -58,8 +58,7 @@ pub enum Error {
 
 impl Error {
     /// The HTTP status of a refusal.
-    #[must_use]
-    pub fn status(&self) -> Option<u16> {
+    fn status(&self) -> Option<u16> {
         match self {
             Self::Refused { status, .. } => Some(*status),
             _ => None,

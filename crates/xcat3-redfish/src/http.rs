@@ -15,6 +15,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures::future::BoxFuture;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -101,6 +102,9 @@ impl Response {
     }
 }
 
+/// Whether a BMC may still be changed. Evaluated right before each change.
+pub type Gate = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
+
 type Http1 = http1::Connection<TokioIo<Stream>, Full<Bytes>>;
 
 /// An open connection.
@@ -117,6 +121,8 @@ pub struct HttpConnection {
     timeouts: Timeouts,
     open: Option<Open>,
     responses: Arc<AtomicU32>,
+    gate: Option<Gate>,
+    has_sent_change: bool,
 }
 
 /// Why an exchange over an open connection failed.
@@ -135,6 +141,8 @@ impl HttpConnection {
             timeouts,
             open: None,
             responses: Arc::default(),
+            gate: None,
+            has_sent_change: false,
         }
     }
 
@@ -154,6 +162,28 @@ impl HttpConnection {
     /// Counts responses.
     pub fn response_counter(&self) -> Arc<AtomicU32> {
         Arc::clone(&self.responses)
+    }
+
+    /// Sets the gate of the next operation.
+    pub fn set_gate(&mut self, gate: Option<Gate>) {
+        self.gate = gate;
+        self.has_sent_change = false;
+    }
+
+    /// Whether a change was sent since the gate was set.
+    pub fn has_sent_change(&self) -> bool {
+        self.has_sent_change
+    }
+
+    /// Must precede each change. Fails if the gate is closed.
+    pub async fn begin_change(&mut self) -> Result<(), Error> {
+        if let Some(gate) = &self.gate
+            && !gate().await
+        {
+            return Err(Error::Stopped);
+        }
+        self.has_sent_change = true;
+        Ok(())
     }
 
     /// Closes the connection.

@@ -30,10 +30,10 @@ mod systems;
 mod trust;
 mod verifier;
 
-pub use client::{Client, Gate, Login};
+pub use client::{Client, Login};
 pub use collection::Members;
 pub use connector::{Address, Connector, TrustConfig};
 pub use error::{BmcMessage, Error};
-pub use http::{MAX_BODY_BYTES, Timeouts};
-pub use resource::{MAX_VALUES, Resource, ResourceError};
+pub use http::{Gate, MAX_BODY_BYTES, Timeouts};
+pub use resource::{Resource, ResourceError};
 pub use trust::{Fingerprint, ParseTrustError, Trust};

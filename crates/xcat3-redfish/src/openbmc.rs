@@ -15,10 +15,10 @@ use hyper::header::{COOKIE, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::client::{Gate, Login, MASK, TOKEN, require_success};
+use crate::client::{Login, MASK, TOKEN, require_success};
 use crate::connector::{Address, Connector};
 use crate::error::{BmcMessage, Error};
-use crate::http::{HttpConnection, Request, Response, Timeouts};
+use crate::http::{Gate, HttpConnection, Request, Response, Timeouts};
 use crate::resource::{self, Resource};
 
 /// The path of all objects.
@@ -32,8 +32,6 @@ pub struct Rest {
     /// The header that authenticates requests.
     session: Option<(HeaderName, HeaderValue)>,
     rejected: Option<Error>,
-    gate: Option<Gate>,
-    has_sent_change: bool,
 }
 
 impl fmt::Debug for Rest {
@@ -60,21 +58,18 @@ impl Rest {
             login,
             session: None,
             rejected: None,
-            gate: None,
-            has_sent_change: false,
         }
     }
 
     /// Sets the gate of the next operation. While it is closed no change is sent.
     pub fn set_gate(&mut self, gate: Option<Gate>) {
-        self.gate = gate;
-        self.has_sent_change = false;
+        self.http.set_gate(gate);
     }
 
     /// Whether a change was sent since the gate was set.
     #[must_use]
     pub fn has_sent_change(&self) -> bool {
-        self.has_sent_change
+        self.http.has_sent_change()
     }
 
     /// Counts the responses of the BMC.
@@ -144,7 +139,7 @@ impl Rest {
 
     /// Sets the property `name` of the object at `object`.
     async fn set(&mut self, object: &str, name: &str, value: &Value) -> Result<(), Error> {
-        self.begin_change().await?;
+        self.http.begin_change().await?;
         let path = format!("{ROOT}{object}/attr/{name}");
         let content = json!({ "data": value });
         let response = self.send(&Method::PUT, &path, Some(&content)).await;
@@ -153,21 +148,11 @@ impl Rest {
 
     /// Calls the method `name` of the object at `object`.
     async fn call(&mut self, object: &str, name: &str) -> Result<(), Error> {
-        self.begin_change().await?;
+        self.http.begin_change().await?;
         let path = format!("{ROOT}{object}/action/{name}");
         let content = json!({"data": []});
         let response = self.send(&Method::POST, &path, Some(&content)).await;
         response.map(drop)
-    }
-
-    async fn begin_change(&mut self) -> Result<(), Error> {
-        if let Some(gate) = &self.gate
-            && !gate().await
-        {
-            return Err(Error::Stopped);
-        }
-        self.has_sent_change = true;
-        Ok(())
     }
 
     /// Sends an authenticated request. Opens a new session, once, if the present one has ended.

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::error::sanitize;
 
 /// The most values in one resource. A page of a thousand log entries has some 20,000.
-pub const MAX_VALUES: usize = 250_000;
+pub(crate) const MAX_VALUES: usize = 250_000;
 
 /// A resource, or an object within one.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,7 +34,7 @@ pub enum ResourceError {
     /// JSON, but not an object.
     #[error("is not a JSON object")]
     NotObject,
-    /// More than [`MAX_VALUES`] values.
+    /// More values than fit the limit.
     #[error("has more than {MAX_VALUES} values")]
     TooManyValues,
 }
