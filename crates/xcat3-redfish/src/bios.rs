@@ -11,7 +11,7 @@ use xcat3_core::secret::{REDACTED, is_secret};
 
 use crate::client::Client;
 use crate::error::{Error, sanitize};
-use crate::resource::Resource;
+use crate::resource::{Resource, SETTINGS};
 
 /// The longest reported value, in characters.
 const MAX_VALUE_CHARS: usize = 1000;
@@ -27,15 +27,9 @@ impl Client {
             attributes: attributes(&bios).iter().map(reportable).collect(),
             ..Bios::default()
         };
-        let settings = bios
-            .link("@Redfish.Settings/SettingsObject")
-            .map(str::to_owned);
-        let settings = self
-            .get_or_note(settings.as_deref(), &mut report.notes)
-            .await?;
-        let pending = settings
-            .map(|settings| attributes(&settings))
-            .unwrap_or_default();
+        let link = bios.link(SETTINGS);
+        let settings = self.get_or_note(link, &mut report.notes).await?;
+        let pending = settings.as_ref().map(attributes).unwrap_or_default();
         let now = attributes(&bios);
         let differs = |(name, value): &(&String, &Value)| now.get(*name) != Some(*value);
         report.pending = pending.iter().filter(differs).map(reportable).collect();
@@ -58,11 +52,8 @@ impl Client {
             let present = now.get(name).ok_or_else(|| unknown(name, &now))?;
             typed.insert(name.clone(), value_like(name, present, text)?);
         }
-        let link = bios
-            .link("@Redfish.Settings/SettingsObject")
-            .map(str::to_owned);
-        let target = match link {
-            Some(link) => self.get(&link).await?,
+        let target = match bios.link(SETTINGS) {
+            Some(link) => self.get(link).await?,
             None => bios,
         };
         self.change(&target, &json!({"Attributes": typed})).await

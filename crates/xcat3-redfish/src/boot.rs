@@ -5,7 +5,7 @@ use xcat3_core::control::{BootDevice, BootOrder};
 
 use crate::client::Client;
 use crate::error::{Error, sanitize};
-use crate::resource::Resource;
+use crate::resource::{Resource, SETTINGS};
 
 impl Client {
     /// The boot device of the system that `selector` selects; none if nothing is overridden.
@@ -101,13 +101,10 @@ impl Client {
                 changed => return changed,
             }
         }
-        let settings = system
-            .link("@Redfish.Settings/SettingsObject")
-            .map(str::to_owned);
-        let Some(settings) = settings else {
+        let Some(link) = system.link(SETTINGS) else {
             return Err(first);
         };
-        let settings = self.get(&settings).await?;
+        let settings = self.get(link).await?;
         match self.change(&settings, &json!({"Boot": boot})).await {
             Err(error) if error.may_accept_another_form() => Err(first),
             changed => changed,

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::client::Client;
-use crate::error::Error;
+use crate::error::{Error, or_note};
 use crate::resource::Resource;
 
 /// The most pages of a collection that are read.
@@ -82,7 +82,7 @@ impl Client {
         most: usize,
         members: &mut Members,
     ) -> Result<(), Error> {
-        let mut unread = HashSet::new();
+        let mut read = HashSet::new();
         for member in page.objects("Members") {
             if members.all.len() >= most {
                 break;
@@ -91,14 +91,11 @@ impl Client {
             let is_reference = member.value().as_object().is_some_and(|all| all.len() <= 1);
             match link {
                 Some(link) if is_reference => {
-                    if !unread.insert(link.clone()) {
+                    if !read.insert(link.clone()) {
                         continue;
                     }
-                    match self.get(&link).await {
-                        Ok(member) => members.all.push(member),
-                        Err(error) if error.is_fatal() => return Err(error),
-                        Err(error) => members.notes.push(error.to_string()),
-                    }
+                    let member = or_note(self.get(&link).await, &mut members.notes)?;
+                    members.all.extend(member);
                 }
                 Some(link) => members.all.push(member.with_path(&link)),
                 None if is_reference => {}
@@ -120,14 +117,7 @@ impl Client {
         let Some(link) = link else {
             return Ok(None);
         };
-        match self.get(link).await {
-            Ok(resource) => Ok(Some(resource)),
-            Err(error) if error.is_fatal() => Err(error),
-            Err(error) => {
-                notes.push(error.to_string());
-                Ok(None)
-            }
-        }
+        or_note(self.get(link).await, notes)
     }
 
     /// The members of the collection at `link`. Unreadable members become notes.
@@ -143,16 +133,9 @@ impl Client {
         let Some(link) = link else {
             return Ok(Vec::new());
         };
-        match self.members(link, most).await {
-            Ok(mut members) => {
-                notes.append(&mut members.notes);
-                Ok(members.all)
-            }
-            Err(error) if error.is_fatal() => Err(error),
-            Err(error) => {
-                notes.push(error.to_string());
-                Ok(Vec::new())
-            }
-        }
+        let members = or_note(self.members(link, most).await, notes)?;
+        let mut members = members.unwrap_or_default();
+        notes.append(&mut members.notes);
+        Ok(members.all)
     }
 }

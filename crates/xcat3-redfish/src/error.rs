@@ -93,6 +93,21 @@ impl Error {
     }
 }
 
+/// The value of `result`; none, and a note, if it failed. A fatal error stays an error.
+pub(crate) fn or_note<T>(
+    result: Result<T, Error>,
+    notes: &mut Vec<String>,
+) -> Result<Option<T>, Error> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_fatal() => Err(error),
+        Err(error) => {
+            notes.push(error.to_string());
+            Ok(None)
+        }
+    }
+}
+
 /// The message of a BMC's error response, fit for a sentence. Displayed after a colon; an empty
 /// message is displayed as nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

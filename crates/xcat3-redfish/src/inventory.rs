@@ -23,25 +23,20 @@ impl Client {
         let system = self.system(selector).await?;
         let mut report = summary(&system);
         let mut notes = Vec::new();
-        let parts = |pointer: &str| system.link(pointer).map(str::to_owned);
-        let link = parts("Processors");
-        let all = self
-            .members_or_note(link.as_deref(), MAX_PARTS, &mut notes)
-            .await?;
+        let link = system.link("Processors");
+        let all = self.members_or_note(link, MAX_PARTS, &mut notes).await?;
         report.processors = present(&all)
             .filter(|part| is_cpu(part))
             .map(processor)
             .collect();
-        let link = parts("Memory");
-        let all = self
-            .members_or_note(link.as_deref(), MAX_PARTS, &mut notes)
-            .await?;
+        let link = system.link("Memory");
+        let all = self.members_or_note(link, MAX_PARTS, &mut notes).await?;
         report.memory = present(&all).map(memory).collect();
         report.drives = self.drives(&system, &mut notes).await?;
         report.nics = self.nics(&system, &mut notes).await?;
         report.firmware = self.firmware(&mut notes).await?;
-        let link = parts("SecureBoot");
-        let secure = self.get_or_note(link.as_deref(), &mut notes).await?;
+        let link = system.link("SecureBoot");
+        let secure = self.get_or_note(link, &mut notes).await?;
         report.secure_boot = secure.as_ref().map(secure_boot);
         report.bmc = self.bmc(&system, &mut notes).await?;
         notes.truncate(MAX_NOTES);

@@ -20,9 +20,11 @@ impl Client {
     /// The system has none, or it cannot be read.
     pub async fn event_log(&mut self, selector: Option<&str>) -> Result<EventLog, Error> {
         let service = self.log_service(selector).await?;
-        let link = service.link("Entries").map(str::to_owned);
-        let link =
-            link.unwrap_or_else(|| format!("{}/Entries", service.path.trim_end_matches('/')));
+        let path = service.path.trim_end_matches('/');
+        let link = match service.link("Entries") {
+            Some(link) => link.to_owned(),
+            None => format!("{path}/Entries"),
+        };
         let members = self.members(&link, MAX_ENTRIES).await?;
         let mut report = EventLog {
             events: members.all.iter().map(event).collect(),

@@ -15,6 +15,9 @@ use crate::error::sanitize;
 /// The most values in one resource. A page of a thousand log entries has some 20,000.
 pub(crate) const MAX_VALUES: usize = 250_000;
 
+/// The pointer to the resource with the settings for the next boot.
+pub(crate) const SETTINGS: &str = "@Redfish.Settings/SettingsObject";
+
 /// A resource, or an object within one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Resource {

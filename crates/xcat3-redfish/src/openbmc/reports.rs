@@ -10,7 +10,7 @@ use xcat3_core::hardware::{
 
 use super::Rest;
 use super::operations::{enum_value, is_true};
-use crate::error::{Error, sanitize};
+use crate::error::{Error, or_note, sanitize};
 use crate::resource::Resource;
 
 /// The most objects in one report that are read.
@@ -59,11 +59,9 @@ impl Rest {
                 add(&mut report, object);
             }
         }
-        match self.enumerate("/software").await {
-            Ok(software) => add_software(&mut report, &software),
-            Err(error) if error.is_fatal() => return Err(error),
-            Err(error) => report.notes.push(error.to_string()),
-        }
+        let software = self.enumerate("/software").await;
+        let software = or_note(software, &mut report.notes)?;
+        add_software(&mut report, &software.unwrap_or_default());
         Ok(report)
     }
 
