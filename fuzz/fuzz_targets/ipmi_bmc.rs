@@ -1,4 +1,4 @@
-//! The BMC side against whatever comes to its port.
+//! The BMC side against arbitrary datagrams.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! A session of the console against a BMC whose datagrams are damaged, forged, replayed and reordered.
+//! A session against a BMC whose datagrams are damaged, forged, replayed and reordered.
 
 #![no_main]
 

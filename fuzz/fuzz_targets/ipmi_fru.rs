@@ -2,8 +2,8 @@
 
 #![no_main]
 
-#[path = "../../crates/xcat3-ipmi/tests/it/fuzzed/answers.rs"]
-mod answers;
+#[path = "../../crates/xcat3-ipmi/tests/it/fuzzed/responses.rs"]
+mod responses;
 #[path = "../../crates/xcat3-ipmi/tests/it/fuzzed/fru.rs"]
 mod fru;
 

@@ -1,4 +1,4 @@
-//! Datagrams and messages as they are taken apart.
+//! Parsing of datagrams and messages.
 
 #![no_main]
 

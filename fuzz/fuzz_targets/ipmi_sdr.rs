@@ -1,9 +1,9 @@
-//! Sensor data records and what sensors read by them.
+//! Sensor data records and readings of their sensors.
 
 #![no_main]
 
-#[path = "../../crates/xcat3-ipmi/tests/it/fuzzed/answers.rs"]
-mod answers;
+#[path = "../../crates/xcat3-ipmi/tests/it/fuzzed/responses.rs"]
+mod responses;
 #[path = "../../crates/xcat3-ipmi/tests/it/fuzzed/sdr.rs"]
 mod sdr;
 

@@ -1,12 +1,11 @@
-//! How many sessions one thread drives, with the BMCs' side in another process. In one terminal
-//! `cargo run --release -p xcat3-ipmi --example many serve 127.0.0.1:6230`, in another
-//! `cargo run --release -p xcat3-ipmi --example many drive 127.0.0.1:6230 10000 256 17`:
-//! 10,000 sessions, 256 at a time, cipher suite 17. `hold` instead of `drive` keeps all open at once
-//! and says what they take.
+//! Measures how many sessions one thread drives. In one terminal
+//! `cargo run --release -p xcat3-ipmi --example many serve 127.0.0.1:6230` is the BMC side; in another
+//! `cargo run --release -p xcat3-ipmi --example many drive 127.0.0.1:6230 10000 256 17` opens 10,000 sessions, 256 at
+//! a time, with cipher suite 17. `hold` in place of `drive` keeps all sessions open and prints their memory.
 //!
-//! The BMC is one with room for all sessions; to the console's side each is a BMC of its own.
+//! There is one BMC with slots for all sessions; to the console side each session is with a BMC of its own.
 
-#![expect(clippy::print_stdout, reason = "it reports to a terminal")]
+#![expect(clippy::print_stdout, reason = "prints to a terminal")]
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -50,7 +49,7 @@ fn main() -> Result<()> {
 }
 
 fn secret() -> Result<Secret> {
-    Secret::new(b"secret").context("a password that fits")
+    Secret::new(b"secret").context("the password is too long")
 }
 
 fn serve(address: &str) -> Result<()> {
@@ -72,8 +71,8 @@ fn serve(address: &str) -> Result<()> {
     let mut buffer = [0; 2_048];
     loop {
         let (length, from) = socket.recv_from(&mut buffer)?;
-        let answer = match sessions.receive(&buffer[..length], Instant::now()) {
-            Ok(Incoming::Reply(answer)) => Some(answer),
+        let reply = match sessions.receive(&buffer[..length], Instant::now()) {
+            Ok(Incoming::Reply(reply)) => Some(reply),
             Ok(Incoming::Request {
                 session, request, ..
             }) => {
@@ -82,8 +81,8 @@ fn serve(address: &str) -> Result<()> {
             }
             Ok(Incoming::Sol { .. }) | Err(_) => None,
         };
-        if let Some(answer) = answer {
-            socket.send_to(&answer, from)?;
+        if let Some(reply) = reply {
+            socket.send_to(&reply, from)?;
         }
     }
 }
@@ -111,17 +110,17 @@ impl Load {
     }
 }
 
-/// Session, chassis status, close, of each.
+/// Opens each session, reads the chassis status and closes the session.
 async fn drive(load: Load) -> Result<()> {
     let sockets = Arc::new(Sockets::new());
-    let left = Arc::new(AtomicUsize::new(load.count));
+    let remaining = Arc::new(AtomicUsize::new(load.count));
     let (start, cpu) = (Instant::now(), cpu()?);
     let lanes = (0..load.at_once).map(|_| {
-        let (sockets, left) = (sockets.clone(), left.clone());
+        let (sockets, remaining) = (sockets.clone(), remaining.clone());
         tokio::spawn(async move {
-            let take = |left: usize| left.checked_sub(1);
-            while left
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+            let decrement = |remaining: usize| remaining.checked_sub(1);
+            while remaining
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, decrement)
                 .is_ok()
             {
                 let mut connection = load.connect(&sockets).await?;
@@ -137,52 +136,52 @@ async fn drive(load: Load) -> Result<()> {
     report("session, chassis status, close", load.count, start, cpu)
 }
 
-/// All sessions open at once, and a request to each.
+/// Opens all sessions and reads the chassis status in each.
 async fn hold(load: Load) -> Result<()> {
     let sockets = Arc::new(Sockets::new());
     let before = resident()?;
     let (start, used) = (Instant::now(), cpu()?);
-    let mut held = Vec::with_capacity(load.count);
-    while held.len() < load.count {
-        let wave = load.at_once.min(load.count - held.len());
-        let tasks = (0..wave).map(|_| {
+    let mut connections = Vec::with_capacity(load.count);
+    while connections.len() < load.count {
+        let count = load.at_once.min(load.count - connections.len());
+        let tasks = (0..count).map(|_| {
             let sockets = sockets.clone();
             tokio::spawn(async move { load.connect(&sockets).await })
         });
         for task in tasks.collect::<Vec<_>>() {
-            held.push(task.await??);
+            connections.push(task.await??);
         }
     }
     report("session", load.count, start, used)?;
     let each = (resident()? - before) / load.count;
-    println!("{} sessions are open: {each} bytes each", held.len());
+    println!("{} sessions are open: {each} bytes each", connections.len());
     let (start, used) = (Instant::now(), cpu()?);
-    let tasks = held.chunks_mut(load.count.div_ceil(load.at_once));
-    let asked = futures::future::join_all(tasks.map(|chunk| async move {
+    let tasks = connections.chunks_mut(load.count.div_ceil(load.at_once));
+    let requests = futures::future::join_all(tasks.map(|chunk| async move {
         for connection in chunk {
             connection.request(STATUS, &[]).await?;
         }
         anyhow::Ok(())
     }));
-    for result in asked.await {
+    for result in requests.await {
         result?;
     }
     report("chassis status", load.count, start, used)
 }
 
-fn report(what: &str, count: usize, start: Instant, used: Duration) -> Result<()> {
+fn report(operation: &str, count: usize, start: Instant, used: Duration) -> Result<()> {
     let (took, used) = (start.elapsed(), cpu()? - used);
-    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-    let each = |time: Duration| count as f64 / time.as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "the rate is approximate")]
+    let per_second = |time: Duration| count as f64 / time.as_secs_f64();
     println!(
-        "{what}: {count} in {took:.2?}, {:.0}/s; {used:.2?} of this side's processor, {:.0}/s a core",
-        each(took),
-        each(used)
+        "{operation}: {count} in {took:.2?}, {:.0}/s; {used:.2?} of CPU time, {:.0}/s per core",
+        per_second(took),
+        per_second(used)
     );
     Ok(())
 }
 
-/// The processor time of this process.
+/// The CPU time of this process.
 fn cpu() -> Result<Duration> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let fields = stat.rsplit(')').next().unwrap_or_default();

@@ -1,71 +1,69 @@
-//! Sessions as a BMC sees them, without any I/O: what a simulated BMC is made of. What its commands
-//! do is its owner's.
+//! The BMC side of sessions, without I/O. Simulated BMCs are built on it; they carry out the commands
+//! themselves.
 
 mod login;
-mod open;
+mod session;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use self::open::{Answered, Open};
+use self::session::{BmcSession, LastRequest};
 use crate::handshake::Secret;
-use crate::message::{Command, Completion, Request, Response};
+use crate::message::{Completion, Request, Response};
 use crate::packet::{Packet, PacketError, PayloadType, plain, sealed};
 use crate::presession::{self, Capabilities};
+use crate::session::{CLOSE, SET_PRIVILEGE};
 use crate::suite::CipherSuite;
 
-/// A session in which nothing happens is closed after this long (6.12.15).
-const IDLE: Duration = Duration::from_secs(60);
+/// An idle session is closed after this time (6.12.15).
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
-const SET_PRIVILEGE: Command = Command::new(0x06, 0x3b);
-const CLOSE: Command = Command::new(0x06, 0x3c);
-
-/// A user of a BMC.
+/// A user account of a BMC.
 #[derive(Clone, Debug)]
 pub struct User {
-    /// Its name.
+    /// Name.
     pub name: Vec<u8>,
-    /// Its password.
+    /// Password.
     pub password: Secret,
-    /// The highest privilege level that it gets: 2 user, 3 operator, 4 administrator; any other number:
-    /// it may not log in.
+    /// The highest privilege level of the user: 2 user, 3 operator, 4 administrator. A user with any other
+    /// level may not log in.
     pub level: u8,
 }
 
-/// How a BMC is set up.
+/// Configuration of a BMC.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// Its users.
+    /// User accounts.
     pub users: Vec<User>,
-    /// Its own key, where it has one.
+    /// BMC key (K_G), if any.
     pub bmc_key: Option<Secret>,
-    /// Its GUID.
+    /// System GUID.
     pub guid: [u8; 16],
-    /// The cipher suites that it takes.
+    /// Cipher suites that the BMC accepts.
     pub suites: Vec<CipherSuite>,
-    /// How many sessions it has room for.
+    /// Number of session slots.
     pub slots: usize,
 }
 
-/// What a datagram comes to.
+/// A handled datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming {
-    /// This is the answer, as a datagram.
+    /// The datagram has this reply, also a datagram.
     Reply(Vec<u8>),
-    /// A request, which the owner answers by [`Sessions::respond`].
+    /// A request. The owner carries it out and calls [`Sessions::respond`].
     Request {
-        /// The session that it is of.
+        /// Number of the session.
         session: u32,
-        /// The privilege level of that session.
+        /// Privilege level of the session.
         level: u8,
-        /// What is wanted.
+        /// The request.
         request: Request,
     },
-    /// A payload of serial over LAN.
+    /// A serial-over-LAN payload.
     Sol {
-        /// The session that it is of.
+        /// Number of the session.
         session: u32,
-        /// What it is.
+        /// The payload.
         payload: Vec<u8>,
     },
 }
@@ -73,140 +71,132 @@ pub enum Incoming {
 /// The sessions of a BMC.
 pub struct Sessions {
     setup: Setup,
-    /// Boxed: a table has several free places, and there may be thousands of BMCs.
-    open: HashMap<u32, Box<Open>>,
-    /// A session in which nothing happens for so long is closed.
-    idle: Duration,
+    /// Boxed, because a hash table has spare entries and there may be thousands of BMCs.
+    sessions: HashMap<u32, Box<BmcSession>>,
+    idle_timeout: Duration,
     random: fn() -> [u8; 16],
 }
 
 impl Sessions {
-    /// None yet.
+    /// A BMC without sessions. `random` returns unpredictable bytes.
     #[must_use]
     pub fn new(setup: Setup, random: fn() -> [u8; 16]) -> Self {
         Self {
             setup,
-            open: HashMap::new(),
-            idle: IDLE,
+            sessions: HashMap::new(),
+            idle_timeout: IDLE_TIMEOUT,
             random,
         }
     }
 
-    /// Has sessions end in which nothing happens for so long; 60 seconds otherwise.
+    /// Sets the time after which an idle session is closed; the default is 60 s.
     #[must_use]
-    pub const fn with_idle_timeout(mut self, idle: Duration) -> Self {
-        self.idle = idle;
+    pub const fn with_idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
         self
     }
 
-    /// How many there are, those under way included.
+    /// Number of sessions, unfinished handshakes included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.open.len()
+        self.sessions.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no sessions.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.open.is_empty()
+        self.sessions.is_empty()
     }
 
-    /// Whether there is one of this number that both have proven themselves for, and that is not idle for
-    /// too long.
+    /// Whether the session with this number has finished its handshake and is not idle for too long.
     #[must_use]
     pub fn is_open(&self, session: u32, now: Instant) -> bool {
-        let open = self.open.get(&session);
-        open.is_some_and(|open| open.keys.is_some() && open.is_alive(now, self.idle))
+        let session = self.sessions.get(&session);
+        session.is_some_and(|session| {
+            session.keys.is_some() && session.is_alive(now, self.idle_timeout)
+        })
     }
 
-    /// The numbers of those that [`Sessions::is_open`] says yes to, and their users' names and levels, by
-    /// number.
+    /// Number, user name and privilege level of each open session, in ascending order of the numbers.
     #[must_use]
     pub fn list(&self, now: Instant) -> Vec<(u32, &[u8], u8)> {
-        let open = self.open.iter();
-        let open = open.filter(|(session, _)| self.is_open(**session, now));
+        let open = self.sessions.iter();
+        let open = open.filter(|(number, _)| self.is_open(**number, now));
         let mut list: Vec<_> = open
-            .map(|(session, open)| (*session, &*open.exchange.user, open.level))
+            .map(|(number, session)| (*number, &*session.exchange.user, session.level))
             .collect();
         list.sort_unstable();
         list
     }
 
-    /// Ends one, as its console or another one can wish; whether it was there.
-    pub fn end(&mut self, session: u32) -> bool {
-        self.open.remove(&session).is_some()
-    }
-
-    /// Forgets all of them, as a BMC that restarts does.
+    /// Removes all sessions, as a restart of the BMC does.
     pub fn clear(&mut self) {
-        self.open.clear();
+        self.sessions.clear();
     }
 
-    /// Takes a datagram that came to the port of RMCP.
+    /// Handles a datagram that arrived at the RMCP port.
     ///
     /// # Errors
-    /// It is not for this BMC; a real one is silent to it.
+    /// The datagram is not for this BMC. A BMC sends no reply to it.
     pub fn receive(&mut self, datagram: &[u8], now: Instant) -> Result<Incoming, PacketError> {
         if presession::is_asf(datagram) {
             let pong = presession::pong_to(datagram).ok_or(PacketError::Protocol)?;
             return Ok(Incoming::Reply(pong));
         }
-        if presession::is_version_1(datagram) {
-            let message = presession::read_version_1(datagram)?;
-            let answer = self.stranger(message).ok_or(PacketError::Payload)?;
-            return Ok(Incoming::Reply(presession::version_1(&answer)));
+        if presession::is_v1_5(datagram) {
+            let message = presession::decode_v1_5(datagram)?;
+            let response = self.respond_outside_session(message)?;
+            return Ok(Incoming::Reply(presession::encode_v1_5(&response)));
         }
         let packet = Packet::parse(datagram)?;
         if packet.session == 0 && packet.payload_type == PayloadType::Message {
-            let answer = self.stranger(packet.plain()?).ok_or(PacketError::Payload)?;
-            return Ok(Incoming::Reply(plain(PayloadType::Message, &answer)));
+            let response = self.respond_outside_session(packet.plain()?)?;
+            return Ok(Incoming::Reply(plain(PayloadType::Message, &response)));
         }
-        let answer = match packet.payload_type {
-            PayloadType::OpenRequest => self.opening(packet.plain()?, now),
-            PayloadType::Rakp1 => self.naming(packet.plain()?, now),
-            PayloadType::Rakp3 => self.proving(packet.plain()?, now),
-            PayloadType::Message | PayloadType::Sol => return self.secured(&packet, now),
+        let reply = match packet.payload_type {
+            PayloadType::OpenRequest => self.on_open_request(packet.plain()?, now),
+            PayloadType::Rakp1 => self.on_rakp1(packet.plain()?, now),
+            PayloadType::Rakp3 => self.on_rakp3(packet.plain()?, now),
+            PayloadType::Message | PayloadType::Sol => return self.on_protected(&packet, now),
             _ => None,
         };
-        answer.map(Incoming::Reply).ok_or(PacketError::Payload)
+        reply.map(Incoming::Reply).ok_or(PacketError::Payload)
     }
 
-    /// The datagram that answers a request of `session`; nothing where there is none of that number.
+    /// The datagram with the response to a request of `session`; `None` if the session is gone.
     pub fn respond(&mut self, session: u32, response: &Response) -> Option<Vec<u8>> {
         let payload = response.encode();
         let datagram = self.seal(session, PayloadType::Message, &payload)?;
-        let latest = self.open.get_mut(&session)?.latest.as_mut();
-        if let Some(latest) = latest.filter(|latest| latest.number == response.number) {
-            latest.response = Some(payload);
+        let last = self.sessions.get_mut(&session)?.last_request.as_mut();
+        if let Some(last) = last.filter(|last| last.number == response.number) {
+            last.response = Some(payload);
         }
         Some(datagram)
     }
 
-    /// The datagram around any bytes in the place of a message: for consoles to be tested with.
+    /// The datagram with arbitrary bytes in place of a message, for tests of consoles.
     pub fn seal_message(&mut self, session: u32, payload: &[u8]) -> Option<Vec<u8>> {
         self.seal(session, PayloadType::Message, payload)
     }
 
-    /// The datagram around a payload of serial over LAN.
+    /// The datagram with a serial-over-LAN payload.
     pub fn seal_sol(&mut self, session: u32, payload: &[u8]) -> Option<Vec<u8>> {
         self.seal(session, PayloadType::Sol, payload)
     }
 
-    /// The response to a request outside any session; nothing where the bytes are none.
-    fn stranger(&self, message: &[u8]) -> Option<Vec<u8>> {
-        let request = Request::decode(message)?;
-        let (completion, data) = self.told_to_anyone(&request).unwrap_or((
-            // "Insufficient privilege level": there is no session.
-            Completion::INSUFFICIENT_PRIVILEGE,
-            Vec::new(),
-        ));
-        Some(request.response(completion, data).encode())
+    /// The encoded response to a request outside sessions.
+    fn respond_outside_session(&self, message: &[u8]) -> Result<Vec<u8>, PacketError> {
+        let request = Request::decode(message).ok_or(PacketError::Payload)?;
+        let (completion, data) = self
+            .public_response(&request)
+            .unwrap_or((Completion::INSUFFICIENT_PRIVILEGE, Vec::new()));
+        Ok(request.response(completion, data).encode())
     }
 
-    /// What anyone is told who asks; nothing where the request is another one.
-    fn told_to_anyone(&self, request: &Request) -> Option<(Completion, Vec<u8>)> {
+    /// The response to a request that needs no session; `None` for other requests.
+    fn public_response(&self, request: &Request) -> Option<(Completion, Vec<u8>)> {
         let data = match request.command {
-            presession::CAPABILITIES => self.capabilities().respond(&request.data),
+            presession::CAPABILITIES => self.capabilities().encode(&request.data),
             presession::CIPHER_SUITES => {
                 presession::cipher_suites(&self.setup.suites, &request.data)
             }
@@ -232,63 +222,78 @@ impl Sessions {
         }
     }
 
-    fn seal(&mut self, session: u32, kind: PayloadType, payload: &[u8]) -> Option<Vec<u8>> {
-        let open = self.open.get_mut(&session)?;
-        let keys = open.keys.as_ref()?;
-        open.sequence = open.sequence.checked_add(1).unwrap_or(1);
-        let numbers = (open.exchange.console_session, open.sequence);
-        Some(sealed(keys, numbers, kind, payload, (self.random)()))
+    fn seal(&mut self, session: u32, payload_type: PayloadType, payload: &[u8]) -> Option<Vec<u8>> {
+        let session = self.sessions.get_mut(&session)?;
+        let keys = session.keys.as_ref()?;
+        session.last_sequence = session.last_sequence.checked_add(1).unwrap_or(1);
+        let numbers = (session.exchange.console_session, session.last_sequence);
+        let vector = (self.random)();
+        Some(sealed(keys, numbers, payload_type, payload, vector))
     }
 
-    fn secured(&mut self, packet: &Packet<'_>, now: Instant) -> Result<Incoming, PacketError> {
-        let session = packet.session;
-        let open = self.open.get_mut(&session).ok_or(PacketError::Code)?;
-        if !open.is_alive(now, self.idle) {
-            self.open.remove(&session);
-            return Err(PacketError::Code);
+    /// Handles a packet that must have the protection of its session.
+    fn on_protected(&mut self, packet: &Packet<'_>, now: Instant) -> Result<Incoming, PacketError> {
+        let number = packet.session;
+        let session = self.sessions.get_mut(&number);
+        let session = session.ok_or(PacketError::Session)?;
+        if !session.is_alive(now, self.idle_timeout) {
+            self.sessions.remove(&number);
+            return Err(PacketError::Session);
         }
-        let payload = packet.open(open.keys.as_ref().ok_or(PacketError::Code)?)?;
-        if !open.seen.takes(packet.sequence) {
-            return Err(PacketError::Code);
+        let payload = packet.open(session.keys.as_ref().ok_or(PacketError::Session)?)?;
+        if !session.received.accept(packet.sequence) {
+            return Err(PacketError::Replayed);
         }
-        open.last = now;
+        session.last_active = now;
         if packet.payload_type == PayloadType::Sol {
-            if !open.sol.is_latest(packet.sequence) {
+            if !session.sol.accept(packet.sequence) {
                 return Err(PacketError::Overtaken);
             }
-            return Ok(Incoming::Sol { session, payload });
+            return Ok(Incoming::Sol {
+                session: number,
+                payload,
+            });
         }
+        self.on_request(number, payload, now)
+    }
+
+    fn on_request(
+        &mut self,
+        number: u32,
+        payload: Vec<u8>,
+        now: Instant,
+    ) -> Result<Incoming, PacketError> {
         let request = Request::decode(&payload).ok_or(PacketError::Payload)?;
-        let level = open.level;
-        if let Some(response) = open.repeated(&payload, now) {
-            let datagram = self.seal(session, PayloadType::Message, &response);
-            return datagram.map(Incoming::Reply).ok_or(PacketError::Code);
+        let session = self.sessions.get_mut(&number);
+        let session = session.ok_or(PacketError::Session)?;
+        let level = session.level;
+        if let Some(response) = session.response_to_duplicate(&payload, now) {
+            let datagram = self.seal(number, PayloadType::Message, &response);
+            return datagram.map(Incoming::Reply).ok_or(PacketError::Session);
         }
-        open.latest = Some(Answered {
+        session.last_request = Some(LastRequest {
             request: payload,
             number: request.number,
             response: None,
-            at: now,
+            received: now,
         });
-        let answer = match request.command {
-            SET_PRIVILEGE => open.set_level(&request.data),
-            CLOSE => (Completion::OK, Vec::new()),
-            _ => match self.told_to_anyone(&request) {
-                Some(answer) => answer,
-                None => {
-                    return Ok(Incoming::Request {
-                        session,
-                        level,
-                        request,
-                    });
-                }
-            },
+        let response = match request.command {
+            SET_PRIVILEGE => Some(session.set_level(&request.data)),
+            CLOSE => Some((Completion::OK, Vec::new())),
+            _ => self.public_response(&request),
         };
-        let response = request.response(answer.0, answer.1);
-        let datagram = self.respond(session, &response).ok_or(PacketError::Code)?;
+        let Some((completion, data)) = response else {
+            return Ok(Incoming::Request {
+                session: number,
+                level,
+                request,
+            });
+        };
+        let response = request.response(completion, data);
+        let datagram = self.respond(number, &response);
         if request.command == CLOSE {
-            self.open.remove(&session);
+            self.sessions.remove(&number);
         }
-        Ok(Incoming::Reply(datagram))
+        datagram.map(Incoming::Reply).ok_or(PacketError::Session)
     }
 }

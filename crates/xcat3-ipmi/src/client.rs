@@ -1,65 +1,65 @@
-//! A session with a BMC over UDP, driven by whoever holds it: there is no task a session.
+//! A session with a BMC over UDP. Its owner drives it; there is no task per session.
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use crate::clock;
 use crate::command::Malformed;
 use crate::message::{Command, Completion};
-use crate::session::{Credentials, Event, RetryPolicy, Session, SessionEnd};
-use crate::sockets::{Shared, Socket, Sockets};
+use crate::retry::RetryPolicy;
+use crate::session::{Credentials, Event, Session, SessionEnd};
+use crate::sockets::{OwnedSocket, Socket, Sockets};
 use crate::suite::CipherSuite;
 
-/// A session in which nothing was asked for this long may be closed by its BMC (6.12.15).
-pub const IDLE_LIMIT: Duration = Duration::from_secs(60);
-/// Get Device ID (20.1), which everyone may ask.
+/// Get Device ID (20.1), which every privilege level may send.
 const DEVICE_ID: Command = Command::new(0x06, 0x01);
-/// Payloads of serial over LAN that wait to be taken. More are dropped; the BMC repeats them.
-const WAITING_SOL: usize = 32;
+/// The most serial-over-LAN payloads that wait to be read. Further ones are dropped; the BMC sends them
+/// again.
+const MAX_QUEUED_SOL: usize = 32;
 
-/// Why a request has no answer.
+/// Why a request has no response.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no session (any more).
+    /// The session ended or was never opened.
     #[error(transparent)]
     Ended(#[from] SessionEnd),
     /// The BMC refused the request.
     #[error("{0}")]
     Refused(Completion),
-    /// The system refused to send.
+    /// The operating system refused to send.
     #[error("cannot send to the BMC: {0}")]
     Send(#[from] io::Error),
-    /// The answer is not what the command gives.
-    #[error("the BMC's answer is malformed: {0}")]
+    /// The response does not have the format of the command's responses.
+    #[error("malformed response: {0}")]
     Malformed(#[from] Malformed),
 }
 
-/// A session with a BMC. PacketError without [`Connection::close`], it tells the BMC once that it is over: if
-/// that gets lost, it occupies a slot of the BMC until that finds it idle.
+/// A session with a BMC. When it is dropped without [`Connection::close`], it sends Close Session once; if
+/// that datagram is lost, the BMC keeps the slot until its idle timeout (60 s, 6.12.15).
 pub struct Connection {
     session: Session,
-    socket: Lent,
+    socket: SessionSocket,
     number: u32,
     address: SocketAddr,
     datagrams: mpsc::Receiver<Vec<u8>>,
-    /// Payloads of serial over LAN that came while something else was awaited.
+    /// Serial-over-LAN payloads that arrived while a response was awaited.
     sol: VecDeque<Vec<u8>>,
-    over: Option<SessionEnd>,
+    end: Option<SessionEnd>,
 }
 
 /// The socket of a session.
-enum Lent {
-    /// That of most sessions.
+enum SessionSocket {
+    /// The socket of most sessions.
     Shared(Arc<Socket>),
-    /// One of its own.
-    Own(Shared),
+    /// A socket of this session alone.
+    Own(OwnedSocket),
 }
 
-impl std::ops::Deref for Lent {
+impl std::ops::Deref for SessionSocket {
     type Target = Socket;
 
     fn deref(&self) -> &Socket {
@@ -70,11 +70,19 @@ impl std::ops::Deref for Lent {
     }
 }
 
+/// How to log in to a BMC.
+#[derive(Clone)]
+struct Login<'a> {
+    credentials: Credentials,
+    suites: &'a [CipherSuite],
+    retry: RetryPolicy,
+}
+
 impl Sockets {
-    /// Opens a session with the BMC at `address`.
+    /// Opens a session with the BMC at `address`, with the first of `suites` that the BMC accepts.
     ///
     /// # Errors
-    /// The BMC does not answer, or refuses.
+    /// The BMC is silent or refuses.
     pub async fn connect(
         &self,
         address: SocketAddr,
@@ -82,13 +90,17 @@ impl Sockets {
         suites: &[CipherSuite],
         retry: RetryPolicy,
     ) -> Result<Connection, Error> {
-        let socket = Lent::Shared(self.towards(address).await?);
-        let log_in = (credentials.clone(), suites, retry);
-        match Connection::open(socket, address, log_in).await {
-            // VirtualBMC keeps a session for each port that one ever came from: it takes another.
+        let login = Login {
+            credentials,
+            suites,
+            retry,
+        };
+        let shared = SessionSocket::Shared(self.for_address(address).await?);
+        match Connection::open(shared, address, login.clone()).await {
+            // VirtualBMC keeps one session for each source port: a new port gets a new session.
             Err(Error::Ended(SessionEnd::StaleSession)) => {
-                let socket = Lent::Own(Shared::towards(address).await?);
-                Connection::open(socket, address, (credentials, suites, retry)).await
+                let own = SessionSocket::Own(OwnedSocket::for_address(address)?);
+                Connection::open(own, address, login).await
             }
             result => result,
         }
@@ -101,13 +113,17 @@ fn random() -> [u8; 16] {
 
 impl Connection {
     async fn open(
-        socket: Lent,
+        socket: SessionSocket,
         address: SocketAddr,
-        (credentials, suites, retry): (Credentials, &[CipherSuite], RetryPolicy),
+        login: Login<'_>,
     ) -> Result<Self, Error> {
-        let (number, datagrams) = socket.register(address);
-        let now = Instant::now();
-        let session = Session::begin(credentials, suites, number, retry, random, now);
+        let (number, datagrams) = socket.register_session(address);
+        let Login {
+            credentials,
+            suites,
+            retry,
+        } = login;
+        let session = Session::begin(credentials, suites, number, retry, random, clock::now());
         let mut connection = Self {
             session,
             socket,
@@ -115,64 +131,63 @@ impl Connection {
             address,
             datagrams,
             sol: VecDeque::new(),
-            over: None,
+            end: None,
         };
         match connection.event().await? {
             Event::Ready(_) => Ok(connection),
-            Event::Ended(why) => Err(why.into()),
+            Event::Ended(end) => Err(end.into()),
             Event::Response(..) | Event::Sol(_) => {
-                Err(Malformed::new("a response too early").into())
+                Err(Malformed::new("a response before the session was open").into())
             }
         }
     }
 
-    /// Sends a request and waits for what the BMC gives.
+    /// Sends a request and waits for the data of its response.
     ///
-    /// Not cancel safe: dropped before its end, the session is still busy with the request, and the
-    /// next one waits for it.
+    /// Not cancel safe: if the future is dropped, the session stays busy with the request and the next
+    /// request waits for it.
     ///
     /// # Errors
-    /// The BMC refused it or does not answer any more.
+    /// The BMC refused the request, or the session ended.
     pub async fn request(&mut self, command: Command, data: &[u8]) -> Result<Vec<u8>, Error> {
-        let (completion, data) = self.exchange(command, data).await?;
-        match completion {
-            Completion::OK => Ok(data),
-            refused => Err(Error::Refused(refused)),
+        match self.exchange(command, data).await? {
+            (Completion::OK, data) => Ok(data),
+            (refused, _) => Err(Error::Refused(refused)),
         }
     }
 
-    /// The same, of which the completion code is the caller's to judge.
+    /// Sends a request and waits for its response, whatever the completion code is.
     ///
     /// # Errors
-    /// The BMC does not answer any more.
+    /// The session ended.
     pub async fn exchange(
         &mut self,
         command: Command,
         data: &[u8],
     ) -> Result<(Completion, Vec<u8>), Error> {
         while !self.session.is_idle() {
-            // The answer to a request that nobody waits for any more.
+            // The response to a request that was cancelled.
             if let Event::Sol(payload) = self.event().await? {
-                self.keep_sol(payload);
+                self.queue_sol(payload);
             }
         }
-        let _ = self.session.request(command, data, Instant::now());
+        let _ = self.session.request(command, data, clock::now());
         loop {
             match self.event().await? {
                 Event::Response(completion, data) => return Ok((completion, data)),
-                Event::Sol(payload) => self.keep_sol(payload),
+                Event::Sol(payload) => self.queue_sol(payload),
                 Event::Ready(_) | Event::Ended(_) => {}
             }
         }
     }
 
-    /// Asks for something small, so that the BMC does not find the session idle: it may close one
-    /// after [`IDLE_LIMIT`].
+    /// Sends a small request so that the BMC does not close the session as idle, which it may after 60 s
+    /// (6.12.15).
     ///
     /// # Errors
-    /// The BMC does not answer any more.
+    /// The session ended.
     pub async fn keep_alive(&mut self) -> Result<(), Error> {
-        // What it answers does not matter: it is there, and the session too.
+        // Any completion code proves that the BMC still knows the session.
         self.exchange(DEVICE_ID, &[]).await.map(drop)
     }
 
@@ -182,30 +197,18 @@ impl Connection {
         self.session.suite()
     }
 
-    /// Why there is no session any more, where that is known already.
-    #[must_use]
-    pub fn over(&self) -> Option<SessionEnd> {
-        self.over
-    }
-
-    /// Sends a payload of serial over LAN, once: that protocol repeats by itself.
-    ///
-    /// # Errors
-    /// There is no session any more, or the system refused to send.
-    pub async fn send_sol(&mut self, payload: &[u8]) -> Result<(), Error> {
-        if let Some(why) = self.over {
-            return Err(why.into());
+    /// Sends a serial-over-LAN payload once. Serial over LAN has its own retransmission.
+    pub(crate) async fn send_sol(&mut self, payload: &[u8]) -> Result<(), Error> {
+        if let Some(end) = self.end {
+            return Err(end.into());
         }
         self.session.send_sol(payload);
         self.flush().await
     }
 
-    /// The next payload of serial over LAN. Cancel safe. It waits for ever while the BMC is silent:
-    /// whether it still is there is the caller's to ask, by a request now and then.
-    ///
-    /// # Errors
-    /// There is no session any more.
-    pub async fn receive_sol(&mut self) -> Result<Vec<u8>, Error> {
+    /// Waits for the next serial-over-LAN payload. Cancel safe. It waits for ever while the BMC is silent:
+    /// the caller sends a request from time to time to see whether the BMC is still there.
+    pub(crate) async fn receive_sol(&mut self) -> Result<Vec<u8>, Error> {
         loop {
             if let Some(payload) = self.sol.pop_front() {
                 return Ok(payload);
@@ -216,32 +219,32 @@ impl Connection {
         }
     }
 
-    fn keep_sol(&mut self, payload: Vec<u8>) {
-        if self.sol.len() < WAITING_SOL {
+    fn queue_sol(&mut self, payload: Vec<u8>) {
+        if self.sol.len() < MAX_QUEUED_SOL {
             self.sol.push_back(payload);
         }
     }
 
-    /// Gives the BMC its slot back.
+    /// Closes the session and waits until the BMC confirms it or the attempts are used up.
     pub async fn close(mut self) {
-        self.session.close(Instant::now());
+        self.session.close(clock::now());
         while self.event().await.is_ok() {}
     }
 
-    /// Drives the session until it has something to tell.
+    /// Drives the session until its next event.
     async fn event(&mut self) -> Result<Event, Error> {
         loop {
             self.flush().await?;
             match self.session.event() {
-                Some(Event::Ended(why)) => {
-                    self.over = Some(why);
-                    return Err(why.into());
+                Some(Event::Ended(end)) => {
+                    self.end = Some(end);
+                    return Err(end.into());
                 }
                 Some(event) => return Ok(event),
                 None => {}
             }
-            if let Some(why) = self.over {
-                return Err(why.into());
+            if let Some(end) = self.end {
+                return Err(end.into());
             }
             self.wait().await;
         }
@@ -254,22 +257,21 @@ impl Connection {
         Ok(())
     }
 
-    /// Waits for a datagram, or for the time at which one has to be sent again.
+    /// Waits for a datagram or for the session's deadline.
     async fn wait(&mut self) {
-        let deadline = self.session.deadline().map(tokio::time::Instant::from_std);
-        let received = match deadline {
-            Some(deadline) => tokio::time::timeout_at(deadline, self.datagrams.recv()).await,
+        let received = match self.session.deadline() {
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), self.datagrams.recv()).await,
             None => Ok(self.datagrams.recv().await),
         };
-        let now = Instant::now();
+        let now = clock::now();
         match received {
             Ok(Some(datagram)) => {
-                if let Err(dropped) = self.session.receive(&datagram, now) {
-                    tracing::debug!(bmc = %self.address, %dropped, "a datagram was dropped");
+                if let Err(reason) = self.session.receive(&datagram, now) {
+                    tracing::debug!(bmc = %self.address, %reason, "datagram dropped");
                 }
             }
-            // The sockets are gone: the session ends by its deadline.
-            Ok(None) => self.over = Some(SessionEnd::Closed),
+            // The sockets were dropped: nothing can arrive any more.
+            Ok(None) => self.end = Some(SessionEnd::Closed),
             Err(_) => self.session.expire(now),
         }
     }
@@ -277,10 +279,10 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.session.abandon(Instant::now());
+        self.session.abandon(clock::now());
         while let Some(datagram) = self.session.transmit() {
-            self.socket.send_now(&datagram, self.address);
+            self.socket.try_send(&datagram, self.address);
         }
-        self.socket.forget(self.number);
+        self.socket.remove_session(self.number);
     }
 }

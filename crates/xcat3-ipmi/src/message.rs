@@ -1,25 +1,25 @@
-//! Requests and responses inside a packet (IPMI v2.0, 13.8): addresses, network function, command,
+//! Requests and responses as payloads of a packet (IPMI v2.0, 13.8): addresses, network function, command,
 //! completion code, checksums.
 
 use std::fmt;
 
-use crate::wire::{Reader, Short};
+use crate::wire::{Reader, Truncated, checksum};
 
-/// The BMC's address.
-const BMC: u8 = 0x20;
-/// The address of remote console software.
+/// Address of the BMC.
+pub(crate) const BMC: u8 = 0x20;
+/// Address of remote console software.
 const CONSOLE: u8 = 0x81;
-/// How many request numbers there are: six bits.
+/// Count of request numbers: six bits.
 pub(crate) const NUMBERS: u8 = 64;
-/// The most data that a request takes.
-pub const MAX_DATA: usize = 255;
+/// The most bytes of data in a request.
+const MAX_DATA: usize = 255;
 
-/// A command of a BMC: network function (even) and number.
+/// A command: network function and number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Command {
-    /// Network function, as for requests.
+    /// Network function of the request (even).
     pub function: u8,
-    /// Its number there.
+    /// Number within the network function.
     pub number: u8,
 }
 
@@ -37,32 +37,30 @@ impl fmt::Display for Command {
     }
 }
 
-/// What a BMC says to a request (5.2).
+/// The completion code of a response (5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Completion(pub u8);
 
 impl Completion {
-    /// Done.
+    /// The command was carried out.
     pub const OK: Self = Self(0x00);
-    /// The BMC is busy with something else.
+    /// The BMC is busy.
     pub const BUSY: Self = Self(0xc0);
-    /// The command is not known.
+    /// The BMC does not have the command.
     pub const UNKNOWN_COMMAND: Self = Self(0xc1);
-    /// The parameter is not known.
+    /// The BMC does not have the parameter.
     pub const UNKNOWN_PARAMETER: Self = Self(0x80);
     /// The reservation was cancelled.
     pub const RESERVATION_CANCELLED: Self = Self(0xc5);
     /// The request has the wrong length.
     pub const WRONG_LENGTH: Self = Self(0xc7);
-    /// More was asked for than fits into one answer.
-    pub const TOO_LONG: Self = Self(0xca);
-    /// What was asked for is not there.
+    /// The requested sensor, record or data is not present.
     pub const NOT_PRESENT: Self = Self(0xcb);
-    /// The user may not do this.
+    /// The session's privilege level does not allow the command.
     pub const INSUFFICIENT_PRIVILEGE: Self = Self(0xd4);
 
-    /// Whether the BMC does not have what was asked for at all: the command, its subfunction or the value
-    /// of a field. Another request to the same end may do.
+    /// Whether the BMC lacks the command, its subfunction or the value of a field. Another request with the
+    /// same effect may work.
     #[must_use]
     pub const fn is_unsupported(self) -> bool {
         matches!(self.0, 0xc1 | 0xc2 | 0xc9 | 0xcc | 0xd6)
@@ -74,22 +72,22 @@ impl fmt::Display for Completion {
         let words = match self.0 {
             0x00 => "done",
             0x80 => "the parameter is not supported",
-            0x81 => "it is set already, or in use",
+            0x81 => "already set or in use",
             0xc0 => "the BMC is busy",
-            0xc1 | 0xc2 => "the BMC does not know this command",
-            0xc3 => "the BMC timed out over it",
+            0xc1 | 0xc2 => "the BMC does not have this command",
+            0xc3 => "timeout in the BMC",
             0xc4 => "the BMC is out of space",
             0xc5 => "the reservation was cancelled",
             0xc6..=0xc8 => "the request has the wrong length",
             0xc9 | 0xcc => "a field of the request is out of range",
-            0xca => "more was asked for than the BMC returns at once",
-            0xcb => "what was asked for is not there",
-            0xcd => "the command can't be done for this record",
+            0xca => "the request is for more bytes than the BMC returns at once",
+            0xcb => "the requested sensor, record or data is not present",
+            0xcd => "the command is illegal for this sensor or record",
             0xd0 | 0xd1 => "the BMC's records are being updated",
             0xd2 => "the BMC is starting up",
-            0xd3 => "the destination can't be reached",
-            0xd4 => "the user's privilege is too low",
-            0xd5 => "the command can't be done in the present state",
+            0xd3 => "the destination is unavailable",
+            0xd4 => "the privilege level of the user is too low",
+            0xd5 => "the command is not supported in the present state",
             0xd6 => "the command is disabled",
             _ => "the BMC refuses",
         };
@@ -97,32 +95,32 @@ impl fmt::Display for Completion {
     }
 }
 
-/// A request as it stands in a packet.
+/// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// What is to be done.
+    /// The command.
     pub command: Command,
-    /// Tells the request from others of the session: 0 to 63.
+    /// Number of the request within the session: 0 to 63.
     pub number: u8,
-    /// What the command is given.
+    /// Data of the command.
     pub data: Vec<u8>,
 }
 
-/// A response as it stands in a packet.
+/// A response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
-    /// The command that it answers.
+    /// The command of the request.
     pub command: Command,
-    /// The number of the request.
+    /// Number of the request.
     pub number: u8,
-    /// How it went.
+    /// The completion code.
     pub completion: Completion,
-    /// What it gives.
+    /// Data of the response.
     pub data: Vec<u8>,
 }
 
 impl Request {
-    /// The response to it.
+    /// The response to this request.
     #[must_use]
     pub fn response(&self, completion: Completion, data: Vec<u8>) -> Response {
         Response {
@@ -133,7 +131,7 @@ impl Request {
         }
     }
 
-    /// Its bytes.
+    /// Encodes the message.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let data = &self.data[..self.data.len().min(MAX_DATA)];
@@ -142,7 +140,7 @@ impl Request {
         frame([BMC, self.command.function << 2], &from, data)
     }
 
-    /// Reads one; nothing where the bytes are none.
+    /// Decodes a message; `None` if the bytes are not one.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (function, [_, number, command], data) = unframe(bytes).ok()?;
@@ -155,7 +153,7 @@ impl Request {
 }
 
 impl Response {
-    /// Its bytes.
+    /// Encodes the message.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let number = (self.number % NUMBERS) << 2;
@@ -165,7 +163,7 @@ impl Response {
         frame([CONSOLE, (self.command.function | 1) << 2], &from, &data)
     }
 
-    /// Reads one; nothing where the bytes are none.
+    /// Decodes a message; `None` if the bytes are not one.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (function, [_, number, command], data) = unframe(bytes).ok()?;
@@ -189,25 +187,18 @@ fn frame(to: [u8; 2], from: &[u8; 3], data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Network function, the three bytes of the sender, and the data.
-fn unframe(bytes: &[u8]) -> Result<(u8, [u8; 3], &[u8]), Short> {
-    let (last, body) = bytes.split_last().ok_or(Short)?;
+/// Returns network function, the three bytes of the sender, and the data.
+fn unframe(bytes: &[u8]) -> Result<(u8, [u8; 3], &[u8]), Truncated> {
+    let (last, body) = bytes.split_last().ok_or(Truncated)?;
     let mut reader = Reader::new(body);
     let to: [u8; 2] = reader.array()?;
     let first = reader.u8()?;
     let covered = reader.rest();
     let from = reader.array()?;
     if checksum(&to) != first || checksum(covered) != *last {
-        return Err(Short);
+        return Err(Truncated);
     }
     Ok((to[1] >> 2, from, reader.rest()))
-}
-
-/// The byte that makes the sum of all zero (13.8).
-fn checksum(bytes: &[u8]) -> u8 {
-    bytes
-        .iter()
-        .fold(0, |sum: u8, byte| sum.wrapping_sub(*byte))
 }
 
 #[cfg(test)]
@@ -215,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn get_chassis_status_is_as_the_specification_lays_it_out() {
+    fn request_encoded_has_layout_of_specification() {
         let request = Request {
             command: Command::new(0x00, 0x01),
             number: 2,
@@ -227,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn responses_come_back_and_broken_ones_do_not() {
+    fn response_damaged_is_not_decoded() {
         let response = Response {
             command: Command::new(0x06, 0x3b),
             number: 63,
@@ -236,11 +227,11 @@ mod tests {
         };
         let bytes = response.encode();
         assert_eq!(Response::decode(&bytes), Some(response));
-        assert_eq!(Request::decode(&bytes), None, "it is no request");
+        assert_eq!(Request::decode(&bytes), None, "a response is no request");
         for at in 0..bytes.len() {
             let mut broken = bytes.clone();
             broken[at] ^= 0x10;
-            assert_eq!(Response::decode(&broken), None, "byte {at} is broken");
+            assert_eq!(Response::decode(&broken), None, "byte {at} damaged");
             assert_eq!(Response::decode(&bytes[..at]), None, "cut at {at}");
         }
     }

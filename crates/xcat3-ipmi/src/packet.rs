@@ -1,25 +1,25 @@
-//! Packets of RMCP+ (IPMI v2.0, 13.6): the frame around a payload, with and without a session.
+//! RMCP+ packets (IPMI v2.0, 13.6): the frame around a payload, inside and outside sessions.
 
 use crate::handshake::SessionKeys;
-use crate::wire::{Reader, Short};
+use crate::wire::{Reader, Truncated};
 
 /// Version, reserved byte, "no acknowledgement", class IPMI (13.1.3).
 const RMCP: [u8; 4] = [0x06, 0x00, 0xff, 0x07];
-/// The format of IPMI v2.0.
+/// Authentication type of IPMI v2.0 packets.
 const FORMAT: u8 = 0x06;
-/// Set where the payload is encrypted.
+/// Bit: the payload is encrypted.
 const ENCRYPTED: u8 = 0x80;
-/// Set where the packet ends with a code.
+/// Bit: the packet ends with an authentication code.
 const AUTHENTICATED: u8 = 0x40;
-/// Stands before the code.
+/// The byte before the authentication code.
 const NEXT_HEADER: u8 = 0x07;
-/// The largest packet that is looked at. BMCs send less than 300 bytes.
-const LARGEST: usize = 1_500;
+/// The largest accepted packet. BMCs send less than 300 bytes.
+const MAX_PACKET: usize = 1_500;
 
-/// What a packet carries (13.27.3).
+/// The type of a payload (13.27.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PayloadType {
-    /// A request or a response.
+    /// IPMI request or response.
     Message,
     /// Serial over LAN.
     Sol,
@@ -27,13 +27,13 @@ pub enum PayloadType {
     OpenRequest,
     /// RMCP+ Open Session Response.
     OpenResponse,
-    /// RAKP messages, by their number.
+    /// RAKP message 1.
     Rakp1,
-    /// BMC's answer to [`Self::Rakp1`].
+    /// RAKP message 2.
     Rakp2,
-    /// Console's proof.
+    /// RAKP message 3.
     Rakp3,
-    /// BMC's proof.
+    /// RAKP message 4.
     Rakp4,
 }
 
@@ -60,56 +60,62 @@ impl PayloadType {
     }
 }
 
-/// Why bytes are no packet that is for us. Such are dropped: anyone can send them.
+/// Why a datagram is dropped. Anyone can send datagrams, so a dropped one ends nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PacketError {
-    /// It ends before its contents do, or is far too long.
-    #[error("a packet whose length can't be right")]
+    /// A length field contradicts the length of the packet, or the packet is too long.
+    #[error("packet with a wrong length")]
     Length,
-    /// It is of another protocol or version.
-    #[error("a packet that is not RMCP+")]
+    /// The packet has another protocol or version.
+    #[error("packet of another protocol than RMCP+")]
     Protocol,
-    /// A payload that is not known.
-    #[error("a payload of an unknown type")]
+    /// The payload has an unknown or unexpected type, or is no message.
+    #[error("packet with an unexpected payload")]
     Payload,
-    /// It lacks the protection of its session, or the protection is wrong.
-    #[error("a packet that its session's keys don't vouch for")]
-    Code,
-    /// It came behind a later one of serial over LAN.
-    #[error("a packet of serial over LAN that a later one overtook")]
+    /// There is no such session.
+    #[error("packet of an unknown session")]
+    Session,
+    /// The packet lacks the protection of its session, or its authentication code is wrong.
+    #[error("packet with a wrong authentication code")]
+    Authentication,
+    /// The sequence number was used before, or is too old.
+    #[error("packet with a replayed sequence number")]
+    Replayed,
+    /// A later serial-over-LAN packet arrived before.
+    #[error("serial-over-LAN packet overtaken by a later one")]
     Overtaken,
 }
 
-impl From<Short> for PacketError {
-    fn from(_: Short) -> Self {
+impl From<Truncated> for PacketError {
+    fn from(_: Truncated) -> Self {
         Self::Length
     }
 }
 
-/// A packet, its payload as it came.
+/// A packet. Its payload is still encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
-    /// What the payload is.
+    /// The type of the payload.
     pub payload_type: PayloadType,
-    /// Whom it is for: the receiver's number for the session, 0 without one.
+    /// The receiver's number for the session; 0 outside sessions.
     pub session: u32,
-    /// The sender's number for the packet, 0 without a session.
+    /// The sender's sequence number; 0 outside sessions.
     pub sequence: u32,
     encrypted: bool,
     authenticated: bool,
     payload: &'a [u8],
-    /// From the format byte to the next header: what the code is computed over.
+    /// The bytes from the authentication type on, which the authentication code covers.
     covered: &'a [u8],
     code: &'a [u8],
 }
 
 impl<'a> Packet<'a> {
-    /// Takes a datagram apart.
+    /// Parses a datagram.
     ///
     /// # Errors
-    /// It is none of ours.
+    /// The datagram is no RMCP+ packet.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, PacketError> {
-        if datagram.len() > LARGEST {
+        if datagram.len() > MAX_PACKET {
             return Err(PacketError::Length);
         }
         let mut reader = Reader::new(datagram);
@@ -126,7 +132,7 @@ impl<'a> Packet<'a> {
         let payload_type = payload_type.ok_or(PacketError::Payload)?;
         let (session, sequence) = (reader.u32()?, reader.u32()?);
         let length = usize::from(reader.u16()?);
-        let payload = reader.take(length)?;
+        let payload = reader.bytes(length)?;
         let trailer = reader.rest();
         Ok(Self {
             payload_type,
@@ -140,34 +146,29 @@ impl<'a> Packet<'a> {
         })
     }
 
-    /// The payload of a packet outside any session.
+    /// The payload of a packet outside sessions.
     ///
     /// # Errors
-    /// It claims to be of a session.
+    /// The packet belongs to a session.
     pub fn plain(&self) -> Result<&'a [u8], PacketError> {
-        if self.is_of_a_session() {
-            return Err(PacketError::Code);
+        if self.encrypted || self.authenticated || self.session != 0 {
+            return Err(PacketError::Session);
         }
         Ok(self.payload)
     }
 
-    /// Whether it claims to be of a session.
-    fn is_of_a_session(&self) -> bool {
-        self.encrypted || self.authenticated || self.session != 0
-    }
-
-    /// Whether it is protected as only packets of sessions are.
+    /// Whether the packet has the protection of a session.
     pub(crate) fn is_protected(&self) -> bool {
         self.encrypted && self.authenticated && self.session != 0
     }
 
-    /// The payload of a packet of the session with these keys, decrypted.
+    /// Verifies and decrypts the payload with the keys of its session.
     ///
     /// # Errors
-    /// Its code is not the keys', or it is not protected as the session demands.
+    /// The packet is not protected, or its authentication code is wrong.
     pub(crate) fn open(&self, keys: &SessionKeys) -> Result<Vec<u8>, PacketError> {
         if !self.encrypted || !self.authenticated {
-            return Err(PacketError::Code);
+            return Err(PacketError::Authentication);
         }
         let length = keys.suite.integrity_length();
         let padding = self
@@ -175,23 +176,23 @@ impl<'a> Packet<'a> {
             .len()
             .checked_sub(length)
             .ok_or(PacketError::Length)?;
-        // Padding, its length, the next header.
         let (padding, code) = self.code.split_at(padding);
-        let [filling @ .., padded, _] = padding else {
+        let [filling @ .., padded, _next_header] = padding else {
             return Err(PacketError::Length);
         };
         if filling.len() != usize::from(*padded) {
             return Err(PacketError::Length);
         }
         let covered = &self.covered[..self.covered.len() - length];
-        if !keys.packet_code(covered).is(code) {
-            return Err(PacketError::Code);
+        if !keys.packet_code(covered).matches(code) {
+            return Err(PacketError::Authentication);
         }
-        keys.decrypt(self.payload).ok_or(PacketError::Code)
+        keys.decrypt(self.payload)
+            .ok_or(PacketError::Authentication)
     }
 }
 
-/// The packet around a payload outside any session.
+/// A packet outside sessions with this payload.
 #[must_use]
 pub fn plain(payload_type: PayloadType, payload: &[u8]) -> Vec<u8> {
     let mut packet = Vec::with_capacity(16 + payload.len());
@@ -200,7 +201,8 @@ pub fn plain(payload_type: PayloadType, payload: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// The packet number `sequence` around a payload in the session that the receiver calls `session`.
+/// A packet with this payload in the session that the receiver calls `session`, encrypted with
+/// initialisation vector `vector`.
 pub(crate) fn sealed(
     keys: &SessionKeys,
     (session, sequence): (u32, u32),
@@ -211,9 +213,9 @@ pub(crate) fn sealed(
     let mut packet = Vec::with_capacity(80 + payload.len());
     let kind = payload_type.number() | ENCRYPTED | AUTHENTICATED;
     head(&mut packet, kind, session, sequence);
-    let mut hidden = Vec::with_capacity(48 + payload.len());
-    keys.encrypt(payload, vector, &mut hidden);
-    append(&mut packet, &hidden);
+    let mut encrypted = Vec::with_capacity(48 + payload.len());
+    keys.encrypt(payload, vector, &mut encrypted);
+    append(&mut packet, &encrypted);
     let covered = packet.len() - RMCP.len();
     let padding = (4 - (covered + 2) % 4) % 4;
     packet.extend(std::iter::repeat_n(0xff, padding));

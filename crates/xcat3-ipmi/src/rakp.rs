@@ -1,45 +1,45 @@
-//! The payloads of a handshake (IPMI v2.0, 13.17 to 13.24).
+//! Payloads of a handshake (IPMI v2.0, 13.17 to 13.24).
 
 use std::fmt;
 
 use crate::suite::CipherSuite;
-use crate::wire::{Reader, Short};
+use crate::wire::{Reader, Truncated};
 
-/// In the role of RAKP message 1: the user is looked up by name, whatever its privilege.
+/// Bit in the role of RAKP message 1: look up the user by name only, not by name and privilege level.
 pub(crate) const NAME_ONLY: u8 = 0x10;
 
-/// Why a BMC refuses a handshake (table 13-15).
+/// The status code of a handshake message (table 13-15).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status(pub u8);
 
 impl Status {
-    /// It doesn't.
+    /// No error.
     pub const OK: Self = Self(0x00);
     /// No session slot is free.
     pub const NO_RESOURCES: Self = Self(0x01);
-    /// The session number is not known to it.
+    /// The BMC does not know the session number.
     pub const UNKNOWN_SESSION: Self = Self(0x02);
     /// The role is not valid.
     pub const INVALID_ROLE: Self = Self(0x09);
-    /// The user may not have the privilege level.
+    /// The user may not have the requested privilege level.
     pub const UNAUTHORIZED_ROLE: Self = Self(0x0a);
     /// No session slot is free for this privilege level.
     pub const NO_ROLE_RESOURCES: Self = Self(0x0b);
     /// No user has this name.
     pub const UNKNOWN_USER: Self = Self(0x0d);
-    /// The code is wrong: the password is.
+    /// The authentication code is wrong, so the password is.
     pub const WRONG_CODE: Self = Self(0x0f);
     /// No cipher suite matches.
     pub const NO_SUITE: Self = Self(0x11);
 
-    /// Whether it is who logs in that is refused: the same again would be refused again, and many
-    /// BMCs lock an account after a few attempts.
+    /// Whether the BMC rejects the credentials. It would do so again, and many BMCs lock an account after a
+    /// few attempts.
     #[must_use]
     pub fn rejects_credentials(self) -> bool {
         matches!(self.0, 0x09 | 0x0a | 0x0c..=0x0f)
     }
 
-    /// Whether another cipher suite may do.
+    /// Whether another cipher suite may work.
     pub(crate) fn is_about_suite(self) -> bool {
         matches!(self.0, 0x03 | 0x04 | 0x05 | 0x06 | 0x07 | 0x10 | 0x11)
     }
@@ -48,17 +48,17 @@ impl Status {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = match self.0 {
-            0x01 => "all its session slots are taken",
-            0x02 | 0x08 => "it does not know the session",
-            0x03..=0x07 | 0x10 | 0x11 => "it does not offer the cipher suite",
+            0x01 => "all session slots are taken",
+            0x02 | 0x08 => "unknown session",
+            0x03..=0x07 | 0x10 | 0x11 => "the cipher suite is not supported",
             0x09 | 0x0a => "the user may not have the privilege level",
-            0x0b => "all its session slots of this privilege level are taken",
-            0x0c => "the user's name is too long for it",
-            0x0d => "it has no such user",
-            0x0e => "it does not accept the GUID",
-            0x0f => "the password is wrong",
-            0x12 => "it does not understand the request",
-            _ => "it does not say why",
+            0x0b => "all session slots of this privilege level are taken",
+            0x0c => "the user name is too long",
+            0x0d => "no such user",
+            0x0e => "the GUID is not accepted",
+            0x0f => "wrong password",
+            0x12 => "invalid request",
+            _ => "no reason given",
         };
         write!(f, "{words} (status {:#04x})", self.0)
     }
@@ -74,7 +74,7 @@ pub(crate) struct OpenRequest {
     pub(crate) algorithms: [u8; 3],
 }
 
-/// RMCP+ Open Session Response of a BMC that agrees.
+/// RMCP+ Open Session Response without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OpenResponse {
     pub(crate) tag: u8,
@@ -94,7 +94,7 @@ pub(crate) struct Rakp1 {
     pub(crate) user: Vec<u8>,
 }
 
-/// RAKP message 2 of a BMC that knows the user.
+/// RAKP message 2 without an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rakp2 {
     pub(crate) tag: u8,
@@ -104,7 +104,7 @@ pub(crate) struct Rakp2 {
     pub(crate) code: Vec<u8>,
 }
 
-/// RAKP messages 3 and 4: a session of the receiver's and a code.
+/// RAKP messages 3 and 4: the receiver's session number and the sender's authentication code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Proof {
     pub(crate) tag: u8,
@@ -113,22 +113,24 @@ pub(crate) struct Proof {
     pub(crate) code: Vec<u8>,
 }
 
-/// What a BMC answers, or that it refuses.
-pub(crate) type Answer<T> = Result<T, Refusal>;
+/// A reply of a BMC, or its refusal.
+pub(crate) type Reply<T> = Result<T, Refusal>;
 
-/// A message by which a BMC refuses one of a handshake.
+/// A handshake message that refuses the message before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    /// Of what it refuses.
+    /// Tag of the refused message.
     pub(crate) tag: u8,
     pub(crate) status: Status,
-    /// 0 where the BMC does not tell: ipmi_sim ends after the status, others fill with zeros.
+    /// The console's session number; 0 if the BMC leaves it out (ipmi_sim ends after the status, others
+    /// send zeros).
     pub(crate) console_session: u32,
 }
 
 impl Refusal {
-    /// The refusal in a payload of a handshake, of which the first four bytes are alike in all.
-    pub(crate) fn read(payload: &[u8]) -> Option<Self> {
+    /// Decodes the refusal in a handshake payload; `None` if its status is OK. All handshake payloads begin
+    /// with the same four bytes.
+    pub(crate) fn decode(payload: &[u8]) -> Option<Self> {
         let [tag, status, rest @ ..] = payload else {
             return None;
         };
@@ -140,7 +142,7 @@ impl Refusal {
         })
     }
 
-    /// Whether it is of the handshake of this session and message.
+    /// Whether this refuses the message with this tag of this session.
     pub(crate) fn is_for(&self, session: u32, tag: u8) -> bool {
         self.tag == tag && [0, session].contains(&self.console_session)
     }
@@ -158,7 +160,7 @@ impl OpenRequest {
         Self::read(bytes).ok()
     }
 
-    fn read(bytes: &[u8]) -> Result<Self, Short> {
+    fn read(bytes: &[u8]) -> Result<Self, Truncated> {
         let mut reader = Reader::new(bytes);
         let [tag, privilege, _, _] = reader.array()?;
         let console_session = reader.u32()?;
@@ -180,12 +182,12 @@ impl OpenResponse {
         bytes
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Answer<Self>> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Reply<Self>> {
         Self::read(bytes).ok()
     }
 
-    fn read(bytes: &[u8]) -> Result<Answer<Self>, Short> {
-        if let Some(refusal) = Refusal::read(bytes) {
+    fn read(bytes: &[u8]) -> Result<Reply<Self>, Truncated> {
+        if let Some(refusal) = Refusal::decode(bytes) {
             return Ok(Err(refusal));
         }
         let mut reader = Reader::new(bytes);
@@ -224,7 +226,7 @@ impl Rakp1 {
         Self::read(bytes).ok()
     }
 
-    fn read(bytes: &[u8]) -> Result<Self, Short> {
+    fn read(bytes: &[u8]) -> Result<Self, Truncated> {
         let mut reader = Reader::new(bytes);
         let [tag, _, _, _] = reader.array()?;
         let bmc_session = reader.u32()?;
@@ -235,7 +237,7 @@ impl Rakp1 {
             bmc_session,
             random,
             role,
-            user: reader.take(usize::from(length))?.to_vec(),
+            user: reader.bytes(usize::from(length))?.to_vec(),
         })
     }
 }
@@ -250,12 +252,12 @@ impl Rakp2 {
         bytes
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Answer<Self>> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Reply<Self>> {
         Self::read(bytes).ok()
     }
 
-    fn read(bytes: &[u8]) -> Result<Answer<Self>, Short> {
-        if let Some(refusal) = Refusal::read(bytes) {
+    fn read(bytes: &[u8]) -> Result<Reply<Self>, Truncated> {
+        if let Some(refusal) = Refusal::decode(bytes) {
             return Ok(Err(refusal));
         }
         let mut reader = Reader::new(bytes);
@@ -290,7 +292,7 @@ impl Proof {
     }
 }
 
-/// What a BMC says that refuses a message of a handshake.
+/// Encodes a refusal.
 pub(crate) fn refusal(tag: u8, status: Status, console_session: u32) -> Vec<u8> {
     let mut bytes = vec![tag, status.0, 0, 0];
     bytes.extend_from_slice(&console_session.to_le_bytes());
@@ -303,7 +305,7 @@ fn algorithms(bytes: &mut Vec<u8>, numbers: [u8; 3]) {
     }
 }
 
-fn read_algorithms(reader: &mut Reader<'_>) -> Result<[u8; 3], Short> {
+fn read_algorithms(reader: &mut Reader<'_>) -> Result<[u8; 3], Truncated> {
     let mut numbers = [0; 3];
     for number in &mut numbers {
         let [_, _, _, _, chosen, _, _, _] = reader.array()?;

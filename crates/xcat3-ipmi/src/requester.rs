@@ -1,15 +1,15 @@
-//! What typed commands need of a session: somewhere to send a request. A [`Connection`] is one; so
-//! is whatever a test answers with.
+//! The interface between typed commands and a session: a way to send a request. A [`Connection`] is one;
+//! tests have others.
 
 use crate::client::{Connection, Error};
 use crate::message::Command;
 
-/// Something that carries a request to a BMC and brings back what it gives.
+/// Sends requests to a BMC.
 pub trait Requester: Send {
-    /// Sends a request and gives the data of its response, without the completion code.
+    /// Sends a request and returns the data of its response, without the completion code.
     ///
     /// # Errors
-    /// The BMC refused it ([`Error::Refused`], with the completion code), or there is no answer.
+    /// The BMC refused the request ([`Error::Refused`] has the completion code), or there is no response.
     fn request(
         &mut self,
         command: Command,

@@ -1,64 +1,54 @@
-//! A session as its console sees it, without any I/O: datagrams and the time go in, datagrams and
-//! events come out.
+//! The console side of one session, without I/O: datagrams and the time go in, datagrams and events come
+//! out.
 //!
 //! ```text
-//!            open           RAKP 1          RAKP 3        set privilege
-//!  Opening ───────► Naming ───────► Proving ──────► Raising ──────────► Ready ──► Closing
-//!     ▲  └─ suite refused: the next one                │                  │
-//!     └───── no answer to RAKP 3: from the start ◄─────┘                  ▼
-//!                                                                 Ended(why), from anywhere
+//!             open           RAKP 1           RAKP 3       set privilege
+//!  OpenSent ───────► Rakp1Sent ─────► Rakp3Sent ─────► PrivilegeSent ─────► Ready ──► Closing
+//!     ▲  └─ suite refused: next suite                      │                  │
+//!     └──── no reply to RAKP 3 or set privilege ◄──────────┘                  ▼
+//!                                                              Ended(reason), from any stage
 //! ```
 //!
-//! One request is under way at a time: BMCs are small, and many of them mix up answers otherwise.
+//! At most one request is outstanding: many BMCs mix up responses otherwise.
 
+mod end;
 mod login;
-mod over;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::handshake::{Exchange, SessionKeys};
+use crate::handshake::{KeyExchange, SessionKeys};
 use crate::message::{Command, Completion, NUMBERS, Request, Response};
 use crate::packet::{Packet, PacketError, PayloadType, sealed};
 use crate::rakp::NAME_ONLY;
+use crate::retry::{RetryPolicy, next_timeout};
 use crate::suite::CipherSuite;
-use crate::window::{Latest, Window};
+use crate::window::{InOrder, ReplayWindow};
 
-pub use over::{Credentials, Privilege, SessionEnd};
+pub use end::{Credentials, Privilege, SessionEnd};
 
 /// Set Session Privilege Level (22.18).
-const SET_PRIVILEGE: Command = Command::new(0x06, 0x3b);
+pub(crate) const SET_PRIVILEGE: Command = Command::new(0x06, 0x3b);
 /// Close Session (22.19).
-const CLOSE: Command = Command::new(0x06, 0x3c);
+pub(crate) const CLOSE: Command = Command::new(0x06, 0x3c);
 
-/// How often and how patiently a datagram is sent again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RetryPolicy {
-    /// Before the first repetition; each later wait is half as long again.
-    pub first_timeout: Duration,
-    /// How often a datagram is sent in all.
-    pub attempts: u32,
-}
+/// The longest timeout of one attempt, unless the retry policy starts with a longer one.
+const MAX_TIMEOUT: Duration = Duration::from_secs(5);
+/// Attempts with one cipher suite before the next suite is tried on a silent BMC.
+const ATTEMPTS_PER_SUITE: u32 = 2;
+/// How often a handshake starts over because its last message was lost.
+const MAX_RESTARTS: u32 = 2;
 
-impl Default for RetryPolicy {
-    fn default() -> Self {
-        Self {
-            first_timeout: Duration::from_millis(500),
-            attempts: 5,
-        }
-    }
-}
-
-/// What a session has to tell.
+/// What happened in a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Requests can be sent.
     Ready(CipherSuite),
-    /// The answer to the request under way.
+    /// The response to the outstanding request.
     Response(Completion, Vec<u8>),
-    /// A payload of serial over LAN.
+    /// A serial-over-LAN payload.
     Sol(Vec<u8>),
-    /// Nothing comes any more.
+    /// The session ended. This is the last event.
     Ended(SessionEnd),
 }
 
@@ -67,64 +57,59 @@ pub struct Session {
     credentials: Credentials,
     retry: RetryPolicy,
     suites: VecDeque<CipherSuite>,
-    restarts: u32,
-    exchange: Exchange,
+    restarts_left: u32,
+    exchange: KeyExchange,
     keys: Option<SessionKeys>,
     stage: Stage,
-    /// Of the handshake message under way, and of the first by which this opening was tried.
+    /// Tag of the current handshake message.
     tag: u8,
+    /// Tag of the first open request of this handshake.
     first_tag: u8,
-    request: u8,
-    sequence: u32,
-    seen: Window,
-    /// Payloads of serial over LAN that were overtaken are dropped: what counts is repeated.
-    sol: Latest,
-    waiting: Option<Waiting>,
-    /// How long the last answer took: a slow BMC is not to be asked twice for everything.
-    took: Duration,
-    /// Whether the BMC answered a handshake that is not this session's.
-    is_astray: bool,
-    out: VecDeque<Vec<u8>>,
+    last_request: u8,
+    last_sequence: u32,
+    received: ReplayWindow,
+    /// Overtaken serial-over-LAN payloads are dropped: what matters in them is retransmitted.
+    sol: InOrder,
+    outstanding: Option<Outstanding>,
+    /// How long the last reply took. A slow BMC gets longer timeouts.
+    response_time: Duration,
+    /// The BMC sent an open response for another session.
+    saw_other_session: bool,
+    outgoing: VecDeque<Vec<u8>>,
     events: VecDeque<Event>,
     random: fn() -> [u8; 16],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    Opening,
-    Naming,
-    Proving,
-    Raising,
+    OpenSent,
+    Rakp1Sent,
+    Rakp3Sent,
+    PrivilegeSent,
     Ready,
     Closing,
     Ended,
 }
 
-/// What was sent and has no answer yet.
-struct Waiting {
-    what: Sent,
-    /// When it was sent first.
-    since: Instant,
-    until: Instant,
-    retry: Duration,
+/// A message that has no reply yet.
+struct Outstanding {
+    message: Message,
+    first_sent: Instant,
+    deadline: Instant,
+    timeout: Duration,
     attempts: u32,
 }
 
-enum Sent {
+enum Message {
+    /// A datagram of the handshake.
     Handshake(Vec<u8>),
+    /// A request, which is sealed anew for each attempt.
     Request(Request),
 }
 
-/// The longest wait for one answer, unless a longer one is asked for.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// How often a BMC that is silent is asked for the same cipher suite before another is tried.
-const SAME_SUITE: u32 = 2;
-/// How often a handshake begins again whose last message got lost.
-const RESTARTS: u32 = 2;
-
 impl Session {
-    /// Begins a session that this side calls `number` (not 0), with the first of `suites` that the
-    /// BMC takes. `random` gives bytes that nobody can guess.
+    /// Starts a session that the console side calls `number` (not 0), with the first of `suites` that the
+    /// BMC accepts. `random` returns unpredictable bytes.
     #[must_use]
     pub fn begin(
         credentials: Credentials,
@@ -135,14 +120,14 @@ impl Session {
         now: Instant,
     ) -> Self {
         let suites: VecDeque<CipherSuite> = suites.iter().copied().collect();
-        let exchange = Exchange {
+        let exchange = KeyExchange {
             suite: suites.front().copied().unwrap_or(CipherSuite::Sha1),
             console_session: number,
             bmc_session: 0,
             console_random: [0; 16],
             bmc_random: [0; 16],
             guid: [0; 16],
-            role: credentials.privilege.number() | NAME_ONLY,
+            role: credentials.privilege.level() | NAME_ONLY,
             user: credentials.user.clone(),
         };
         let [tag, ..] = random();
@@ -150,20 +135,20 @@ impl Session {
             credentials,
             retry,
             suites,
-            restarts: RESTARTS,
+            restarts_left: MAX_RESTARTS,
             exchange,
             keys: None,
-            stage: Stage::Opening,
+            stage: Stage::OpenSent,
             tag,
             first_tag: tag,
-            request: 0,
-            sequence: 0,
-            seen: Window::default(),
-            sol: Latest::default(),
-            waiting: None,
-            took: Duration::ZERO,
-            is_astray: false,
-            out: VecDeque::new(),
+            last_request: 0,
+            last_sequence: 0,
+            received: ReplayWindow::default(),
+            sol: InOrder::default(),
+            outstanding: None,
+            response_time: Duration::ZERO,
+            saw_other_session: false,
+            outgoing: VecDeque::new(),
             events: VecDeque::new(),
             random,
         };
@@ -173,7 +158,7 @@ impl Session {
 
     /// The next datagram to send.
     pub fn transmit(&mut self) -> Option<Vec<u8>> {
-        self.out.pop_front()
+        self.outgoing.pop_front()
     }
 
     /// The next event.
@@ -181,25 +166,26 @@ impl Session {
         self.events.pop_front()
     }
 
-    /// When [`Session::expire`] is to be called, unless something comes before.
+    /// When [`Session::expire`] has to be called, unless a datagram arrives before.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.waiting.as_ref().map(|waiting| waiting.until)
+        self.outstanding.as_ref().map(|message| message.deadline)
     }
 
-    /// The cipher suite that was agreed on, or that is tried.
+    /// The cipher suite that was agreed on, or that is being tried.
     #[must_use]
     pub fn suite(&self) -> CipherSuite {
         self.exchange.suite
     }
 
-    /// Whether a request can be sent now.
+    /// Whether the session is open and no request is outstanding.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.stage == Stage::Ready && self.waiting.is_none()
+        self.stage == Stage::Ready && self.outstanding.is_none()
     }
 
-    /// Sends a request. Does nothing and says so unless the session [is idle](Session::is_idle).
+    /// Sends a request and returns `true`; does nothing and returns `false` unless the session
+    /// [is idle](Session::is_idle).
     #[must_use]
     pub fn request(&mut self, command: Command, data: &[u8], now: Instant) -> bool {
         let idle = self.is_idle();
@@ -209,128 +195,139 @@ impl Session {
         idle
     }
 
-    /// Sends a payload of serial over LAN, once: that protocol repeats by itself.
+    /// Sends a serial-over-LAN payload once. Serial over LAN has its own retransmission.
     pub fn send_sol(&mut self, payload: &[u8]) {
         if self.stage == Stage::Ready {
             self.seal(PayloadType::Sol, payload);
         }
     }
 
-    /// Ends the session: the BMC has its slot back. What is under way is given up.
+    /// Closes the session; an outstanding request is given up.
     pub fn close(&mut self, now: Instant) {
         match self.stage {
-            Stage::Ready | Stage::Raising => {
-                self.waiting = None;
+            Stage::Ready | Stage::PrivilegeSent => {
+                self.outstanding = None;
                 self.stage = Stage::Closing;
-                let number = self.exchange.bmc_session.to_le_bytes();
-                self.send_request(CLOSE, number.to_vec(), now);
+                self.send_close(now);
             }
             Stage::Closing | Stage::Ended => {}
-            Stage::Opening | Stage::Naming | Stage::Proving => self.end(SessionEnd::Closed),
+            Stage::OpenSent | Stage::Rakp1Sent | Stage::Rakp3Sent => self.end(SessionEnd::Closed),
         }
     }
 
-    /// Ends the session without waiting for the BMC's word: it is told once, where there is a session
-    /// to close.
+    /// Ends the session without waiting for the BMC: Close Session is sent once if there is a session to
+    /// close.
     pub fn abandon(&mut self, now: Instant) {
-        self.leave(SessionEnd::Closed, now);
+        self.end_after_close(SessionEnd::Closed, now);
     }
 
-    fn leave(&mut self, why: SessionEnd, now: Instant) {
-        if matches!(self.stage, Stage::Raising | Stage::Ready) {
-            let number = self.exchange.bmc_session.to_le_bytes();
-            self.send_request(CLOSE, number.to_vec(), now);
+    fn end_after_close(&mut self, reason: SessionEnd, now: Instant) {
+        if matches!(self.stage, Stage::PrivilegeSent | Stage::Ready) {
+            self.send_close(now);
         }
-        self.end(why);
+        self.end(reason);
     }
 
-    /// Takes a datagram that came from the BMC's address.
+    fn send_close(&mut self, now: Instant) {
+        let number = self.exchange.bmc_session.to_le_bytes();
+        self.send_request(CLOSE, number.to_vec(), now);
+    }
+
+    /// Handles a datagram from the BMC's address.
     ///
     /// # Errors
-    /// It is none of this session's, or not now; nothing has changed.
+    /// The datagram is not for this session or not expected now; nothing has changed.
     pub fn receive(&mut self, datagram: &[u8], now: Instant) -> Result<(), PacketError> {
         let packet = Packet::parse(datagram)?;
         match packet.payload_type {
-            PayloadType::OpenResponse if packet.is_protected() && self.stage == Stage::Opening => {
+            PayloadType::OpenResponse if packet.is_protected() && self.stage == Stage::OpenSent => {
                 self.end(SessionEnd::StaleSession);
             }
-            PayloadType::OpenResponse => self.opened(packet.plain()?, now),
-            PayloadType::Rakp2 => self.named(packet.plain()?, now),
-            PayloadType::Rakp4 => self.proved(packet.plain()?, now),
-            PayloadType::Message | PayloadType::Sol => self.secured(&packet, now)?,
+            PayloadType::OpenResponse => self.on_open_response(packet.plain()?, now),
+            PayloadType::Rakp2 => self.on_rakp2(packet.plain()?, now),
+            PayloadType::Rakp4 => self.on_rakp4(packet.plain()?, now),
+            PayloadType::Message | PayloadType::Sol => self.on_protected(&packet, now)?,
             _ => return Err(PacketError::Payload),
         }
         Ok(())
     }
 
-    /// The time is `now`: what waited long enough is sent again, or given up.
+    /// Handles the passing of time: a message without a reply is sent again or given up.
     pub fn expire(&mut self, now: Instant) {
-        let Some(mut waiting) = self.waiting.take_if(|waiting| waiting.until <= now) else {
+        let is_due = |outstanding: &mut Outstanding| outstanding.deadline <= now;
+        let Some(mut outstanding) = self.outstanding.take_if(is_due) else {
             return;
         };
-        if waiting.attempts < self.retry.attempts {
-            if self.stage == Stage::Opening && waiting.attempts >= SAME_SUITE && self.turn_suites()
+        if outstanding.attempts < self.retry.attempts {
+            if self.stage == Stage::OpenSent
+                && outstanding.attempts >= ATTEMPTS_PER_SUITE
+                && self.try_next_suite()
             {
                 self.tag = self.tag.wrapping_add(1);
-                waiting.what = Sent::Handshake(self.open_request());
+                outstanding.message = Message::Handshake(self.open_request());
             }
-            waiting.attempts += 1;
-            waiting.retry = self.limited(waiting.retry + waiting.retry / 2);
-            self.emit(waiting, now);
-        } else if matches!(self.stage, Stage::Proving | Stage::Raising) && self.restarts > 0 {
-            // The BMC may have taken our proof and lost its own, and takes none a second time.
-            self.restarts -= 1;
+            outstanding.attempts += 1;
+            outstanding.timeout = self.capped(next_timeout(outstanding.timeout));
+            self.emit(outstanding, now);
+        } else if matches!(self.stage, Stage::Rakp3Sent | Stage::PrivilegeSent)
+            && self.restarts_left > 0
+        {
+            // The BMC may have accepted RAKP 3 and lost its reply. It accepts no second RAKP 3.
+            self.restarts_left -= 1;
             self.open(now);
         } else {
-            self.end(match self.stage {
-                Stage::Closing | Stage::Ended => SessionEnd::Closed,
-                Stage::Opening if self.is_astray => SessionEnd::WrongSession,
-                Stage::Opening => SessionEnd::Silent,
-                Stage::Naming | Stage::Proving | Stage::Raising => SessionEnd::Stalled,
-                Stage::Ready => SessionEnd::Lost,
-            });
+            self.end(self.reason_for_silence());
         }
     }
 
-    fn secured(&mut self, packet: &Packet<'_>, now: Instant) -> Result<(), PacketError> {
-        let ours = packet.session == self.exchange.console_session;
-        let keys = self
-            .keys
-            .as_ref()
-            .filter(|_| ours)
-            .ok_or(PacketError::Code)?;
-        let payload = packet.open(keys)?;
-        if !self.seen.takes(packet.sequence) {
-            return Err(PacketError::Code);
+    fn reason_for_silence(&self) -> SessionEnd {
+        match self.stage {
+            Stage::Closing | Stage::Ended => SessionEnd::Closed,
+            Stage::OpenSent if self.saw_other_session => SessionEnd::WrongSession,
+            Stage::OpenSent => SessionEnd::Silent,
+            Stage::Rakp1Sent | Stage::Rakp3Sent | Stage::PrivilegeSent => SessionEnd::Stalled,
+            Stage::Ready => SessionEnd::Lost,
+        }
+    }
+
+    /// Handles a packet that must have this session's protection.
+    fn on_protected(&mut self, packet: &Packet<'_>, now: Instant) -> Result<(), PacketError> {
+        let is_ours = packet.session == self.exchange.console_session;
+        let keys = self.keys.as_ref().filter(|_| is_ours);
+        let payload = packet.open(keys.ok_or(PacketError::Session)?)?;
+        if !self.received.accept(packet.sequence) {
+            return Err(PacketError::Replayed);
         }
         if packet.payload_type == PayloadType::Sol {
-            if !self.sol.is_latest(packet.sequence) {
+            if !self.sol.accept(packet.sequence) {
                 return Err(PacketError::Overtaken);
             }
             self.events.push_back(Event::Sol(payload));
         } else if let Some(response) = Response::decode(&payload) {
-            self.answered(response, now);
+            self.on_response(response, now);
         }
         Ok(())
     }
 
-    fn answered(&mut self, response: Response, now: Instant) {
-        let is_awaited = |waiting: &Waiting| match &waiting.what {
-            Sent::Request(request) => {
+    fn on_response(&mut self, response: Response, now: Instant) {
+        let is_awaited = |outstanding: &Outstanding| match &outstanding.message {
+            Message::Request(request) => {
                 request.number == response.number && request.command == response.command
             }
-            Sent::Handshake(_) => false,
+            Message::Handshake(_) => false,
         };
-        if !self.waiting.as_ref().is_some_and(is_awaited) {
+        if !self.outstanding.as_ref().is_some_and(is_awaited) {
             return;
         }
-        self.heard(now);
+        self.settle(now);
         match self.stage {
-            Stage::Raising if response.completion == Completion::OK => {
+            Stage::PrivilegeSent if response.completion == Completion::OK => {
                 self.stage = Stage::Ready;
                 self.events.push_back(Event::Ready(self.exchange.suite));
             }
-            Stage::Raising => self.leave(SessionEnd::Privilege(response.completion), now),
+            Stage::PrivilegeSent => {
+                self.end_after_close(SessionEnd::Privilege(response.completion), now);
+            }
             Stage::Closing => self.end(SessionEnd::Closed),
             _ => self
                 .events
@@ -338,59 +335,59 @@ impl Session {
         }
     }
 
-    fn end(&mut self, why: SessionEnd) {
-        self.waiting = None;
+    fn end(&mut self, reason: SessionEnd) {
+        self.outstanding = None;
         if self.stage != Stage::Ended {
             self.stage = Stage::Ended;
-            self.events.push_back(Event::Ended(why));
+            self.events.push_back(Event::Ended(reason));
         }
     }
 
     fn send_request(&mut self, command: Command, data: Vec<u8>, now: Instant) {
-        self.request = (self.request + 1) % NUMBERS;
+        self.last_request = (self.last_request + 1) % NUMBERS;
         let request = Request {
             command,
-            number: self.request,
+            number: self.last_request,
             data,
         };
-        self.send(Sent::Request(request), now);
+        self.send(Message::Request(request), now);
     }
 
-    /// Sends and notes that an answer is awaited.
-    fn send(&mut self, what: Sent, now: Instant) {
-        let retry = self.limited(self.retry.first_timeout.max(self.took * 2));
-        let waiting = Waiting {
-            what,
-            since: now,
-            until: now,
-            retry,
+    /// Sends a message for the first time and waits for its reply.
+    fn send(&mut self, message: Message, now: Instant) {
+        let timeout = self.retry.first_timeout.max(self.response_time * 2);
+        let outstanding = Outstanding {
+            message,
+            first_sent: now,
+            deadline: now,
+            timeout: self.capped(timeout),
             attempts: 1,
         };
-        self.emit(waiting, now);
+        self.emit(outstanding, now);
     }
 
-    /// Sends what is awaited an answer to, the first time or again. A request that is sent again has
-    /// the number that it had, in a packet with a new one.
-    fn emit(&mut self, mut waiting: Waiting, now: Instant) {
-        match &waiting.what {
-            Sent::Handshake(packet) => self.out.push_back(packet.clone()),
-            Sent::Request(request) => {
+    /// Sends an outstanding message, for the first time or again. A repeated request keeps its number, in a
+    /// packet with a new sequence number.
+    fn emit(&mut self, mut outstanding: Outstanding, now: Instant) {
+        match &outstanding.message {
+            Message::Handshake(packet) => self.outgoing.push_back(packet.clone()),
+            Message::Request(request) => {
                 let payload = request.encode();
                 self.seal(PayloadType::Message, &payload);
             }
         }
-        waiting.until = now + waiting.retry;
-        self.waiting = Some(waiting);
+        outstanding.deadline = now + outstanding.timeout;
+        self.outstanding = Some(outstanding);
     }
 
-    fn limited(&self, retry: Duration) -> Duration {
-        retry.min(LONGEST_WAIT.max(self.retry.first_timeout))
+    fn capped(&self, timeout: Duration) -> Duration {
+        timeout.min(MAX_TIMEOUT.max(self.retry.first_timeout))
     }
 
-    /// What was awaited has come.
-    fn heard(&mut self, now: Instant) {
-        if let Some(waiting) = self.waiting.take() {
-            self.took = now.saturating_duration_since(waiting.since);
+    /// The outstanding message has its reply.
+    fn settle(&mut self, now: Instant) {
+        if let Some(outstanding) = self.outstanding.take() {
+            self.response_time = now.saturating_duration_since(outstanding.first_sent);
         }
     }
 
@@ -399,9 +396,9 @@ impl Session {
             return;
         };
         // 0 is for packets outside sessions.
-        self.sequence = self.sequence.checked_add(1).unwrap_or(1);
-        let numbers = (self.exchange.bmc_session, self.sequence);
+        self.last_sequence = self.last_sequence.checked_add(1).unwrap_or(1);
+        let numbers = (self.exchange.bmc_session, self.last_sequence);
         let packet = sealed(keys, numbers, payload_type, payload, (self.random)());
-        self.out.push_back(packet);
+        self.outgoing.push_back(packet);
     }
 }

@@ -1,11 +1,11 @@
-//! The sockets that all sessions share, and how a datagram finds its session: by the number that the
-//! console side gave it, and only from the address of its BMC.
+//! The UDP sockets that all sessions share. A datagram is delivered by the session number that the console
+//! side assigned, and only if it comes from the address of that session's BMC.
 
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::net::UdpSocket;
 use tokio::sync::{OnceCell, mpsc};
@@ -16,90 +16,117 @@ use crate::packet::{Packet, PayloadType};
 use crate::presession;
 use crate::rakp::Refusal;
 
-/// The port of RMCP.
+/// The UDP port of RMCP.
 pub const PORT: u16 = 623;
-/// Datagrams of one session that wait to be looked at. More are dropped, as the network would.
-const WAITING: usize = 32;
-/// The largest datagram that is read whole.
-const LARGEST: usize = 2_048;
-/// What a socket keeps for us while we are busy, in bytes.
-const BUFFER: usize = 4 << 20;
+/// The most datagrams that wait for one session. Further ones are dropped.
+const MAX_QUEUED: usize = 32;
+/// The most bytes that are read of a datagram.
+const MAX_DATAGRAM: usize = 2_048;
+/// Size of the kernel's buffers of a socket, in bytes.
+const KERNEL_BUFFER: usize = 4 << 20;
 
-/// The sockets that all sessions share: one for each family of addresses. PacketError, nothing comes to
-/// their sessions any more.
+/// The sockets that all sessions share, one per address family. Each is opened when it is first needed.
 #[derive(Default)]
 pub struct Sockets {
-    v4: OnceCell<Shared>,
-    v6: OnceCell<Shared>,
+    v4: OnceCell<OwnedSocket>,
+    v6: OnceCell<OwnedSocket>,
 }
 
-/// A socket and the task that delivers what comes to it, which ends with it.
-pub(crate) struct Shared {
+/// A socket and the task that delivers its datagrams. The task ends when this is dropped.
+pub(crate) struct OwnedSocket {
     socket: Arc<Socket>,
-    delivering: AbortHandle,
+    delivery: AbortHandle,
 }
 
-impl Drop for Shared {
+impl Drop for OwnedSocket {
     fn drop(&mut self) {
-        self.delivering.abort();
+        self.delivery.abort();
     }
 }
 
 pub(crate) struct Socket {
     udp: UdpSocket,
-    sessions: Mutex<Sessions>,
-    asked: Mutex<HashMap<(SocketAddr, u8), mpsc::Sender<Response>>>,
-    next_question: AtomicU8,
+    sessions: Mutex<SessionTable>,
+    requests: Mutex<HashMap<RequestKey, mpsc::Sender<Response>>>,
+    next_request: AtomicU8,
 }
 
-/// A question outside sessions whose answer is awaited; dropped, it is not any more.
-pub(crate) struct Asking {
+/// Address of the BMC and number of a request outside sessions.
+type RequestKey = (SocketAddr, u8);
+
+/// A request outside sessions that waits for its response.
+pub(crate) struct PendingRequest {
     socket: Arc<Socket>,
-    key: (SocketAddr, u8),
+    key: RequestKey,
+    responses: mpsc::Receiver<Response>,
 }
 
-/// Who waits for datagrams.
+/// The sessions of a socket.
 #[derive(Default)]
-struct Sessions {
-    by_number: HashMap<u32, Entry>,
-    /// The newest session with each BMC: some refuse a handshake without naming it.
+struct SessionTable {
+    by_number: HashMap<u32, SessionEntry>,
+    /// The newest session with each BMC: some BMCs refuse a handshake without naming its session.
     newest: HashMap<(IpAddr, u16), u32>,
 }
 
-struct Entry {
+struct SessionEntry {
     address: SocketAddr,
     datagrams: mpsc::Sender<Vec<u8>>,
 }
 
 impl Sockets {
-    /// None yet: each is made when it is first needed.
+    /// No sockets yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The socket by which `address` is reached.
-    pub(crate) async fn towards(&self, address: SocketAddr) -> io::Result<Arc<Socket>> {
+    /// The socket for the address family of `address`.
+    pub(crate) async fn for_address(&self, address: SocketAddr) -> io::Result<Arc<Socket>> {
         let cell = match address {
             SocketAddr::V4(_) => &self.v4,
             SocketAddr::V6(_) => &self.v6,
         };
-        let shared = cell.get_or_try_init(|| Shared::towards(address)).await?;
-        Ok(shared.socket.clone())
+        let open = || std::future::ready(OwnedSocket::for_address(address));
+        Ok(cell.get_or_try_init(open).await?.socket.clone())
     }
 }
 
-impl Shared {
-    /// A new one, on a port of the system's choice, by which `address` is reached.
-    pub(crate) async fn towards(address: SocketAddr) -> io::Result<Self> {
-        Socket::open(match address {
+impl OwnedSocket {
+    /// Opens a socket for the address family of `address`, on a free port.
+    pub(crate) fn for_address(address: SocketAddr) -> io::Result<Self> {
+        let any = match address {
             SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        })
+        };
+        let socket = Arc::new(Socket {
+            udp: open_udp(any)?,
+            sessions: Mutex::default(),
+            requests: Mutex::default(),
+            next_request: AtomicU8::new(0),
+        });
+        let delivery = tokio::spawn(deliver(socket.clone())).abort_handle();
+        Ok(Self { socket, delivery })
     }
 }
 
-impl std::ops::Deref for Shared {
+fn open_udp(any: IpAddr) -> io::Result<UdpSocket> {
+    let socket = socket2::Socket::new(
+        socket2::Domain::for_address((any, 0).into()),
+        socket2::Type::DGRAM,
+        None,
+    )?;
+    // Thousands of BMCs reply at once. Only root may exceed the system's limit.
+    if rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, KERNEL_BUFFER).is_err() {
+        let _ = socket.set_recv_buffer_size(KERNEL_BUFFER);
+    }
+    let _ = socket.set_send_buffer_size(KERNEL_BUFFER);
+    socket.set_nonblocking(true)?;
+    socket.bind(&SocketAddr::from((any, 0)).into())?;
+    UdpSocket::from_std(socket.into())
+}
+
+impl std::ops::Deref for OwnedSocket {
     type Target = Socket;
 
     fn deref(&self) -> &Socket {
@@ -108,49 +135,26 @@ impl std::ops::Deref for Shared {
 }
 
 impl Socket {
-    fn open(any: IpAddr) -> io::Result<Shared> {
-        let socket = socket2::Socket::new(
-            socket2::Domain::for_address((any, 0).into()),
-            socket2::Type::DGRAM,
-            None,
-        )?;
-        // Answers of thousands of BMCs come at once. Root has all of it, others what the system allows.
-        if rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, BUFFER).is_err() {
-            let _ = socket.set_recv_buffer_size(BUFFER);
-        }
-        let _ = socket.set_send_buffer_size(BUFFER);
-        socket.set_nonblocking(true)?;
-        socket.bind(&SocketAddr::from((any, 0)).into())?;
-        let socket = Arc::new(Self {
-            udp: UdpSocket::from_std(socket.into())?,
-            sessions: Mutex::default(),
-            asked: Mutex::new(HashMap::new()),
-            next_question: AtomicU8::new(0),
-        });
-        let delivering = tokio::spawn(deliver(socket.clone())).abort_handle();
-        Ok(Shared { socket, delivering })
-    }
-
     pub(crate) async fn send(&self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
         self.udp.send_to(datagram, to).await.map(|_| ())
     }
 
-    /// Sends, unless the system has no room for it just now.
-    pub(crate) fn send_now(&self, datagram: &[u8], to: SocketAddr) {
+    /// Sends without waiting; the datagram is lost if the kernel's buffer is full.
+    pub(crate) fn try_send(&self, datagram: &[u8], to: SocketAddr) {
         let _ = self.udp.try_send_to(datagram, to);
     }
 
-    /// A number for a new session with `address`, and where its datagrams come out.
-    pub(crate) fn register(&self, address: SocketAddr) -> (u32, mpsc::Receiver<Vec<u8>>) {
-        let (sender, datagrams) = mpsc::channel(WAITING);
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Assigns a number to a new session with `address`; its datagrams come out of the receiver.
+    pub(crate) fn register_session(&self, address: SocketAddr) -> (u32, mpsc::Receiver<Vec<u8>>) {
+        let (sender, datagrams) = mpsc::channel(MAX_QUEUED);
+        let mut sessions = self.sessions();
         loop {
-            // Hard to guess: what a handshake carries is not authenticated.
+            // Hard to guess, because a handshake's messages are not authenticated.
             let number = rand::random();
             if number == 0 || sessions.by_number.contains_key(&number) {
                 continue;
             }
-            let entry = Entry {
+            let entry = SessionEntry {
                 address,
                 datagrams: sender,
             };
@@ -160,8 +164,8 @@ impl Socket {
         }
     }
 
-    pub(crate) fn forget(&self, number: u32) {
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn remove_session(&self, number: u32) {
+        let mut sessions = self.sessions();
         let Some(entry) = sessions.by_number.remove(&number) else {
             return;
         };
@@ -171,104 +175,109 @@ impl Socket {
         }
     }
 
-    /// A number for a question outside sessions to `address`, and where answers come out.
-    pub(crate) fn ask(&self, address: SocketAddr) -> (u8, mpsc::Receiver<Response>) {
-        let (sender, answers) = mpsc::channel(2);
-        let number = self.next_question.fetch_add(1, Ordering::Relaxed) % NUMBERS;
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.insert((address, number), sender);
-        (number, answers)
+    fn sessions(&self) -> MutexGuard<'_, SessionTable> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives an answer outside sessions to who asked.
-    fn route_answer(&self, datagram: &[u8], from: SocketAddr) {
-        let Ok(message) = presession::read_version_1(datagram) else {
+    fn requests(&self) -> MutexGuard<'_, HashMap<RequestKey, mpsc::Sender<Response>>> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Delivers a response outside sessions to its request.
+    fn route_response(&self, datagram: &[u8], from: SocketAddr) {
+        let Ok(message) = presession::decode_v1_5(datagram) else {
             return;
         };
         let Some(response) = Response::decode(message) else {
             return;
         };
-        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = asked.get(&(from, response.number)) {
+        if let Some(sender) = self.requests().get(&(from, response.number)) {
             let _ = sender.try_send(response);
         }
     }
 
-    /// Gives a datagram to its session. One that is of none, or comes from another address than its
-    /// BMC's, is dropped; but who waits for a BMC is told that it answered somebody else.
+    /// Delivers a datagram to its session. Datagrams of no session, or from another address than that of
+    /// the session's BMC, are dropped. An open response for an unknown session goes to the newest session
+    /// with that BMC, which then reports that the BMC answers for other sessions.
     fn route(&self, datagram: &[u8], from: SocketAddr) {
-        if presession::is_version_1(datagram) {
-            return self.route_answer(datagram, from);
+        if presession::is_v1_5(datagram) {
+            return self.route_response(datagram, from);
         }
-        let Some(addressee) = Packet::parse(datagram)
-            .ok()
-            .and_then(|packet| addressee(&packet))
-        else {
+        let packet = Packet::parse(datagram).ok();
+        let Some(addressee) = packet.and_then(|packet| addressee(&packet)) else {
             return;
         };
-        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        let of = |number: &u32| {
+        let sessions = self.sessions();
+        let by_number = |number: &u32| {
             let entry = sessions.by_number.get(number);
             entry.filter(|entry| endpoint(entry.address) == endpoint(from))
         };
-        let newest = || sessions.newest.get(&endpoint(from)).and_then(of);
+        let newest = || sessions.newest.get(&endpoint(from)).and_then(by_number);
         let entry = match addressee {
-            Addressee::Session(number) => of(&number),
-            Addressee::Opening(number) => of(&number).or_else(newest),
+            Addressee::Session(number) => by_number(&number),
+            Addressee::Opening(number) => by_number(&number).or_else(newest),
             Addressee::Newest => newest(),
         };
         if let Some(entry) = entry {
-            // Full: the session is flooded, and what it lacks is sent again.
+            // If the queue is full, the session is being flooded: retransmission replaces what is lost.
             let _ = entry.datagrams.try_send(datagram.to_vec());
         }
     }
 }
 
-/// What of an address tells BMCs apart: what else belongs to one of IPv6 is not the same both ways.
+/// Address and port. The flow label and scope of an IPv6 address differ between the two directions.
 fn endpoint(address: SocketAddr) -> (IpAddr, u16) {
     (address.ip(), address.port())
 }
 
-impl Asking {
-    pub(crate) fn new(socket: Arc<Socket>, address: SocketAddr, number: u8) -> Self {
+impl PendingRequest {
+    /// Assigns a number to a request to `address`.
+    pub(crate) fn new(socket: Arc<Socket>, address: SocketAddr) -> Self {
+        let (sender, responses) = mpsc::channel(2);
+        let number = socket.next_request.fetch_add(1, Ordering::Relaxed) % NUMBERS;
+        let key = (address, number);
+        socket.requests().insert(key, sender);
         Self {
             socket,
-            key: (address, number),
+            key,
+            responses,
         }
     }
 
-    pub(crate) fn socket(&self) -> &Socket {
-        &self.socket
+    pub(crate) fn number(&self) -> u8 {
+        self.key.1
+    }
+
+    /// The next response with this number from this address.
+    pub(crate) async fn response(&mut self) -> Option<Response> {
+        self.responses.recv().await
     }
 }
 
-impl Drop for Asking {
+impl Drop for PendingRequest {
     fn drop(&mut self) {
-        let asked = self.socket.asked.lock();
-        asked
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.key);
+        self.socket.requests().remove(&self.key);
     }
 }
 
-/// Whom a packet is for.
+/// The session that a packet is for.
 enum Addressee {
-    /// The session of this number.
+    /// The session with this number.
     Session(u32),
-    /// The same, of the first answer of a handshake.
+    /// The session with this number; the packet is the first reply of a handshake.
     Opening(u32),
-    /// A session with the BMC that it comes from: it refuses a handshake and does not say which.
+    /// The newest session with the sender: the packet does not name one.
     Newest,
 }
 
-/// Packets of a handshake have the number of the session in their payload, after tag, status and two
-/// more bytes (13.18, 13.21, 13.23).
+/// Packets of a handshake have the session number in their payload, after tag, status and two more bytes
+/// (13.18, 13.21, 13.23).
 fn addressee(packet: &Packet<'_>) -> Option<Addressee> {
     match packet.payload_type {
         PayloadType::OpenResponse if packet.is_protected() => Some(Addressee::Newest),
         PayloadType::OpenResponse | PayloadType::Rakp2 | PayloadType::Rakp4 => {
             let payload = packet.plain().ok()?;
-            if let Some(refusal) = Refusal::read(payload)
+            if let Some(refusal) = Refusal::decode(payload)
                 && refusal.console_session == 0
             {
                 return Some(Addressee::Newest);
@@ -284,12 +293,12 @@ fn addressee(packet: &Packet<'_>) -> Option<Addressee> {
 }
 
 async fn deliver(socket: Arc<Socket>) {
-    let mut buffer = vec![0; LARGEST];
+    let mut buffer = vec![0; MAX_DATAGRAM];
     loop {
         match socket.udp.recv_from(&mut buffer).await {
             Ok((length, from)) => socket.route(&buffer[..length], from),
-            // An ICMP error of an earlier datagram: its session will see that nothing comes.
-            Err(error) => tracing::debug!(%error, "receiving from BMCs"),
+            // An ICMP error about an earlier datagram. Its session notices by its timeout.
+            Err(error) => tracing::debug!(%error, "IPMI socket error"),
         }
     }
 }

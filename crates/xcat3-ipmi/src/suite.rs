@@ -1,8 +1,8 @@
-//! Cipher suites (IPMI v2.0, 22.15.2): which algorithms authenticate a session, protect the
-//! integrity of its packets and hide their contents.
+//! Cipher suites (IPMI v2.0, 22.15.2): the algorithms for authentication, integrity and confidentiality of
+//! a session.
 //!
-//! Two of them: 3, which every BMC has, and 17. Suites without encryption or integrity are not
-//! offered: a password or a power-off must not cross a network in clear.
+//! xcat3 speaks suite 3, which every BMC has, and suite 17. Suites without encryption or integrity are left
+//! out: no password and no power command may cross the network in clear.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
@@ -17,18 +17,18 @@ pub enum CipherSuite {
     Sha256,
 }
 
-/// What an HMAC gives: 20 or 32 bytes, or the first of them where a field takes fewer.
+/// An HMAC: 20 or 32 bytes, or the first of them for shorter fields.
 #[derive(Clone, Copy, Debug)]
-pub struct Code {
+pub(crate) struct AuthCode {
     bytes: [u8; 32],
     length: usize,
 }
 
 impl CipherSuite {
-    /// Both, the better one first.
+    /// All suites, the stronger one first.
     pub const ALL: [Self; 2] = [Self::Sha256, Self::Sha1];
 
-    /// Its number.
+    /// The number of the suite.
     #[must_use]
     pub fn id(self) -> u8 {
         match self {
@@ -37,13 +37,13 @@ impl CipherSuite {
         }
     }
 
-    /// The suite of this number.
+    /// The suite with this number.
     #[must_use]
     pub fn from_id(id: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|suite| suite.id() == id)
     }
 
-    /// The numbers of its algorithms for authentication, integrity and confidentiality (13.28).
+    /// The numbers of the algorithms for authentication, integrity and confidentiality (13.28).
     pub(crate) fn algorithms(self) -> [u8; 3] {
         match self {
             Self::Sha1 => [1, 1, 1],
@@ -57,7 +57,7 @@ impl CipherSuite {
         Self::ALL.into_iter().find(has)
     }
 
-    /// Bytes of a key exchange authentication code.
+    /// Length of a key exchange authentication code, in bytes.
     pub(crate) fn code_length(self) -> usize {
         match self {
             Self::Sha1 => 20,
@@ -65,7 +65,7 @@ impl CipherSuite {
         }
     }
 
-    /// Bytes of the code that protects a packet.
+    /// Length of a packet's authentication code, in bytes.
     pub(crate) fn integrity_length(self) -> usize {
         match self {
             Self::Sha1 => 12,
@@ -74,8 +74,8 @@ impl CipherSuite {
     }
 
     /// The HMAC of the concatenated `parts`.
-    pub(crate) fn code(self, key: &[u8], parts: &[&[u8]]) -> Code {
-        let mut code = Code {
+    pub(crate) fn code(self, key: &[u8], parts: &[&[u8]]) -> AuthCode {
+        let mut code = AuthCode {
             bytes: [0; 32],
             length: self.code_length(),
         };
@@ -87,8 +87,8 @@ impl CipherSuite {
     }
 }
 
-fn hmac<M: Mac + KeyInit>(key: &[u8], parts: &[&[u8]], code: &mut Code) {
-    // An HMAC takes keys of every length.
+fn hmac<M: Mac + KeyInit>(key: &[u8], parts: &[&[u8]], code: &mut AuthCode) {
+    // An HMAC accepts keys of every length.
     let Ok(mut mac) = <M as KeyInit>::new_from_slice(key) else {
         return;
     };
@@ -96,28 +96,24 @@ fn hmac<M: Mac + KeyInit>(key: &[u8], parts: &[&[u8]], code: &mut Code) {
     code.fill(&mac.finalize().into_bytes());
 }
 
-impl Code {
+impl AuthCode {
     fn fill(&mut self, bytes: &[u8]) {
         let length = bytes.len().min(self.bytes.len());
         self.bytes[..length].copy_from_slice(&bytes[..length]);
     }
 
-    /// All its bytes.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
 
-    /// The first `length` of them.
-    #[must_use]
+    /// The first `length` bytes of the code.
     pub(crate) fn truncated(mut self, length: usize) -> Self {
         self.length = self.length.min(length);
         self
     }
 
-    /// Whether `other` is the same, in a time that does not tell where they differ.
-    #[must_use]
-    pub(crate) fn is(&self, other: &[u8]) -> bool {
+    /// Compares in constant time.
+    pub(crate) fn matches(&self, other: &[u8]) -> bool {
         let own = self.as_bytes();
         let differing = own.iter().zip(other).fold(0, |sum, (a, b)| sum | (a ^ b));
         own.len() == other.len() && std::hint::black_box(differing) == 0
@@ -130,7 +126,7 @@ mod tests {
 
     /// RFC 2202, test case 2, and RFC 4231, test case 2.
     #[test]
-    fn codes_are_hmacs() {
+    fn code_over_parts_is_hmac() {
         let parts: [&[u8]; 2] = [b"what do ya want ", b"for nothing?"];
         let sha1 = CipherSuite::Sha1.code(b"Jefe", &parts);
         let sha256 = CipherSuite::Sha256.code(b"Jefe", &parts);
@@ -145,13 +141,13 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_only_itself() {
+    fn code_with_changed_byte_does_not_match() {
         let code = CipherSuite::Sha1.code(b"key", &[b"text"]);
         let mut other = code.as_bytes().to_vec();
-        assert!(code.is(&other));
-        assert!(!code.is(&other[..19]));
+        assert!(code.matches(&other));
+        assert!(!code.matches(&other[..19]));
         other[19] ^= 1;
-        assert!(!code.is(&other));
-        assert!(code.truncated(12).is(&other[..12]));
+        assert!(!code.matches(&other));
+        assert!(code.truncated(12).matches(&other[..12]));
     }
 }

@@ -1,6 +1,6 @@
-//! From what a machine boots next: the boot options of the chassis (IPMI v2.0, 28.12 to 28.14).
+//! Boot options of a machine (IPMI v2.0, 28.12 to 28.14): the device from which it boots next.
 
-use super::{Malformed, cut};
+use super::{Malformed, truncated};
 use crate::client::Error;
 use crate::message::{Command, Completion};
 use crate::requester::Requester;
@@ -11,47 +11,47 @@ const SET: Command = Command::new(0x00, 0x08);
 /// Get System Boot Options.
 const GET: Command = Command::new(0x00, 0x09);
 
-/// Parameter: others see that it is being changed.
-const IN_PROGRESS: u8 = 0;
-/// Parameter: when the BMC forgets the flags by itself.
-const FORGETTING: u8 = 3;
-/// Parameter: who has seen the boot options.
+/// Parameter: set in progress.
+const SET_IN_PROGRESS: u8 = 0;
+/// Parameter: events that clear the valid bit of the boot flags.
+const VALID_BIT_CLEARING: u8 = 3;
+/// Parameter: acknowledgement of the boot options by BIOS and others.
 const ACKNOWLEDGE: u8 = 4;
-/// Parameter: the boot flags.
-const FLAGS: u8 = 5;
+/// Parameter: boot flags.
+const BOOT_FLAGS: u8 = 5;
 
-/// The flags count.
+/// Boot flag: the flags are valid.
 const VALID: u8 = 0x80;
-/// They hold until they are changed.
+/// Boot flag: the flags apply to all boots.
 const PERSISTENT: u8 = 0x40;
-/// By UEFI rather than as a PC with a BIOS.
+/// Boot flag: UEFI boot, not legacy BIOS boot.
 const UEFI: u8 = 0x20;
-/// The flags are kept also where no power command follows within 60 seconds.
-const KEEP: u8 = 0x08;
+/// The valid bit is not cleared when no power command follows within 60 s.
+const KEEP_WITHOUT_POWER_COMMAND: u8 = 0x08;
 
-/// From what a machine boots.
+/// A boot device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BootFrom {
-    /// The network (PXE, or UEFI's network boot).
+    /// Network (PXE, or UEFI network boot).
     Net,
-    /// A disk.
+    /// Disk.
     Disk,
     /// CD or DVD.
     Cdrom,
-    /// Not at all: it stops in the setup of its BIOS.
+    /// The BIOS setup.
     Setup,
-    /// What else can be in the flags, by its number (1 to 15).
+    /// Another device, by its number (1 to 15).
     Other(u8),
 }
 
-/// That a machine boots from something else than it would by itself.
+/// An override of the machine's own boot order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BootOverride {
-    /// From what.
+    /// The device.
     pub from: BootFrom,
-    /// Every time, not just once.
+    /// The override applies to all boots, not just the next one.
     pub persistent: bool,
-    /// By UEFI.
+    /// UEFI boot.
     pub uefi: bool,
 }
 
@@ -79,27 +79,22 @@ impl BootFrom {
 }
 
 impl BootOverride {
-    /// Reads the answer of Get System Boot Options for parameter 5. Nothing where the machine boots
-    /// as it would by itself.
-    ///
-    /// A BMC that gives a device without saying that it is valid (quirk: `ipmi_sim` drops the bit) is
-    /// taken to mean it only with `lenient`.
+    /// Parses a response of Get System Boot Options for the boot flags; `None` if there is no override.
     ///
     /// # Errors
-    /// It is cut off, or about something else.
-    pub fn parse(answer: &[u8], lenient: bool) -> Result<Option<Self>, Malformed> {
-        let mut reader = Reader::new(answer);
-        let what = "the answer about boot options";
-        let [_version, parameter] = reader.array().map_err(cut(what))?;
-        if parameter & 0x7f != FLAGS {
-            let parameter = parameter & 0x7f;
-            let sentence = format!("{what} is about parameter {parameter}, not {FLAGS}");
+    /// The response is truncated, or has another parameter.
+    pub fn parse(response: &[u8]) -> Result<Option<Self>, Malformed> {
+        let mut reader = Reader::new(response);
+        let head = reader.array().map_err(truncated("the boot options"))?;
+        let [_version, parameter] = head;
+        let (number, is_invalid) = (parameter & 0x7f, parameter & 0x80 != 0);
+        if number != BOOT_FLAGS {
+            let sentence = format!("the boot options have parameter {number}, not {BOOT_FLAGS}");
             return Err(Malformed::new(sentence));
         }
-        let [first, second] = reader.array().map_err(cut("the boot flags"))?;
-        // Bit 7 of the parameter: "marked invalid".
-        let counts = parameter & 0x80 == 0 && (first & VALID != 0 || lenient);
-        let from = BootFrom::from_number(second >> 2 & 0x0f).filter(|_| counts);
+        let [first, second] = reader.array().map_err(truncated("the boot flags"))?;
+        let is_valid = !is_invalid && first & VALID != 0;
+        let from = BootFrom::from_number(second >> 2 & 0x0f).filter(|_| is_valid);
         Ok(from.map(|from| Self {
             from,
             persistent: first & PERSISTENT != 0,
@@ -107,7 +102,7 @@ impl BootOverride {
         }))
     }
 
-    /// The five bytes of parameter 5.
+    /// The five bytes of the boot flags.
     fn flags(wanted: Option<Self>) -> [u8; 5] {
         let mut flags = [VALID, 0, 0, 0, 0];
         if let Some(wanted) = wanted {
@@ -119,40 +114,40 @@ impl BootOverride {
     }
 }
 
-/// Asks from what the machine boots next; nothing where that was not changed.
+/// Reads the boot override; `None` if there is none.
 ///
 /// # Errors
-/// The BMC refuses, does not answer, or its answer is no boot flags.
+/// The BMC refuses, there is no response, or it is malformed.
 pub async fn get(bmc: &mut impl Requester) -> Result<Option<BootOverride>, Error> {
-    let answer = bmc.request(GET, &[FLAGS, 0, 0]).await?;
-    Ok(BootOverride::parse(&answer, false)?)
+    let response = bmc.request(GET, &[BOOT_FLAGS, 0, 0]).await?;
+    Ok(BootOverride::parse(&response)?)
 }
 
-/// Makes the machine boot from something else, or (`None`) from what it would by itself.
+/// Sets or (`None`) clears the boot override.
 ///
-/// As ipmitool does, the change is announced and the BIOS's acknowledgement is taken back first;
-/// the BMC is told to keep the flags also where no power command follows within a minute. BMCs
-/// that don't know these three parameters (quirk) take the flags all the same.
+/// Like ipmitool, this first announces the change, resets the BIOS's acknowledgement, and tells the BMC to
+/// keep the flags when no power command follows within a minute. BMCs without these three parameters (quirk)
+/// get only the flags.
 ///
 /// # Errors
-/// The BMC refuses the flags or does not answer.
+/// The BMC refuses the flags, or there is no response.
 pub async fn set(bmc: &mut impl Requester, wanted: Option<BootOverride>) -> Result<(), Error> {
-    let announced = optional(bmc, &[IN_PROGRESS, 1]).await?;
-    optional(bmc, &[FORGETTING, KEEP]).await?;
-    optional(bmc, &[ACKNOWLEDGE, 1, 1]).await?;
+    let announced = set_optional(bmc, &[SET_IN_PROGRESS, 1]).await?;
+    set_optional(bmc, &[VALID_BIT_CLEARING, KEEP_WITHOUT_POWER_COMMAND]).await?;
+    set_optional(bmc, &[ACKNOWLEDGE, 1, 1]).await?;
     let [a, b, c, d, e] = BootOverride::flags(wanted);
-    let done = bmc.request(SET, &[FLAGS, a, b, c, d, e]).await;
+    let result = bmc.request(SET, &[BOOT_FLAGS, a, b, c, d, e]).await;
     if announced {
-        if done.is_ok() {
-            optional(bmc, &[IN_PROGRESS, 2]).await?;
+        if result.is_ok() {
+            set_optional(bmc, &[SET_IN_PROGRESS, 2]).await?;
         }
-        optional(bmc, &[IN_PROGRESS, 0]).await?;
+        set_optional(bmc, &[SET_IN_PROGRESS, 0]).await?;
     }
-    done.map(drop)
+    result.map(drop)
 }
 
-/// Sets a parameter that a BMC need not have. Gives whether it took it.
-async fn optional(bmc: &mut impl Requester, request: &[u8]) -> Result<bool, Error> {
+/// Sets a parameter that not every BMC has, and returns whether this BMC has it.
+async fn set_optional(bmc: &mut impl Requester, request: &[u8]) -> Result<bool, Error> {
     match bmc.request(SET, request).await {
         Ok(_) => Ok(true),
         Err(Error::Refused(refused)) if refused != Completion::INSUFFICIENT_PRIVILEGE => Ok(false),
@@ -165,7 +160,7 @@ mod tests {
     use super::*;
     use crate::command::script::Script;
 
-    fn one(from: BootFrom, persistent: bool, uefi: bool) -> BootOverride {
+    fn boot(from: BootFrom, persistent: bool, uefi: bool) -> BootOverride {
         BootOverride {
             from,
             persistent,
@@ -174,39 +169,41 @@ mod tests {
     }
 
     #[test]
-    fn flags_are_as_ipmitool_writes_them() {
+    fn flags_encoded_are_those_of_ipmitool() {
         let cases = [
             (None, [0x80, 0x00]),
-            (Some(one(BootFrom::Net, false, false)), [0x80, 0x04]),
-            (Some(one(BootFrom::Disk, true, false)), [0xc0, 0x08]),
-            (Some(one(BootFrom::Cdrom, false, true)), [0xa0, 0x14]),
-            (Some(one(BootFrom::Setup, true, true)), [0xe0, 0x18]),
-            (Some(one(BootFrom::Other(15), false, false)), [0x80, 0x3c]),
+            (Some(boot(BootFrom::Net, false, false)), [0x80, 0x04]),
+            (Some(boot(BootFrom::Disk, true, false)), [0xc0, 0x08]),
+            (Some(boot(BootFrom::Cdrom, false, true)), [0xa0, 0x14]),
+            (Some(boot(BootFrom::Setup, true, true)), [0xe0, 0x18]),
+            (Some(boot(BootFrom::Other(15), false, false)), [0x80, 0x3c]),
         ];
         for (wanted, bytes) in cases {
             let flags = BootOverride::flags(wanted);
             assert_eq!(flags[..2], bytes, "{wanted:?}");
-            let answer = [&[1, 5], &flags[..]].concat();
-            assert_eq!(BootOverride::parse(&answer, false).unwrap(), wanted);
+            let response = [&[1, 5], &flags[..]].concat();
+            assert_eq!(BootOverride::parse(&response).unwrap(), wanted);
         }
     }
 
     #[test]
-    fn flags_that_do_not_count_override_nothing() {
-        let answer = [0x01, 0x05, 0x00, 0x04, 0, 0, 0];
-        assert_eq!(BootOverride::parse(&answer, false).unwrap(), None);
-        let net = one(BootFrom::Net, false, false);
-        assert_eq!(BootOverride::parse(&answer, true).unwrap(), Some(net));
-        let invalid = [0x01, 0x85, 0x80, 0x04, 0, 0, 0];
-        assert_eq!(BootOverride::parse(&invalid, true).unwrap(), None);
-        let other = BootOverride::parse(&[0x01, 0x04, 0, 0], false).unwrap_err();
-        let sentence = "the answer about boot options is about parameter 4, not 5";
-        assert_eq!(other.to_string(), sentence);
-        assert!(BootOverride::parse(&[0x01, 0x05, 0x80], false).is_err());
+    fn flags_not_valid_override_nothing() {
+        let without_valid_bit = [0x01, 0x05, 0x00, 0x04, 0, 0, 0];
+        assert_eq!(BootOverride::parse(&without_valid_bit).unwrap(), None);
+        let marked_invalid = [0x01, 0x85, 0x80, 0x04, 0, 0, 0];
+        assert_eq!(BootOverride::parse(&marked_invalid).unwrap(), None);
+    }
+
+    #[test]
+    fn response_with_other_parameter_is_an_error() {
+        let error = BootOverride::parse(&[0x01, 0x04, 0, 0]).unwrap_err();
+        let sentence = "the boot options have parameter 4, not 5";
+        assert_eq!(error.to_string(), sentence);
+        assert!(BootOverride::parse(&[0x01, 0x05, 0x80]).is_err());
     }
 
     #[tokio::test]
-    async fn a_change_is_announced_acknowledged_and_committed() {
+    async fn change_is_announced_and_committed() {
         let mut bmc = Script::new(&[
             (&[0, 8, 0, 1][..], Ok(&[])),
             (&[0, 8, 3, 8], Ok(&[])),
@@ -215,12 +212,12 @@ mod tests {
             (&[0, 8, 0, 2], Ok(&[])),
             (&[0, 8, 0, 0], Ok(&[])),
         ]);
-        let net = one(BootFrom::Net, false, true);
+        let net = boot(BootFrom::Net, false, true);
         set(&mut bmc, Some(net)).await.unwrap();
     }
 
     #[tokio::test]
-    async fn bmcs_that_know_only_the_flags_take_them() {
+    async fn change_on_bmc_with_flags_only_sets_the_flags() {
         let mut bmc = Script::new(&[
             (&[0, 8, 0, 1][..], Err(0x80)),
             (&[0, 8, 3, 8], Err(0x80)),
@@ -231,7 +228,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn flags_that_are_refused_leave_no_change_announced() {
+    async fn change_refused_ends_the_announcement() {
         let mut bmc = Script::new(&[
             (&[0, 8, 0, 1][..], Ok(&[])),
             (&[0, 8, 3, 8], Ok(&[])),
@@ -239,7 +236,7 @@ mod tests {
             (&[0, 8, 5, 0x80, 8, 0, 0, 0], Err(0xcc)),
             (&[0, 8, 0, 0], Ok(&[])),
         ]);
-        let disk = one(BootFrom::Disk, false, false);
+        let disk = boot(BootFrom::Disk, false, false);
         assert!(set(&mut bmc, Some(disk)).await.is_err());
     }
 }

@@ -1,6 +1,6 @@
-//! Power, state and identify light of a machine (IPMI v2.0, 28.2 to 28.5).
+//! Power and identify light of a machine (IPMI v2.0, 28.2 to 28.5).
 
-use super::{Malformed, cut};
+use super::{Malformed, truncated};
 use crate::client::Error;
 use crate::message::Command;
 use crate::requester::Requester;
@@ -13,99 +13,49 @@ const CONTROL: Command = Command::new(0x00, 0x02);
 /// Chassis Identify.
 const IDENTIFY: Command = Command::new(0x00, 0x04);
 
-/// What a BMC says of its machine.
+/// The response of Get Chassis Status, as far as xcat3 uses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChassisStatus {
-    /// Whether it is on.
+    /// The machine is on.
     pub on: bool,
-    /// It is off because of a power overload.
-    pub overload: bool,
-    /// It is off because a panel is open.
-    pub interlock: bool,
-    /// A fault of the power supply or the power subsystem.
-    pub power_fault: bool,
-    /// An order to switch on or off went wrong.
-    pub control_fault: bool,
-    /// What it does when the mains come back.
-    pub restore: RestorePolicy,
-    /// Why it was last switched.
-    pub last_event: LastPowerEvent,
-    /// The chassis was opened.
-    pub intrusion: bool,
-    /// Its buttons are locked.
-    pub locked: bool,
-    /// A fault of a drive.
-    pub drive_fault: bool,
-    /// A fault of the cooling.
-    pub cooling_fault: bool,
-    /// The identify light; nothing where the BMC does not tell.
+    /// State of the identify light; `None` if the BMC does not report it.
     pub identify: Option<IdentifyState>,
 }
 
-/// What a machine does when the mains come back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RestorePolicy {
-    /// It stays off.
-    Off,
-    /// It becomes what it was.
-    Previous,
-    /// It goes on.
-    On,
-    /// The BMC does not know.
-    Unknown,
-}
-
-/// Why a machine was last switched.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LastPowerEvent {
-    /// The mains failed.
-    pub mains_failed: bool,
-    /// By an overload.
-    pub overload: bool,
-    /// By an open panel.
-    pub interlock: bool,
-    /// By a fault.
-    pub fault: bool,
-    /// It was switched on by IPMI.
-    pub by_command: bool,
-}
-
-/// The identify light.
+/// State of the identify light.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IdentifyState {
-    /// Dark.
+    /// Off.
     Off,
-    /// Lit for some seconds.
+    /// On for a limited time.
     Timed,
-    /// Lit until it is put out.
+    /// On until it is switched off.
     On,
 }
 
-/// What a machine can be told.
+/// An action of Chassis Control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ChassisControl {
-    /// Off at once.
+    /// Power off at once.
     Off,
-    /// On.
+    /// Power on.
     On,
-    /// Off, a pause, and on. Many BMCs refuse it while the machine is off.
+    /// Power off, wait, power on. Many BMCs refuse it while the machine is off.
     Cycle,
-    /// Reset.
+    /// Hard reset.
     Reset,
-    /// The diagnostic interrupt (NMI).
-    Diagnostic,
-    /// The operating system is asked by ACPI to shut down.
+    /// Ask the operating system by ACPI to shut down.
     Soft,
 }
 
-/// What the identify light can be told.
+/// An action of Chassis Identify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Identify {
-    /// Dark.
+    /// Switch the light off.
     Off,
-    /// Lit for so many seconds.
+    /// Switch the light on for this many seconds.
     Seconds(u8),
-    /// Lit until it is put out.
+    /// Switch the light on until it is switched off.
     On,
 }
 
@@ -116,54 +66,27 @@ impl ChassisControl {
             Self::On => 1,
             Self::Cycle => 2,
             Self::Reset => 3,
-            Self::Diagnostic => 4,
             Self::Soft => 5,
         }
     }
 }
 
 impl ChassisStatus {
-    /// Reads the answer of Get Chassis Status.
+    /// Parses a response of Get Chassis Status.
     ///
     /// # Errors
-    /// It is cut off.
-    pub fn parse(answer: &[u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(answer);
-        let [state, event, other] = reader.array().map_err(cut("the chassis status"))?;
-        let is = |byte: u8, bit: u8| byte & 1 << bit != 0;
+    /// The response is truncated.
+    pub fn parse(response: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(response);
+        let state = reader.array().map_err(truncated("the chassis status"))?;
+        let [power, _last_event, other] = state;
+        let reports_identify = other & 0x40 != 0;
         Ok(Self {
-            on: is(state, 0),
-            overload: is(state, 1),
-            interlock: is(state, 2),
-            power_fault: is(state, 3),
-            control_fault: is(state, 4),
-            restore: RestorePolicy::from_bits(state >> 5 & 3),
-            last_event: LastPowerEvent {
-                mains_failed: is(event, 0),
-                overload: is(event, 1),
-                interlock: is(event, 2),
-                fault: is(event, 3),
-                by_command: is(event, 4),
-            },
-            intrusion: is(other, 0),
-            locked: is(other, 1),
-            drive_fault: is(other, 2),
-            cooling_fault: is(other, 3),
-            identify: is(other, 6)
+            on: power & 1 != 0,
+            identify: reports_identify
                 .then(|| IdentifyState::from_bits(other >> 4 & 3))
                 .flatten(),
         })
-    }
-}
-
-impl RestorePolicy {
-    fn from_bits(bits: u8) -> Self {
-        match bits {
-            0 => Self::Off,
-            1 => Self::Previous,
-            2 => Self::On,
-            _ => Self::Unknown,
-        }
     }
 }
 
@@ -178,30 +101,30 @@ impl IdentifyState {
     }
 }
 
-/// Asks for the state of the machine.
+/// Reads the chassis status.
 ///
 /// # Errors
-/// The BMC refuses, does not answer, or its answer is cut off.
+/// The BMC refuses, there is no response, or it is truncated.
 pub async fn status(bmc: &mut impl Requester) -> Result<ChassisStatus, Error> {
     Ok(ChassisStatus::parse(&bmc.request(STATUS, &[]).await?)?)
 }
 
-/// Switches the machine. The BMC says that it will, not that it did: ask for the status later.
+/// Switches the machine. The BMC confirms that it will act, not that it has: read the status later.
 ///
 /// # Errors
-/// The BMC refuses or does not answer.
-pub async fn control(bmc: &mut impl Requester, order: ChassisControl) -> Result<(), Error> {
-    bmc.request(CONTROL, &[order.number()]).await?;
+/// The BMC refuses, or there is no response.
+pub async fn control(bmc: &mut impl Requester, action: ChassisControl) -> Result<(), Error> {
+    bmc.request(CONTROL, &[action.number()]).await?;
     Ok(())
 }
 
-/// Lights the identify light, or puts it out.
+/// Switches the identify light.
 ///
 /// # Errors
-/// The BMC refuses or does not answer. A BMC that can't leave the light on refuses [`Identify::On`] as
-/// a request of a wrong length or with a field out of range.
-pub async fn identify(bmc: &mut impl Requester, order: Identify) -> Result<(), Error> {
-    match order {
+/// The BMC refuses, or there is no response. A BMC that cannot leave the light on refuses [`Identify::On`]
+/// with "wrong length" or "field out of range".
+pub async fn identify(bmc: &mut impl Requester, action: Identify) -> Result<(), Error> {
+    match action {
         Identify::Off => bmc.request(IDENTIFY, &[0]).await?,
         Identify::Seconds(seconds) => bmc.request(IDENTIFY, &[seconds]).await?,
         Identify::On => bmc.request(IDENTIFY, &[0, 1]).await?,
@@ -215,46 +138,48 @@ mod tests {
     use crate::command::script::Script;
 
     #[test]
-    fn a_chassis_status_says_what_its_bits_mean() {
+    fn chassis_status_bits_become_power_and_identify_state() {
         let status = ChassisStatus::parse(&[0x21, 0x10, 0x60, 0x77]).unwrap();
-        assert!(status.on && !status.overload && !status.intrusion);
-        assert_eq!(status.restore, RestorePolicy::Previous);
-        assert!(status.last_event.by_command && !status.last_event.mains_failed);
-        assert_eq!(status.identify, Some(IdentifyState::On));
-        let status = ChassisStatus::parse(&[0x1e, 0x0f, 0x0f]).unwrap();
-        assert!(!status.on && status.overload && status.interlock);
-        assert!(status.power_fault && status.control_fault && status.locked);
-        assert!(status.drive_fault && status.cooling_fault && status.intrusion);
         assert_eq!(
-            (status.restore, status.identify),
-            (RestorePolicy::Off, None)
+            (status.on, status.identify),
+            (true, Some(IdentifyState::On))
         );
-        let short = ChassisStatus::parse(&[1, 0]).unwrap_err();
-        assert_eq!(short.to_string(), "the chassis status is cut off");
+        let status = ChassisStatus::parse(&[0x1e, 0x0f, 0x50]).unwrap();
+        assert_eq!(
+            (status.on, status.identify),
+            (false, Some(IdentifyState::Timed))
+        );
+        let status = ChassisStatus::parse(&[0x1e, 0x0f, 0x2f]).unwrap();
+        assert_eq!((status.on, status.identify), (false, None));
+    }
+
+    #[test]
+    fn chassis_status_truncated_is_an_error() {
+        let error = ChassisStatus::parse(&[1, 0]).unwrap_err();
+        assert_eq!(error.to_string(), "the chassis status is truncated");
     }
 
     #[tokio::test]
-    async fn orders_are_as_the_specification_numbers_them() {
-        let orders = [
+    async fn actions_have_numbers_of_specification() {
+        let actions = [
             (ChassisControl::Off, 0),
             (ChassisControl::On, 1),
             (ChassisControl::Cycle, 2),
             (ChassisControl::Reset, 3),
-            (ChassisControl::Diagnostic, 4),
             (ChassisControl::Soft, 5),
         ];
-        for (order, number) in orders {
+        for (action, number) in actions {
             let mut bmc = Script::new(&[(&[0x00, 0x02, number][..], Ok(&[]))]);
-            control(&mut bmc, order).await.unwrap();
+            control(&mut bmc, action).await.unwrap();
         }
-        let lights = [
+        let actions = [
             (Identify::Off, &[0x00, 0x04, 0x00][..]),
             (Identify::Seconds(30), &[0x00, 0x04, 30]),
             (Identify::On, &[0x00, 0x04, 0x00, 0x01]),
         ];
-        for (light, request) in lights {
+        for (action, request) in actions {
             let mut bmc = Script::new(&[(request, Ok(&[]))]);
-            identify(&mut bmc, light).await.unwrap();
+            identify(&mut bmc, action).await.unwrap();
         }
     }
 }

@@ -1,8 +1,8 @@
-//! How much is read at once: as much as the BMC gives, found by trying.
+//! How many bytes one request reads: as many as the BMC allows, found by trying.
 
 use crate::message::Completion;
 
-/// Sizes to try, the largest first.
+/// Read sizes, the largest first.
 pub(crate) struct Chunk {
     sizes: &'static [u8],
 }
@@ -12,19 +12,18 @@ impl Chunk {
         Self { sizes }
     }
 
-    /// How many bytes to ask for.
+    /// The present read size.
     pub(crate) fn size(&self) -> u8 {
         self.sizes.first().copied().unwrap_or(1)
     }
 
-    /// Whether to try again with less, now that the BMC refused. BMCs say in many ways (quirk) that it
-    /// was too much: as the wrong length, a field out of range, more than they return, or anything.
-    pub(crate) fn shrinks(&mut self, refused: Completion) -> bool {
-        let too_much = matches!(refused.0, 0xc6..=0xca | 0xcc | 0xff);
-        let smaller = self
-            .sizes
-            .get(1..)
-            .filter(|sizes| too_much && !sizes.is_empty());
+    /// Goes to the next smaller size after a refusal; `false` if the refusal has another reason or there is
+    /// no smaller size. BMCs refuse a size with many completion codes (quirk): wrong length, field out of
+    /// range, too many bytes, unspecified.
+    pub(crate) fn shrink(&mut self, refused: Completion) -> bool {
+        let is_about_size = matches!(refused.0, 0xc6..=0xca | 0xcc | 0xff);
+        let smaller = self.sizes.get(1..);
+        let smaller = smaller.filter(|sizes| is_about_size && !sizes.is_empty());
         self.sizes = smaller.unwrap_or(self.sizes);
         smaller.is_some()
     }

@@ -2,10 +2,10 @@
 
 use super::units::Format;
 
-/// How a sensor's raw readings become values.
+/// Conversion of raw readings into values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conversion {
-    /// How the raw reading is signed.
+    /// Signedness of the raw reading.
     pub format: Format,
     /// Ten bits, signed.
     pub m: i16,
@@ -15,12 +15,12 @@ pub struct Conversion {
     pub b_exponent: i8,
     /// Exponent of the result (K2), four bits, signed.
     pub result_exponent: i8,
-    /// Which function comes last, by its number (43.1, byte 24).
+    /// Number of the linearisation function L (43.1, byte 24).
     pub linearisation: u8,
 }
 
 impl Conversion {
-    /// From the bytes of M (two), B (two), accuracy, and exponents.
+    /// From the bytes of M (two), B (two), accuracy and exponents.
     pub(crate) fn from_bytes(format: Format, factors: [u8; 6], linearisation: u8) -> Self {
         let [m, m_high, b, b_high, _accuracy, exponents] = factors;
         Self {
@@ -33,19 +33,19 @@ impl Conversion {
         }
     }
 
-    /// Whether M, B and the exponents are others for each reading, and have to be asked for.
+    /// Whether M, B and the exponents differ for each reading and have to be read from the BMC.
     #[must_use]
     pub fn is_nonlinear(&self) -> bool {
         self.linearisation >= 0x70
     }
 
-    /// The value of a raw reading; nothing where it is no number (the reciprocal of zero).
+    /// The value of a raw reading; `None` if it is no number (for example the reciprocal of zero).
     #[must_use]
     pub fn value(&self, raw: u8) -> Option<f64> {
         let sum = f64::from(self.m) * self.signed(raw)
             + f64::from(self.b) * 10_f64.powi(self.b_exponent.into());
         let value = self.linearised(sum * 10_f64.powi(self.result_exponent.into()));
-        // Zero is not negative.
+        // Turns -0 into 0.
         value.is_finite().then_some(value + 0.0)
     }
 
@@ -77,7 +77,7 @@ impl Conversion {
     }
 }
 
-/// The low byte, and two more bits at the top of another.
+/// A signed number of ten bits: the low byte, and the two highest bits of another byte.
 fn ten_bits(low: u8, high: u8) -> i16 {
     let bits = i16::from(low) | i16::from(high >> 6) << 8;
     (bits << 6) >> 6
@@ -95,28 +95,28 @@ mod tests {
         Conversion::from_bytes(Format::Unsigned, factors, linearisation)
     }
 
-    fn near(value: Option<f64>, expected: f64) {
+    fn assert_near(value: Option<f64>, expected: f64) {
         let value = value.unwrap();
         let close = (value - expected).abs() <= expected.abs() * 1e-9;
         assert!(close, "{value} is not {expected}");
     }
 
     #[test]
-    fn real_sensors_give_what_ipmitool_shows() {
+    fn readings_of_real_sensors_are_those_of_ipmitool() {
         // A 12 V rail: M 61, B 0, K2 -3. A fan: M 75. A core voltage: M 15, K2 -3.
-        near(conversion([0x3d, 0, 0, 0, 0, 0xd0], 0).value(0xc5), 12.017);
-        near(conversion([75, 0, 0, 0, 0, 0], 0).value(80), 6000.0);
-        near(conversion([15, 0, 0, 0, 0, 0xd0], 0).value(0x5a), 1.35);
+        assert_near(conversion([0x3d, 0, 0, 0, 0, 0xd0], 0).value(0xc5), 12.017);
+        assert_near(conversion([75, 0, 0, 0, 0, 0], 0).value(80), 6000.0);
+        assert_near(conversion([15, 0, 0, 0, 0, 0xd0], 0).value(0x5a), 1.35);
         // B with an exponent: 2 x + 5 * 10^1, all through 10.
-        near(conversion([2, 0, 5, 0, 0, 0xf1], 0).value(10), 7.0);
+        assert_near(conversion([2, 0, 5, 0, 0, 0xf1], 0).value(10), 7.0);
         // Negative M and B of ten bits.
         let negative = conversion([0xff, 0xc0, 0x00, 0xc0, 0, 0], 0);
         assert_eq!((negative.m, negative.b), (-1, -256));
-        near(negative.value(4), -260.0);
+        assert_near(negative.value(4), -260.0);
     }
 
     #[test]
-    fn signs_are_by_the_format() {
+    fn reading_negative_depends_on_format() {
         let with = |format, raw| {
             Conversion::from_bytes(format, [1, 0, 0, 0, 0, 0], 0)
                 .value(raw)
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn linearisation_is_the_function_of_its_number() {
+    fn linearisation_numbers_are_those_of_specification() {
         let two: [f64; 12] = [
             2.0,
             2_f64.ln(),
@@ -148,7 +148,7 @@ mod tests {
             2_f64.cbrt(),
         ];
         for (number, expected) in (0..).zip(two) {
-            near(conversion([1, 0, 0, 0, 0, 0], number).value(2), expected);
+            assert_near(conversion([1, 0, 0, 0, 0, 0], number).value(2), expected);
         }
         assert_eq!(conversion([1, 0, 0, 0, 0, 0], 7).value(0), None);
         assert_eq!(conversion([1, 0, 0, 0, 0, 0], 1).value(0), None);
@@ -157,7 +157,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn every_value_is_a_number(factors: [u8; 6], linearisation: u8, raw: u8) {
+        fn reading_arbitrary_is_finite_or_none(factors: [u8; 6], linearisation: u8, raw: u8) {
             let value = conversion(factors, linearisation).value(raw);
             proptest::prop_assert!(value.is_none_or(f64::is_finite));
         }

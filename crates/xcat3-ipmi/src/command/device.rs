@@ -1,10 +1,11 @@
-//! Who a BMC is: Get Device ID, Get Device GUID and Get System GUID (IPMI v2.0, 20.1, 20.8, 22.14).
+//! Identity of a BMC: Get Device ID, Get Device GUID and Get System GUID (IPMI v2.0, 20.1, 20.8, 22.14).
 
 use std::fmt;
 
-use super::{Malformed, cut};
+use super::{Malformed, truncated};
 use crate::client::Error;
 use crate::message::{Command, Completion};
+use crate::presession::SYSTEM_GUID;
 use crate::requester::Requester;
 use crate::wire::Reader;
 
@@ -12,111 +13,61 @@ use crate::wire::Reader;
 const DEVICE_ID: Command = Command::new(0x06, 0x01);
 /// Get Device GUID.
 const DEVICE_GUID: Command = Command::new(0x06, 0x08);
-/// Get System GUID.
-const SYSTEM_GUID: Command = Command::new(0x06, 0x37);
 
-/// What a BMC says of itself.
+/// The response of Get Device ID, as far as xcat3 uses it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceId {
-    /// Its kind, as its maker numbers them.
-    pub id: u8,
-    /// Revision of its hardware.
-    pub revision: u8,
-    /// It has sensors of its own (device SDRs).
+    /// The BMC has records of its own sensors (device SDRs).
     pub has_device_sdrs: bool,
-    /// Its firmware is being updated, or it is starting.
-    pub updating: bool,
-    /// Firmware, major and minor.
+    /// The BMC has a repository of sensor data records.
+    pub has_sdr_repository: bool,
+    /// Firmware version, major and minor.
     pub firmware: (u8, u8),
-    /// Firmware, four bytes that its maker defines, where it tells them.
-    pub auxiliary: Option<[u8; 4]>,
-    /// Version of IPMI, major and minor.
-    pub ipmi: (u8, u8),
-    /// What it offers.
-    pub support: Support,
-    /// Its maker, by the number that IANA gave (private enterprise numbers).
+    /// IANA private enterprise number of the manufacturer.
     pub manufacturer: u32,
-    /// The product, as its maker numbers them.
+    /// Product number of the manufacturer.
     pub product: u16,
 }
 
-/// What a BMC offers (20.1, "additional device support").
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Support(pub u8);
-
-impl Support {
-    /// Sensors.
-    #[must_use]
-    pub fn sensors(self) -> bool {
-        self.0 & 1 != 0
-    }
-
-    /// A repository of sensor data records.
-    #[must_use]
-    pub fn sdr_repository(self) -> bool {
-        self.0 & 2 != 0
-    }
-
-    /// A system event log.
-    #[must_use]
-    pub fn event_log(self) -> bool {
-        self.0 & 4 != 0
-    }
-
-    /// An inventory of replaceable units.
-    #[must_use]
-    pub fn fru_inventory(self) -> bool {
-        self.0 & 8 != 0
-    }
-
-    /// Control of the chassis.
-    #[must_use]
-    pub fn chassis(self) -> bool {
-        self.0 & 0x80 != 0
-    }
-}
-
 impl DeviceId {
-    /// Reads the answer of Get Device ID.
+    /// Parses a response of Get Device ID.
     ///
     /// # Errors
-    /// It is cut off.
-    pub fn parse(answer: &[u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(answer);
-        let cut = cut("the device id");
-        let [id, revision, major, minor, ipmi, support] = reader.array().map_err(&cut)?;
-        let [low, middle, high] = reader.array().map_err(&cut)?;
-        let product = reader.u16().map_err(&cut)?;
+    /// The response is truncated.
+    pub fn parse(response: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(response);
+        let truncated = truncated("the device ID");
+        let head = reader.array().map_err(&truncated)?;
+        let [_id, revision, major, minor, _ipmi_version, support] = head;
+        let [low, middle, high] = reader.array().map_err(&truncated)?;
+        let product = reader.u16().map_err(&truncated)?;
         Ok(Self {
-            id,
-            revision: revision & 0x0f,
             has_device_sdrs: revision & 0x80 != 0,
-            updating: major & 0x80 != 0,
+            has_sdr_repository: support & 2 != 0,
             firmware: (major & 0x7f, decimal(minor)),
-            auxiliary: reader.array().ok(),
-            ipmi: (ipmi & 0x0f, ipmi >> 4),
-            support: Support(support),
             // 20 bits.
             manufacturer: u32::from_le_bytes([low, middle, high & 0x0f, 0]),
             product,
         })
     }
 
-    /// The version of its firmware, as ipmitool writes it.
+    /// The firmware version in the format of ipmitool.
     #[must_use]
     pub fn firmware_version(&self) -> String {
         format!("{}.{:02}", self.firmware.0, self.firmware.1)
     }
 
-    /// Its maker's name, where it is one of the usual.
+    /// Name of the manufacturer, if it is a common one.
     #[must_use]
     pub fn manufacturer_name(&self) -> Option<&'static str> {
-        let entry = MAKERS.iter().find(|entry| entry.0 == self.manufacturer);
+        let entry = MANUFACTURERS
+            .iter()
+            .find(|entry| entry.0 == self.manufacturer);
         entry.map(|entry| entry.1)
     }
 }
 
-/// Two decimal digits. Some BMCs (quirk) give plain binary: then digits above nine appear.
+/// Decodes two BCD digits. Some BMCs send plain binary (quirk): a digit above nine shows it.
 fn decimal(byte: u8) -> u8 {
     match (byte >> 4, byte & 0x0f) {
         (tens @ 0..=9, ones @ 0..=9) => tens * 10 + ones,
@@ -124,8 +75,8 @@ fn decimal(byte: u8) -> u8 {
     }
 }
 
-/// Private enterprise numbers of those who make BMCs and servers.
-const MAKERS: [(u32, &str); 33] = [
+/// Private enterprise numbers of manufacturers of BMCs and servers.
+const MANUFACTURERS: [(u32, &str); 33] = [
     (2, "IBM"),
     (11, "Hewlett-Packard"),
     (42, "Oracle (Sun)"),
@@ -161,42 +112,42 @@ const MAKERS: [(u32, &str); 33] = [
     (49769, "Yadro"),
 ];
 
-/// A number that is told apart from all others.
+/// A GUID in the byte order of the BMC.
 ///
-/// The specification stores it from the last byte to the first; most BMCs (quirk) give it as SMBIOS
-/// or RFC 4122 lay it out. [`Guid::likely`] tells which it is.
+/// The specification stores it from the last byte to the first; most BMCs send it in the layout of SMBIOS or
+/// RFC 4122 (quirk). [`Guid::to_uuid`] finds the layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Guid(pub [u8; 16]);
 
 impl Guid {
-    /// Reads the answer of Get System GUID or Get Device GUID. Nothing where no number was ever set.
+    /// Parses a response of Get System GUID or Get Device GUID; `None` if the GUID was never set.
     ///
     /// # Errors
-    /// It is shorter than 16 bytes.
-    pub fn parse(answer: &[u8]) -> Result<Option<Self>, Malformed> {
-        let bytes = Reader::new(answer).array().map_err(cut("the GUID"))?;
+    /// The response is shorter than 16 bytes.
+    pub fn parse(response: &[u8]) -> Result<Option<Self>, Malformed> {
+        let bytes = Reader::new(response).array();
+        let bytes = bytes.map_err(truncated("the GUID"))?;
         let is_set = bytes != [0; 16] && bytes != [0xff; 16];
         Ok(is_set.then_some(Self(bytes)))
     }
 
-    /// The bytes in the order in which a UUID is written, by the first layout in which it has a
-    /// version and a variant that exist, or at least a version: SMBIOS, RFC 4122, IPMI. By SMBIOS
-    /// where there is none.
+    /// The bytes in the order in which a UUID is written. Of the layouts SMBIOS, RFC 4122 and IPMI it takes
+    /// the first with a valid version and variant, or else the first with a valid version, or else SMBIOS.
     #[must_use]
-    pub fn likely(&self) -> [u8; 16] {
+    pub fn to_uuid(&self) -> [u8; 16] {
         let mut reversed = self.0;
         reversed.reverse();
         let layouts = [smbios(self.0), self.0, reversed];
         let has_version = |uuid: &&[u8; 16]| (1..=5).contains(&(uuid[6] >> 4));
         let is_whole = |uuid: &&[u8; 16]| has_version(uuid) && uuid[8] >> 6 == 2;
-        let likely = layouts.iter().find(is_whole);
-        *likely
+        let whole = layouts.iter().find(is_whole);
+        *whole
             .or(layouts.iter().find(has_version))
             .unwrap_or(&layouts[0])
     }
 }
 
-/// In SMBIOS the first three fields stand with the lowest byte first.
+/// Swaps between the layouts of SMBIOS and RFC 4122: SMBIOS has the first three fields low byte first.
 fn smbios(bytes: [u8; 16]) -> [u8; 16] {
     let [a, b, c, d, e, f, g, h, rest @ ..] = bytes;
     let mut uuid = [0; 16];
@@ -207,8 +158,8 @@ fn smbios(bytes: [u8; 16]) -> [u8; 16] {
 
 impl fmt::Display for Guid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, byte) in self.likely().iter().enumerate() {
-            let dash = if matches!(at, 4 | 6 | 8 | 10) {
+        for (index, byte) in self.to_uuid().iter().enumerate() {
+            let dash = if matches!(index, 4 | 6 | 8 | 10) {
                 "-"
             } else {
                 ""
@@ -219,22 +170,21 @@ impl fmt::Display for Guid {
     }
 }
 
-/// Asks a BMC who it is.
+/// Reads the device ID.
 ///
 /// # Errors
-/// The BMC refuses, does not answer, or its answer is cut off.
+/// The BMC refuses, there is no response, or it is truncated.
 pub async fn id(bmc: &mut impl Requester) -> Result<DeviceId, Error> {
     Ok(DeviceId::parse(&bmc.request(DEVICE_ID, &[]).await?)?)
 }
 
-/// Asks for the machine's GUID; a BMC that has none for the machine (quirk: it does not know the
-/// command) is asked for its own.
+/// Reads the system GUID, or the device GUID of a BMC without Get System GUID (quirk).
 ///
 /// # Errors
-/// The BMC refuses, does not answer, or its answer is cut off.
+/// The BMC refuses, there is no response, or it is truncated.
 pub async fn guid(bmc: &mut impl Requester) -> Result<Option<Guid>, Error> {
     match bmc.request(SYSTEM_GUID, &[]).await {
-        Ok(answer) => Ok(Guid::parse(&answer)?),
+        Ok(response) => Ok(Guid::parse(&response)?),
         Err(Error::Refused(Completion::UNKNOWN_COMMAND | Completion::NOT_PRESENT)) => {
             Ok(Guid::parse(&bmc.request(DEVICE_GUID, &[]).await?)?)
         }
@@ -247,31 +197,31 @@ mod tests {
     use super::*;
     use crate::command::script::Script;
 
-    /// As a Supermicro X11 answers, by the layout of the specification.
+    /// The response of a Supermicro X11, in the layout of the specification.
     const X11: [u8; 15] = [
         0x20, 0x01, 0x03, 0x88, 0x02, 0xbf, 0x7c, 0x2a, 0x00, 0x59, 0x09, 0, 0, 0, 0,
     ];
 
     #[test]
-    fn a_device_id_says_who_it_is() {
+    fn device_id_of_real_bmc_is_parsed() {
         let device = DeviceId::parse(&X11).unwrap();
-        assert_eq!(device.id, 0x20);
         assert_eq!(device.firmware_version(), "3.88");
-        assert_eq!(device.ipmi, (2, 0));
         assert_eq!(device.manufacturer, 10876);
         assert_eq!(device.manufacturer_name(), Some("Supermicro"));
         assert_eq!(device.product, 0x0959);
-        assert_eq!(device.auxiliary, Some([0; 4]));
-        assert!(device.support.chassis() && device.support.event_log());
-        assert!(!device.updating && !device.has_device_sdrs);
-        assert!(DeviceId::parse(&X11[..11]).unwrap().auxiliary.is_none());
+        assert!(device.has_sdr_repository && !device.has_device_sdrs);
+    }
+
+    #[test]
+    fn device_id_truncated_is_an_error() {
+        assert!(DeviceId::parse(&X11[..11]).is_ok());
         for length in 0..11 {
             assert!(DeviceId::parse(&X11[..length]).is_err(), "{length}");
         }
     }
 
     #[test]
-    fn guids_are_read_in_the_layout_in_which_they_make_sense() {
+    fn guid_in_each_layout_becomes_the_same_uuid() {
         let written = "12345678-9abc-4def-8123-456789abcdef";
         let straight: Vec<u8> = hex::decode(written.replace('-', "")).unwrap();
         let straight: [u8; 16] = straight.try_into().unwrap();
@@ -287,7 +237,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_bmc_without_a_guid_of_the_machine_is_asked_for_its_own() {
+    async fn guid_of_bmc_without_system_guid_is_the_device_guid() {
         let own = [1; 16];
         let mut bmc = Script::new(&[(&[0x06, 0x37][..], Err(0xc1)), (&[0x06, 0x08], Ok(&own))]);
         assert_eq!(guid(&mut bmc).await.unwrap(), Some(Guid(own)));

@@ -1,23 +1,23 @@
-//! The error of everything that parses what a BMC said.
+//! The error of everything that parses responses.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// What a BMC said is not what it should be: a sentence that says what, and where.
+/// A response or a part of it has the wrong format. The sentence says which part and what is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed(Cow<'static, str>);
 
 impl Malformed {
-    /// With this sentence.
+    /// An error with this sentence.
     #[must_use]
     pub fn new(sentence: impl Into<Cow<'static, str>>) -> Self {
         Self(sentence.into())
     }
 
-    /// The same, in this place.
+    /// Puts the name of the enclosing part in front of the sentence.
     #[must_use]
-    pub fn within(self, place: impl fmt::Display) -> Self {
-        Self(format!("{place}: {}", self.0).into())
+    pub fn within(self, part: impl fmt::Display) -> Self {
+        Self(format!("{part}: {}", self.0).into())
     }
 }
 

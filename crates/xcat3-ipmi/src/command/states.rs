@@ -1,23 +1,23 @@
-//! What sensors watch, and what their states mean, in words (IPMI v2.0, tables 42-1 to 42-3).
+//! Names of sensor types and sensor states (IPMI v2.0, tables 42-1 to 42-3).
 //!
-//! How bad a state is, the specification leaves open for most; here it is what an operator would say.
+//! The specification gives few states a severity; the others have the one that an operator would give them.
 
 use std::fmt;
 
-use super::state_words;
+use super::state_table;
 
-/// How bad something is.
+/// Severity of a state or event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// As it should be, or just news.
+    /// Normal, or informational.
     Ok,
-    /// Needs attention.
+    /// Needs attention soon.
     Warning,
     /// Needs attention now.
     Critical,
 }
 
-/// What a sensor watches (table 42-3).
+/// The type of a sensor (table 42-3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SensorType(pub u8);
 
@@ -70,11 +70,11 @@ const TYPES: [&str; 0x2d] = [
 ];
 
 impl SensorType {
-    /// In words: "temperature", "fan", "memory"; "type 0xc0" where its maker defines it.
+    /// The name: "temperature", "fan", "memory"; "type 0xc0" for OEM types.
     #[must_use]
-    pub fn words(self) -> String {
+    pub fn name(self) -> String {
         match TYPES.get(usize::from(self.0)) {
-            Some(words) => (*words).to_owned(),
+            Some(name) => (*name).to_owned(),
             None => format!("type {:#04x}", self.0),
         }
     }
@@ -82,24 +82,24 @@ impl SensorType {
 
 impl fmt::Display for SensorType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.words())
+        f.write_str(&self.name())
     }
 }
 
-/// A state and how bad it is.
-pub type Words = (&'static str, Severity);
+/// Text and severity of a state.
+pub type NamedState = (&'static str, Severity);
 
-/// What a bit of a sensor's states (0 to 14), or the offset of an event, means. Nothing where its maker
-/// defines it, or nobody.
+/// The state for a bit of a sensor's states (0 to 14) or for the offset of an event; `None` for OEM and
+/// undefined states.
 #[must_use]
-pub fn words(sensor_type: SensorType, event_type: u8, offset: u8) -> Option<Words> {
+pub fn named_state(sensor_type: SensorType, event_type: u8, offset: u8) -> Option<NamedState> {
     let states = match event_type {
-        0x01..=0x0c => state_words::GENERIC.get(usize::from(event_type) - 1)?,
-        0x6f => state_words::specific(sensor_type.0),
+        0x01..=0x0c => state_table::GENERIC.get(usize::from(event_type) - 1)?,
+        0x6f => state_table::specific(sensor_type.0),
         _ => return None,
     };
-    let words = states.get(usize::from(offset)).copied();
-    words.filter(|words| !words.0.is_empty())
+    let state = states.get(usize::from(offset)).copied();
+    state.filter(|(text, _)| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -107,8 +107,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn states_stand_at_their_offsets() {
-        // (sensor type, event type, offset, word): as the tables of the specification number them.
+    fn states_have_offsets_of_specification() {
+        // (sensor type, event type, offset, text, severity)
         let cases = [
             (
                 0x01,
@@ -161,7 +161,7 @@ mod tests {
             (0x2c, 0x6f, 4, "FRU active", Severity::Ok),
         ];
         for (sensor_type, event_type, offset, text, severity) in cases {
-            let found = words(SensorType(sensor_type), event_type, offset);
+            let found = named_state(SensorType(sensor_type), event_type, offset);
             assert_eq!(
                 found,
                 Some((text, severity)),
@@ -171,13 +171,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_defined_has_no_words() {
-        assert_eq!(words(SensorType(0xc0), 0x6f, 0), None);
-        assert_eq!(words(SensorType(1), 0x01, 12), None);
-        assert_eq!(words(SensorType(1), 0x70, 0), None);
-        assert_eq!(words(SensorType(0x07), 0x6f, 15), None);
-        assert_eq!(SensorType(0xc0).words(), "type 0xc0");
-        assert_eq!(SensorType(0x2c).words(), "FRU state");
-        assert_eq!(SensorType(0x23).words(), "watchdog 2");
+    fn state_undefined_has_no_name() {
+        assert_eq!(named_state(SensorType(0xc0), 0x6f, 0), None);
+        assert_eq!(named_state(SensorType(1), 0x01, 12), None);
+        assert_eq!(named_state(SensorType(1), 0x70, 0), None);
+        assert_eq!(named_state(SensorType(0x07), 0x6f, 15), None);
+        assert_eq!(SensorType(0xc0).name(), "type 0xc0");
+        assert_eq!(SensorType(0x2c).name(), "FRU state");
+        assert_eq!(SensorType(0x23).name(), "watchdog 2");
     }
 }

@@ -1,21 +1,21 @@
-//! Text as FRU areas and sensor records hold it (Platform Management FRU Information Storage
-//! Definition v1.0, 13; IPMI v2.0, 43.15): a byte of type and length, then the characters.
+//! Text in FRU areas and sensor records (Platform Management FRU Information Storage Definition v1.0, 13;
+//! IPMI v2.0, 43.15): a type/length byte, then the characters.
 
-/// How characters are stored: the two highest bits of the byte before them.
+/// Encoding of the characters: the two highest bits of the type/length byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
-    /// In a FRU: bytes that are no text. In a sensor record: UTF-16.
+    /// In a FRU: binary. In a sensor record: UTF-16.
     Unspecified,
-    /// Two digits a byte.
+    /// BCD plus: two digits per byte.
     Bcd,
     /// Four characters in three bytes.
     SixBit,
-    /// A byte a character, ASCII and Latin 1; two in a FRU whose language is not English.
+    /// One byte per character, ASCII and Latin 1; in a FRU in another language than English two bytes.
     EightBit,
 }
 
 impl Encoding {
-    pub(crate) fn of(type_length: u8) -> Self {
+    pub(crate) fn from_type_length(type_length: u8) -> Self {
         match type_length >> 6 {
             0 => Self::Unspecified,
             1 => Self::Bcd,
@@ -25,19 +25,19 @@ impl Encoding {
     }
 }
 
-/// The text that `bytes` are, without what fills it up.
+/// Decodes text and removes its padding.
 pub(crate) fn decode(encoding: Encoding, bytes: &[u8]) -> String {
     let text: String = match encoding {
-        Encoding::Unspecified => return hexadecimal(bytes),
+        Encoding::Unspecified => return hex::encode(bytes),
         Encoding::Bcd => bytes.iter().flat_map(|byte| bcd(*byte)).collect(),
         Encoding::SixBit => six_bit(bytes),
         Encoding::EightBit => bytes.iter().map(|byte| char::from(*byte)).collect(),
     };
-    tidy(&text)
+    clean(&text)
 }
 
-/// UTF-16, the low byte first.
-pub(crate) fn wide(bytes: &[u8]) -> String {
+/// Decodes UTF-16, low byte first.
+pub(crate) fn decode_utf16(bytes: &[u8]) -> String {
     let units = bytes
         .chunks_exact(2)
         .map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
@@ -45,24 +45,19 @@ pub(crate) fn wide(bytes: &[u8]) -> String {
     let text: String = characters
         .map(|one| one.unwrap_or(char::REPLACEMENT_CHARACTER))
         .collect();
-    tidy(&text)
+    clean(&text)
 }
 
-/// Ends at the first zero (quirk: names are filled up with zeros, or end early by one) and has no
-/// control characters and no blanks around it.
-fn tidy(text: &str) -> String {
+/// Cuts the text at the first zero (quirk: names are padded with zeros or end early with one), replaces control
+/// characters and trims blanks.
+fn clean(text: &str) -> String {
     let text = text.split('\0').next().unwrap_or_default();
-    let shown = |one: char| if one.is_control() { ' ' } else { one };
+    let printable = |one: char| if one.is_control() { ' ' } else { one };
     text.chars()
-        .map(shown)
+        .map(printable)
         .collect::<String>()
         .trim()
         .to_owned()
-}
-
-/// As text of hexadecimal digits.
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 const BCD: [char; 16] = [
@@ -73,7 +68,7 @@ fn bcd(byte: u8) -> [char; 2] {
     [BCD[usize::from(byte >> 4)], BCD[usize::from(byte & 0x0f)]]
 }
 
-/// The bits of the characters follow one another from the lowest of the first byte on.
+/// Decodes four characters from three bytes; the first character is in the lowest bits.
 fn six_bit(bytes: &[u8]) -> String {
     let mut text = String::new();
     for group in bytes.chunks(3) {
@@ -94,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_encoding_gives_its_characters() {
+    fn text_in_each_encoding_is_decoded() {
         // "IPMI" is the example of the specification (43.15).
         assert_eq!(decode(Encoding::SixBit, &[0x29, 0xdc, 0xa6]), "IPMI");
         assert_eq!(decode(Encoding::SixBit, &[0x29, 0xdc]), "IP");
@@ -107,15 +102,15 @@ mod tests {
             "CPU\u{b5} x"
         );
         assert_eq!(decode(Encoding::Unspecified, &[0x0a, 0xff]), "0aff");
-        assert_eq!(wide(&[0x41, 0, 0xac, 0x20, 0x42]), "A\u{20ac}");
+        assert_eq!(decode_utf16(&[0x41, 0, 0xac, 0x20, 0x42]), "A\u{20ac}");
     }
 
     proptest::proptest! {
         #[test]
-        fn any_bytes_are_text_without_control_characters(bytes: Vec<u8>, kind: u8) {
-            let text = decode(Encoding::of(kind), &bytes);
+        fn text_arbitrary_has_no_control_characters(bytes: Vec<u8>, type_length: u8) {
+            let text = decode(Encoding::from_type_length(type_length), &bytes);
             proptest::prop_assert!(!text.contains(char::is_control));
-            proptest::prop_assert!(!wide(&bytes).contains(char::is_control));
+            proptest::prop_assert!(!decode_utf16(&bytes).contains(char::is_control));
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Units of sensors (IPMI v2.0, 43.17).
 
-/// In what a sensor measures.
+/// The unit of a sensor's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Units {
-    /// The three bytes of the sensor's record.
+    /// The three unit bytes of the sensor's record.
     bytes: [u8; 3],
 }
 
-/// By the number of the basic unit.
+/// Names of the basic units by number.
 const BASIC: [&str; 93] = [
     "",
     "degrees C",
@@ -104,26 +104,31 @@ const BASIC: [&str; 93] = [
     "grams",
 ];
 
-/// By the number of the rate.
+/// Suffixes of the rate units by number.
 const RATES: [&str; 7] = ["", "/us", "/ms", "/s", "/min", "/h", "/day"];
 
-/// How a raw reading is signed.
+/// Signedness of a raw reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// Not at all.
+    /// Unsigned.
     Unsigned,
-    /// By the complement of one.
+    /// One's complement.
     OnesComplement,
-    /// By the complement of two.
+    /// Two's complement.
     TwosComplement,
 }
 
 impl Units {
+    /// The unit of a sensor without numeric readings.
+    pub(crate) const NONE: Self = Self {
+        bytes: [0xc0, 0, 0],
+    };
+
     pub(crate) fn new(bytes: [u8; 3]) -> Self {
         Self { bytes }
     }
 
-    /// How raw readings are signed; nothing where the sensor gives no numbers.
+    /// Signedness of raw readings; `None` if the sensor has no numeric readings.
     #[must_use]
     pub fn format(self) -> Option<Format> {
         match self.bytes[0] >> 6 {
@@ -134,24 +139,24 @@ impl Units {
         }
     }
 
-    /// The unit in words: "degrees C", "RPM", "V", "% CFM"; empty where there is none.
+    /// The name of the unit: "degrees C", "RPM", "V", "% CFM"; empty if there is none.
     #[must_use]
-    pub fn words(self) -> String {
-        let [kind, basic, other] = self.bytes;
-        let of = |number: u8| BASIC.get(usize::from(number)).copied().unwrap_or("");
-        let percent = if kind & 1 != 0 { "%" } else { "" };
-        let mut words = match (percent, of(basic)) {
+    pub fn name(self) -> String {
+        let [flags, basic, modifier] = self.bytes;
+        let unit = |number: u8| BASIC.get(usize::from(number)).copied().unwrap_or("");
+        let percent = if flags & 1 != 0 { "%" } else { "" };
+        let mut name = match (percent, unit(basic)) {
             ("%", "") => "%".to_owned(),
             ("%", unit) => format!("% {unit}"),
             (_, unit) => unit.to_owned(),
         };
-        match kind >> 1 & 3 {
-            1 => words = format!("{words}/{}", of(other)),
-            2 => words = format!("{words}*{}", of(other)),
+        match flags >> 1 & 3 {
+            1 => name = format!("{name}/{}", unit(modifier)),
+            2 => name = format!("{name}*{}", unit(modifier)),
             _ => {}
         }
-        words.push_str(RATES.get(usize::from(kind >> 3 & 7)).unwrap_or(&""));
-        words
+        name.push_str(RATES.get(usize::from(flags >> 3 & 7)).unwrap_or(&""));
+        name
     }
 }
 
@@ -160,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn units_are_named_as_in_the_specification() {
+    fn units_have_numbers_of_specification() {
         // The numbers are those of table 43-15.
         let cases = [
             ([0x80, 1, 0], "degrees C"),
@@ -178,8 +183,8 @@ mod tests {
             ([2, 4, 22], "V/s"),
             ([4, 16, 34], "N*m"),
         ];
-        for (bytes, words) in cases {
-            assert_eq!(Units::new(bytes).words(), words, "{bytes:?}");
+        for (bytes, name) in cases {
+            assert_eq!(Units::new(bytes).name(), name, "{bytes:?}");
         }
         assert_eq!(Units::new([0xc0, 0, 0]).format(), None);
         assert_eq!(

@@ -1,6 +1,6 @@
-//! Test vectors of each cryptographic step, from elsewhere.
+//! Test vectors of each cryptographic step, made by other implementations.
 //!
-//! Those of [`COMPUTED`] were made with Python: `hmac.new(key, message, hashlib.sha1 or sha256)` over the
+//! Those of [`COMPUTED`] were computed with Python: `hmac.new(key, message, hashlib.sha1 or sha256)` over the
 //! concatenations of IPMI v2.0, 13.28 to 13.32, and AES-128 in CBC mode of the package `cryptography`;
 //! numbers of sessions little-endian, user `admin`, role 0x14, password `secret` padded with zeros to 20
 //! bytes. Those of [`IPMI_SIM`] and [`IPMITOOL`] were captured by a UDP relay between `ipmitool -I lanplus`
@@ -11,12 +11,12 @@ use crate::message::{Command, Completion, Request, Response};
 use crate::packet::{Packet, PayloadType, sealed};
 use crate::rakp::{OpenResponse, Proof, Rakp1, Rakp2};
 
-/// What was computed for a suite, in hexadecimal digits.
+/// The values of a suite, in hexadecimal.
 struct Computed {
     suite: CipherSuite,
     rakp2: &'static str,
     rakp3: &'static str,
-    /// Without and with a key of the BMC.
+    /// Without and with a BMC key.
     keyed: [Keyed; 2],
 }
 
@@ -80,8 +80,8 @@ const COMPUTED: [Computed; 2] = [
     },
 ];
 
-/// Open Session Response, RAKP 1 to 4, then packets of the session, of both directions in turn:
-/// ipmitool and ipmi_sim, `power status` with suite 3.
+/// ipmitool and ipmi_sim, `power status` with suite 3: Open Session Response, RAKP 1 to 4, then alternately
+/// request and response packets.
 const IPMI_SIM: [&str; 9] = [
     "0600ff0706110000000000000000240000000000a4a3a2a002000000000000080100000001000008010000000200000801000000",
     "0600ff07061200000000000000002100000000000200000019f611e201fc94f64fa76a36b835cb021400000561646d696e",
@@ -94,8 +94,7 @@ const IPMI_SIM: [&str; 9] = [
     "0600ff0706c0a4a3a2a002000000200008fe2f0c548c4c08e90f733de9084d58a45a4ae143aab36352938fb94e5c8a6affff0207ee2ef6c7a7bb21ca714078f0",
 ];
 
-/// Open Session Response, RAKP 1 to 4, then packets of the session, of both directions in turn:
-/// ipmitool and this crate's BMC side, `power status` with suite 17.
+/// ipmitool and this crate's BMC side, `power status` with suite 17, in the same order.
 const IPMITOOL: [&str; 9] = [
     "0600ff0706110000000000000000240000000400a4a3a2a0120999db000000080300000001000008040000000200000801000000",
     "0600ff0706120000000000000000210000000000120999db830890b2a0d7878319a60f2260bb0d811400000561646d696e",
@@ -121,8 +120,8 @@ fn password() -> Secret {
     Secret::new(b"secret").unwrap()
 }
 
-fn exchange(suite: CipherSuite) -> Exchange {
-    Exchange {
+fn exchange(suite: CipherSuite) -> KeyExchange {
+    KeyExchange {
         suite,
         console_session: 0xa1a2_a3a4,
         bmc_session: 0x0102_0304,
@@ -135,27 +134,27 @@ fn exchange(suite: CipherSuite) -> Exchange {
 }
 
 #[test]
-fn codes_and_keys_are_as_computed_elsewhere() {
+fn codes_and_keys_equal_computed_ones() {
     for computed in &COMPUTED {
         let exchange = exchange(computed.suite);
-        let told = |code: Code| hex::encode(code.as_bytes());
-        assert_eq!(told(exchange.bmc_code(&password())), computed.rakp2);
-        assert_eq!(told(exchange.console_code(&password())), computed.rakp3);
+        let hex = |code: AuthCode| hex::encode(code.as_bytes());
+        assert_eq!(hex(exchange.rakp2_code(&password())), computed.rakp2);
+        assert_eq!(hex(exchange.rakp3_code(&password())), computed.rakp3);
         for keyed in &computed.keyed {
             let bmc_key = Secret(bytes(0x80));
             let key = if keyed.bmc_key { bmc_key } else { password() };
             let derived = exchange.derive(&key);
-            assert_eq!(told(derived.session), keyed.session, "SIK");
-            assert_eq!(told(derived.packet), keyed.packet, "K1");
-            assert_eq!(told(derived.cipher), keyed.cipher, "K2");
+            assert_eq!(hex(derived.session), keyed.session, "SIK");
+            assert_eq!(hex(derived.packet), keyed.packet, "K1");
+            assert_eq!(hex(derived.cipher), keyed.cipher, "K2");
             let keys = exchange.keys(&key);
-            assert_eq!(told(exchange.final_code(&keys)), keyed.rakp4, "RAKP 4");
+            assert_eq!(hex(exchange.rakp4_code(&keys)), keyed.rakp4, "RAKP 4");
         }
     }
 }
 
 #[test]
-fn packets_are_sealed_as_computed_elsewhere() {
+fn packet_sealed_equals_computed_one() {
     let request = Request {
         command: Command::new(0x00, 0x01),
         number: 2,
@@ -179,7 +178,7 @@ fn packets_are_sealed_as_computed_elsewhere() {
 }
 
 #[test]
-fn conversations_of_others_are_understood() {
+fn captured_sessions_are_verified_and_decrypted() {
     for (suite, captured) in [
         (CipherSuite::Sha1, IPMI_SIM),
         (CipherSuite::Sha256, IPMITOOL),
@@ -193,7 +192,7 @@ fn conversations_of_others_are_understood() {
         let rakp4 = Proof::decode(payload(4)).unwrap();
         assert_eq!(opened.suite, suite);
         assert_eq!(rakp1.bmc_session, opened.bmc_session);
-        let exchange = Exchange {
+        let exchange = KeyExchange {
             suite,
             console_session: opened.console_session,
             bmc_session: opened.bmc_session,
@@ -203,10 +202,16 @@ fn conversations_of_others_are_understood() {
             role: rakp1.role,
             user: rakp1.user,
         };
-        assert!(exchange.bmc_code(&password()).is(&rakp2.code), "RAKP 2");
-        assert!(exchange.console_code(&password()).is(&rakp3.code), "RAKP 3");
+        assert!(
+            exchange.rakp2_code(&password()).matches(&rakp2.code),
+            "RAKP 2"
+        );
+        assert!(
+            exchange.rakp3_code(&password()).matches(&rakp3.code),
+            "RAKP 3"
+        );
         let keys = exchange.keys(&password());
-        assert!(exchange.final_code(&keys).is(&rakp4.code), "RAKP 4");
+        assert!(exchange.rakp4_code(&keys).matches(&rakp4.code), "RAKP 4");
         let sealed = captured[5..].iter().map(|datagram| {
             let packet = Packet::parse(datagram).unwrap();
             packet.open(&keys).unwrap()

@@ -1,7 +1,7 @@
-//! Beginning and ending serial over LAN (IPMI v2.0, 24.1 and 24.2).
+//! Activate and Deactivate Payload for serial over LAN (IPMI v2.0, 24.1 and 24.2).
 
 use crate::client::Error;
-use crate::command::{Malformed, cut};
+use crate::command::{Malformed, truncated};
 use crate::message::{Command, Completion};
 use crate::requester::Requester;
 use crate::wire::Reader;
@@ -11,80 +11,43 @@ const ACTIVATE: Command = Command::new(0x06, 0x48);
 /// Deactivate Payload.
 const DEACTIVATE: Command = Command::new(0x06, 0x49);
 /// Get Payload Instance Info.
-const INSTANCE: Command = Command::new(0x06, 0x4b);
-/// Payload type serial over LAN, its first instance.
+const INSTANCE_INFO: Command = Command::new(0x06, 0x4b);
+/// Payload type serial over LAN, first instance.
 const SOL: [u8; 2] = [1, 1];
-/// Encrypted and authenticated.
+/// Encryption and authentication.
 const PROTECTED: u8 = 0xc0;
-/// Payloads of a BMC that says that it takes none (quirk: zero, or the bytes swapped).
-const USUAL: u16 = 200;
-const LARGEST: u16 = 1_024;
+/// Payload size for a BMC that reports an impossible one (quirk: zero, or the bytes swapped).
+const DEFAULT_PAYLOAD: u16 = 200;
+const MAX_PAYLOAD: u16 = 1_024;
+/// Completion code of Deactivate Payload: already deactivated.
+const ALREADY_DEACTIVATED: Completion = Completion(0x80);
 
-/// What a BMC says to a console that begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Activation {
-    /// The largest payload that it takes, in bytes.
-    pub takes: u16,
-    /// The largest that it sends.
-    pub sends: u16,
-    /// The port on which it wants the payloads.
-    pub port: u16,
-}
-
-/// Why a console did not begin.
+/// Why serial over LAN could not be activated.
 #[derive(Debug, thiserror::Error)]
 pub enum ActivationError {
-    /// Another console has it.
+    /// Another session has the console.
     #[error("another session has the console")]
     InUse,
-    /// It is switched off.
+    /// Serial over LAN is disabled.
     #[error("serial over LAN is disabled on the BMC")]
     Disabled,
-    /// The BMC does not allow the user, or does not do it protected as it has to be.
-    #[error("the BMC does not give this user an encrypted console: {0}")]
+    /// The user may not use serial over LAN, or the BMC has no encryption for it.
+    #[error("the BMC does not allow this user an encrypted console: {0}")]
     NotAllowed(Completion),
-    /// It did not answer, or refused otherwise.
+    /// The request failed.
     #[error(transparent)]
     Failed(#[from] Error),
 }
 
-impl Activation {
-    /// Reads the answer of Activate Payload.
-    ///
-    /// # Errors
-    /// It is cut off.
-    pub fn parse(answer: &[u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(answer);
-        let read = |reader: &mut Reader<'_>| {
-            let _auxiliary: [u8; 4] = reader.array()?;
-            Ok([reader.u16()?, reader.u16()?, reader.u16()?])
-        };
-        let [takes, sends, port] =
-            read(&mut reader).map_err(cut("the activation of the console"))?;
-        let sane = |size: u16| match size {
-            5..=LARGEST => size,
-            _ if (5..=LARGEST).contains(&size.swap_bytes()) => size.swap_bytes(),
-            _ => USUAL,
-        };
-        Ok(Self {
-            takes: sane(takes),
-            sends: sane(sends),
-            port,
-        })
-    }
-}
-
-/// Begins serial over LAN in this session.
+/// Activates serial over LAN in this session and returns the largest payload that the BMC accepts, in bytes.
 ///
 /// # Errors
-/// Another console has it, the BMC refuses, or does not answer.
-pub async fn activate(bmc: &mut impl Requester) -> Result<Activation, ActivationError> {
-    let [kind, instance] = SOL;
-    match bmc
-        .request(ACTIVATE, &[kind, instance, PROTECTED, 0, 0, 0])
-        .await
-    {
-        Ok(answer) => Ok(Activation::parse(&answer).map_err(Error::from)?),
+/// Another session has the console, the BMC refuses, or there is no response.
+pub(super) async fn activate(bmc: &mut impl Requester) -> Result<u16, ActivationError> {
+    let [payload_type, instance] = SOL;
+    let request = [payload_type, instance, PROTECTED, 0, 0, 0];
+    match bmc.request(ACTIVATE, &request).await {
+        Ok(response) => Ok(payload_size(&response).map_err(Error::from)?),
         Err(Error::Refused(refused)) => Err(match refused.0 {
             0x80 | 0x82 => ActivationError::InUse,
             0x81 => ActivationError::Disabled,
@@ -95,31 +58,46 @@ pub async fn activate(bmc: &mut impl Requester) -> Result<Activation, Activation
     }
 }
 
-/// Ends serial over LAN, whoever's session it is in: so a console is taken from another. That there is
-/// none is no error.
+/// The inbound payload size in a response of Activate Payload.
+fn payload_size(response: &[u8]) -> Result<u16, Malformed> {
+    let mut reader = Reader::new(response);
+    let read = |reader: &mut Reader<'_>| {
+        let _auxiliary: [u8; 4] = reader.array()?;
+        let inbound = reader.u16()?;
+        let _outbound_and_port: [u8; 4] = reader.array()?;
+        Ok(inbound)
+    };
+    let size = read(&mut reader).map_err(truncated("the response to Activate Payload"))?;
+    Ok(match size {
+        5..=MAX_PAYLOAD => size,
+        _ if (5..=MAX_PAYLOAD).contains(&size.swap_bytes()) => size.swap_bytes(),
+        _ => DEFAULT_PAYLOAD,
+    })
+}
+
+/// Deactivates serial over LAN, also that of another session: so a console is taken over. It is no error if
+/// serial over LAN is not active.
 ///
 /// # Errors
-/// The BMC refuses or does not answer.
-pub async fn deactivate(bmc: &mut impl Requester) -> Result<(), Error> {
-    let [kind, instance] = SOL;
-    match bmc.request(DEACTIVATE, &[kind, instance, 0, 0, 0, 0]).await {
-        Ok(_) => Ok(()),
-        // "Already deactivated".
-        Err(Error::Refused(Completion(0x80))) => Ok(()),
+/// The BMC refuses, or there is no response.
+pub(super) async fn deactivate(bmc: &mut impl Requester) -> Result<(), Error> {
+    let [payload_type, instance] = SOL;
+    let request = [payload_type, instance, 0, 0, 0, 0];
+    match bmc.request(DEACTIVATE, &request).await {
+        Ok(_) | Err(Error::Refused(ALREADY_DEACTIVATED)) => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// Asks which session has the console, by the BMC's number for it (0: none has). Nothing where the BMC
-/// does not tell.
+/// The BMC's number of the session that has the console (0: none); `None` if the BMC does not report it.
 ///
 /// # Errors
-/// The BMC does not answer, or its answer is cut off.
-pub(super) async fn holder(bmc: &mut impl Requester) -> Result<Option<u32>, Error> {
-    match bmc.request(INSTANCE, &SOL).await {
-        Ok(answer) => {
-            let number = Reader::new(&answer).u32();
-            Ok(Some(number.map_err(cut("the console's session"))?))
+/// There is no response, or it is truncated.
+pub(super) async fn owner(bmc: &mut impl Requester) -> Result<Option<u32>, Error> {
+    match bmc.request(INSTANCE_INFO, &SOL).await {
+        Ok(response) => {
+            let number = Reader::new(&response).u32();
+            Ok(Some(number.map_err(truncated("the payload instance"))?))
         }
         Err(Error::Refused(_)) => Ok(None),
         Err(error) => Err(error),
@@ -132,44 +110,38 @@ mod tests {
     use crate::command::script::Script;
 
     #[tokio::test]
-    async fn a_console_begins_protected_or_says_why_not() {
+    async fn activation_refused_says_why() {
         let request = [0x06, 0x48, 1, 1, 0xc0, 0, 0, 0];
-        let answer = [0, 0, 0, 0, 0xf8, 0, 0, 1, 0x6f, 2, 0xff, 0xff];
+        let response = [0, 0, 0, 0, 0xf8, 0, 0, 1, 0x6f, 2, 0xff, 0xff];
         let mut bmc = Script::new(&[
-            (&request, Ok(&answer)),
+            (&request, Ok(&response)),
             (&request, Err(0x80)),
             (&request, Err(0x81)),
+            (&request, Err(0xd4)),
         ]);
-        let activation = activate(&mut bmc).await.unwrap();
-        assert_eq!(
-            activation,
-            Activation {
-                takes: 248,
-                sends: 256,
-                port: 623
-            }
-        );
-        assert!(matches!(
-            activate(&mut bmc).await,
-            Err(ActivationError::InUse)
-        ));
-        assert!(matches!(
-            activate(&mut bmc).await,
-            Err(ActivationError::Disabled)
-        ));
+        assert_eq!(activate(&mut bmc).await.unwrap(), 248);
+        let mut refused = async || activate(&mut bmc).await.unwrap_err();
+        assert!(matches!(refused().await, ActivationError::InUse));
+        assert!(matches!(refused().await, ActivationError::Disabled));
+        assert!(matches!(refused().await, ActivationError::NotAllowed(_)));
+    }
+
+    #[tokio::test]
+    async fn deactivation_of_inactive_console_succeeds() {
         let mut bmc = Script::new(&[(&[0x06, 0x49, 1, 1, 0, 0, 0, 0], Err(0x80))]);
         deactivate(&mut bmc).await.unwrap();
     }
 
     #[test]
-    fn sizes_that_make_no_sense_become_usual_ones() {
-        let sizes = |takes: [u8; 2], sends: [u8; 2]| {
-            let answer = [&[0; 4][..], &takes, &sends, &[0x6f, 2]].concat();
-            let activation = Activation::parse(&answer).unwrap();
-            (activation.takes, activation.sends)
+    fn payload_size_impossible_becomes_default() {
+        let size = |inbound: [u8; 2]| {
+            let response = [&[0; 4][..], &inbound, &[0xff, 0xff, 0x6f, 2]].concat();
+            payload_size(&response).unwrap()
         };
-        assert_eq!(sizes([0, 0], [0xff, 0xff]), (USUAL, USUAL));
-        assert_eq!(sizes([0, 0xf8], [1, 0]), (0xf8, 0x100));
-        assert!(Activation::parse(&[0; 9]).is_err());
+        assert_eq!(size([0, 0]), DEFAULT_PAYLOAD);
+        assert_eq!(size([0xff, 0xff]), DEFAULT_PAYLOAD);
+        assert_eq!(size([0, 0xf8]), 0xf8);
+        assert_eq!(size([1, 0]), 0x100);
+        assert!(payload_size(&[0; 9]).is_err());
     }
 }

@@ -1,88 +1,77 @@
-//! A console over a [`Connection`]: characters to read and to write, for whoever holds it. There is no
-//! task a console.
+//! A console over a [`Connection`]. Its owner drives it; there is no task per console.
 
 use std::time::{Duration, Instant};
 
 use super::activation::{self, ActivationError};
-use super::state::{Closed, Sol, SolEvent};
+use super::state::{CloseReason, Sol, SolEvent};
 use crate::client::{Connection, Error};
+use crate::clock;
 
-/// How often the BMC is asked who has the console. BMCs end sessions in which nothing happens for a minute
-/// (6.12.15), and not all tell a console that another has taken its place.
-const KEEP_ALIVE: Duration = Duration::from_secs(25);
+/// Default interval of keep-alive requests. BMCs close sessions that are idle for a minute (6.12.15), and not
+/// every BMC reports that another session took the console.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(25);
 
-/// A machine's serial console.
+/// The serial console of a machine.
 pub struct Console {
     connection: Connection,
     sol: Sol,
-    /// The session that has the console, by the BMC's number, where it tells it.
-    holder: Option<u32>,
-    ask_every: Duration,
-    ask_at: Instant,
-    closed: Option<Closed>,
+    /// The BMC's number of this console's session, if the BMC reports it.
+    owner: Option<u32>,
+    keep_alive_interval: Duration,
+    next_keep_alive: Instant,
+    closed: Option<CloseReason>,
 }
 
-/// What came of a console.
+/// What a console received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConsoleEvent {
     /// Characters of the machine.
     Data(Vec<u8>),
-    /// The machine sent more than the BMC could keep: some was lost.
+    /// The BMC lost characters of the machine because its buffer was full.
     Overrun,
     /// The machine sent a break.
     Break,
-    /// It is over; later reads say the same.
-    Closed(Closed),
+    /// The console is closed. Every later read returns the same.
+    Closed(CloseReason),
 }
 
 impl Console {
-    /// Begins serial over LAN in this session. With `steal`, a console that another session has is
-    /// taken from it. The session is given back where it can't begin.
+    /// Activates serial over LAN in this session. With `steal`, a console of another session is taken over.
+    /// On failure the session is returned with the error.
     ///
     /// # Errors
-    /// Another session has the console, or the BMC refuses or does not answer.
+    /// Another session has the console, the BMC refuses, or there is no response.
     pub async fn open(
         mut connection: Connection,
         steal: bool,
     ) -> Result<Self, (Connection, ActivationError)> {
-        let mut begun = activation::activate(&mut connection).await;
-        if steal && matches!(begun, Err(ActivationError::InUse)) {
-            begun = match activation::deactivate(&mut connection).await {
-                Ok(()) => activation::activate(&mut connection).await,
-                Err(error) => Err(error.into()),
-            };
+        match activate(&mut connection, steal).await {
+            Ok((payload_size, owner)) => Ok(Self {
+                connection,
+                sol: Sol::new(payload_size),
+                owner,
+                keep_alive_interval: KEEP_ALIVE_INTERVAL,
+                next_keep_alive: clock::now() + KEEP_ALIVE_INTERVAL,
+                closed: None,
+            }),
+            Err(error) => Err((connection, error)),
         }
-        let activation = match begun {
-            Ok(activation) => activation,
-            Err(why) => return Err((connection, why)),
-        };
-        let holder = match activation::holder(&mut connection).await {
-            Ok(holder) => holder,
-            Err(error) => return Err((connection, error.into())),
-        };
-        Ok(Self {
-            connection,
-            sol: Sol::new(activation.takes),
-            holder,
-            ask_every: KEEP_ALIVE,
-            ask_at: Instant::now() + KEEP_ALIVE,
-            closed: None,
-        })
     }
 
-    /// Asks the BMC so often whether session and console are still there, rather than every 25 seconds.
+    /// Sets the interval at which the console checks that session and console still exist; the default is
+    /// 25 s.
     #[must_use]
-    pub fn ask_every(mut self, period: Duration) -> Self {
-        self.ask_every = period;
-        self.ask_at = Instant::now() + period;
+    pub fn with_keep_alive_interval(mut self, interval: Duration) -> Self {
+        self.keep_alive_interval = interval;
+        self.next_keep_alive = clock::now() + interval;
         self
     }
 
-    /// Waits for what comes, and sends meanwhile what was written. It has to be called all the time, or
-    /// nothing is repeated that got lost, and the BMC ends the session. Cancel safe.
+    /// Waits for the next event and sends what was written. It has to be called all the time: it also
+    /// retransmits and keeps the session alive. Cancel safe.
     ///
     /// # Errors
-    /// There is no session any more.
+    /// The session ended.
     pub async fn read(&mut self) -> Result<ConsoleEvent, Error> {
         loop {
             self.send().await?;
@@ -90,49 +79,49 @@ impl Console {
                 Some(SolEvent::Data(characters)) => return Ok(ConsoleEvent::Data(characters)),
                 Some(SolEvent::Overrun) => return Ok(ConsoleEvent::Overrun),
                 Some(SolEvent::Break) => return Ok(ConsoleEvent::Break),
-                Some(SolEvent::Closed(why)) => self.closed = Some(why),
+                Some(SolEvent::Closed(reason)) => self.closed = Some(reason),
                 None => {}
             }
             match self.closed {
-                Some(why) => return Ok(ConsoleEvent::Closed(why)),
+                Some(reason) => return Ok(ConsoleEvent::Closed(reason)),
                 None => self.wait().await?,
             }
         }
     }
 
-    /// Takes characters for the machine and gives how many: a BMC that takes none leaves no room after
-    /// [`MOST_WAITING`](super::MOST_WAITING). They go out while [`Console::read`] waits.
+    /// Queues characters for the machine and returns how many fit: at most
+    /// [`MAX_QUEUED`](super::MAX_QUEUED) characters are queued. [`Console::read`] sends them.
     ///
     /// # Errors
-    /// There is no session any more.
+    /// The session ended.
     pub async fn write(&mut self, characters: &[u8]) -> Result<usize, Error> {
         if self.closed.is_some() {
             return Ok(0);
         }
-        let taken = self.sol.write(characters, Instant::now());
+        let count = self.sol.write(characters, clock::now());
         self.send().await?;
-        Ok(taken)
+        Ok(count)
     }
 
     /// Sends the machine a break.
     ///
     /// # Errors
-    /// There is no session any more.
+    /// The session ended.
     pub async fn send_break(&mut self) -> Result<(), Error> {
-        self.sol.send_break(Instant::now());
+        self.sol.send_break(clock::now());
         self.send().await
     }
 
-    /// Whether everything that was written has reached the BMC.
+    /// Whether the BMC has acknowledged everything that was written.
     #[must_use]
     pub fn is_flushed(&self) -> bool {
         self.sol.is_flushed()
     }
 
-    /// Ends serial over LAN and gives the session back.
+    /// Deactivates serial over LAN and returns the session.
     ///
     /// # Errors
-    /// The BMC does not answer any more.
+    /// The BMC refuses, or there is no response.
     pub async fn close(mut self) -> Result<Connection, Error> {
         activation::deactivate(&mut self.connection).await?;
         Ok(self.connection)
@@ -145,29 +134,44 @@ impl Console {
         Ok(())
     }
 
-    /// Waits for a payload, or for the time at which something has to be done.
+    /// Waits for a payload, a retransmission deadline or the next keep-alive, and handles it.
     async fn wait(&mut self) -> Result<(), Error> {
-        let until = self
-            .sol
-            .deadline()
-            .map_or(self.ask_at, |until| until.min(self.ask_at));
+        let retransmission = self.sol.deadline();
+        let deadline = retransmission.map_or(self.next_keep_alive, |deadline| {
+            deadline.min(self.next_keep_alive)
+        });
         let payload = self.connection.receive_sol();
-        let received = tokio::time::timeout_at(until.into(), payload).await;
-        let now = Instant::now();
+        let received = tokio::time::timeout_at(deadline.into(), payload).await;
+        let now = clock::now();
         match received {
             Ok(payload) => {
                 self.sol.receive(&payload?, now);
-                self.ask_at = now + self.ask_every;
+                self.next_keep_alive = now + self.keep_alive_interval;
             }
-            Err(_) if now >= self.ask_at => {
-                let holder = activation::holder(&mut self.connection).await?;
-                self.ask_at = Instant::now() + self.ask_every;
-                if holder != self.holder {
-                    self.closed = Some(Closed::Deactivated);
+            Err(_) if now >= self.next_keep_alive => {
+                let owner = activation::owner(&mut self.connection).await?;
+                self.next_keep_alive = clock::now() + self.keep_alive_interval;
+                if owner != self.owner {
+                    self.closed = Some(CloseReason::Deactivated);
                 }
             }
             Err(_) => self.sol.expire(now),
         }
         Ok(())
     }
+}
+
+/// Activates serial over LAN and returns payload size and owner.
+async fn activate(
+    connection: &mut Connection,
+    steal: bool,
+) -> Result<(u16, Option<u32>), ActivationError> {
+    let payload_size = match activation::activate(connection).await {
+        Err(ActivationError::InUse) if steal => {
+            activation::deactivate(connection).await?;
+            activation::activate(connection).await?
+        }
+        result => result?,
+    };
+    Ok((payload_size, activation::owner(connection).await?))
 }

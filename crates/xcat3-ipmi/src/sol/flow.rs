@@ -1,5 +1,5 @@
-//! What both sides of serial over LAN have in common (IPMI v2.0, 15.11): one packet of characters is
-//! under way, is acknowledged, and repeated until it is; what comes is told once.
+//! Flow control of serial over LAN (IPMI v2.0, 15.11), the same for both ends: one segment of characters is
+//! outstanding and is retransmitted until it is acknowledged; a segment that arrives twice counts once.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -7,178 +7,189 @@ use std::time::{Duration, Instant};
 use super::packet::{HEADER, MAX_DATA};
 
 /// The most characters that wait to be sent.
-pub const MOST_WAITING: usize = 4_096;
-/// Numbers go from 1 to 15.
+pub const MAX_QUEUED: usize = 4_096;
+/// Packet numbers go from 1 to 15.
 const LAST_NUMBER: u8 = 15;
 
-/// How long a packet waits for its acknowledgement before it is sent again, and how often it is sent
-/// until the other side counts as gone.
-pub(super) const RETRY: Duration = Duration::from_millis(500);
-pub(super) const ATTEMPTS: u32 = 10;
+/// Time without an acknowledgement after which a segment is retransmitted.
+pub(super) const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+/// Transmissions of a segment after which the other end counts as gone.
+pub(super) const MAX_ATTEMPTS: u32 = 10;
 
-/// The part of a packet that carries characters.
+/// The characters of one packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Piece {
+pub(super) struct Segment {
     pub(super) number: u8,
     pub(super) is_break: bool,
     pub(super) data: Vec<u8>,
 }
 
-/// What the other side says to a piece.
+/// The other end's acknowledgement of a segment.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Acknowledged {
+pub(super) struct Acknowledgement {
     pub(super) number: u8,
     pub(super) accepted: u8,
     pub(super) nack: bool,
-    /// It can't take any now.
+    /// The other end accepts no characters now.
     pub(super) unavailable: bool,
 }
 
-/// Characters on their way out.
+/// The sending half.
 #[derive(Debug)]
 pub(super) struct Sender {
-    /// The most characters of a piece.
-    most: usize,
-    waiting: VecDeque<u8>,
-    wants_break: bool,
+    max_segment: usize,
+    queue: VecDeque<u8>,
+    break_queued: bool,
     last_number: u8,
-    under_way: Option<UnderWay>,
+    outstanding: Option<Outstanding>,
 }
 
-/// A piece that is not acknowledged yet.
+/// A segment that is not acknowledged yet.
 #[derive(Debug)]
-struct UnderWay {
-    piece: Piece,
-    until: Instant,
+struct Outstanding {
+    segment: Segment,
+    deadline: Instant,
     attempts: u32,
 }
 
 impl Sender {
-    /// Towards a side that takes payloads of so many bytes.
-    pub(super) fn new(largest_payload: u16) -> Self {
-        let most = usize::from(largest_payload).saturating_sub(HEADER);
+    /// `max_payload` is the largest payload that the other end accepts, in bytes.
+    pub(super) fn new(max_payload: u16) -> Self {
+        let max_segment = usize::from(max_payload).saturating_sub(HEADER);
         Self {
-            most: most.clamp(1, MAX_DATA),
-            waiting: VecDeque::new(),
-            wants_break: false,
+            max_segment: max_segment.clamp(1, MAX_DATA),
+            queue: VecDeque::new(),
+            break_queued: false,
             last_number: 0,
-            under_way: None,
+            outstanding: None,
         }
     }
 
-    /// How many characters there is room for.
+    /// How many more characters fit into the queue.
     pub(super) fn room(&self) -> usize {
-        MOST_WAITING.saturating_sub(self.waiting.len())
+        MAX_QUEUED.saturating_sub(self.queue.len())
     }
 
-    /// Takes characters, as many as there is room for, and gives how many.
+    /// Queues characters and returns how many fit.
     pub(super) fn write(&mut self, characters: &[u8]) -> usize {
-        let taken = &characters[..characters.len().min(self.room())];
-        self.waiting.extend(taken);
-        taken.len()
+        let queued = &characters[..characters.len().min(self.room())];
+        self.queue.extend(queued);
+        queued.len()
     }
 
     pub(super) fn send_break(&mut self) {
-        self.wants_break = true;
+        self.break_queued = true;
     }
 
     pub(super) fn is_flushed(&self) -> bool {
-        self.under_way.is_none() && self.waiting.is_empty() && !self.wants_break
+        self.outstanding.is_none() && self.queue.is_empty() && !self.break_queued
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.under_way.as_ref().map(|under_way| under_way.until)
+        self.outstanding.as_ref().map(|segment| segment.deadline)
     }
 
-    /// Whether the piece under way was sent often enough, now that its time is over.
-    pub(super) fn is_given_up(&self, now: Instant) -> bool {
-        let under_way = self.under_way.as_ref();
-        under_way.is_some_and(|piece| piece.until <= now && piece.attempts >= ATTEMPTS)
+    /// Whether the last attempt of the outstanding segment has timed out.
+    pub(super) fn is_exhausted(&self, now: Instant) -> bool {
+        let outstanding = self.outstanding.as_ref();
+        outstanding
+            .is_some_and(|segment| segment.deadline <= now && segment.attempts >= MAX_ATTEMPTS)
     }
 
-    /// The piece under way, once more, where its time is over.
-    pub(super) fn again(&mut self, now: Instant) -> Option<&Piece> {
-        let under_way = self.under_way.as_mut().filter(|piece| piece.until <= now)?;
-        under_way.attempts += 1;
-        under_way.until = now + RETRY;
-        Some(&under_way.piece)
+    /// The outstanding segment, if it is due for retransmission.
+    pub(super) fn retransmit(&mut self, now: Instant) -> Option<&Segment> {
+        let outstanding = self.outstanding.as_mut();
+        let outstanding = outstanding.filter(|segment| segment.deadline <= now)?;
+        outstanding.attempts += 1;
+        outstanding.deadline = now + RETRY_INTERVAL;
+        Some(&outstanding.segment)
     }
 
-    /// The next piece, where there is one and none is under way.
-    pub(super) fn next(&mut self, now: Instant) -> Option<&Piece> {
-        if self.under_way.is_some() || self.is_flushed() {
+    /// The next segment, if there is one and none is outstanding.
+    pub(super) fn next(&mut self, now: Instant) -> Option<&Segment> {
+        if self.outstanding.is_some() || self.is_flushed() {
             return None;
         }
         self.last_number = self.last_number % LAST_NUMBER + 1;
-        // A break goes alone: where it stands among characters would not be clear.
-        let is_break = std::mem::take(&mut self.wants_break);
-        let most = if is_break { 0 } else { self.most };
-        let count = self.waiting.len().min(most);
-        let piece = Piece {
+        // A break goes in a packet without characters, so that its order among them is clear.
+        let is_break = std::mem::take(&mut self.break_queued);
+        let max = if is_break { 0 } else { self.max_segment };
+        let count = self.queue.len().min(max);
+        let segment = Segment {
             number: self.last_number,
             is_break,
-            data: self.waiting.drain(..count).collect(),
+            data: self.queue.drain(..count).collect(),
         };
-        let under_way = self.under_way.insert(UnderWay {
-            piece,
-            until: now + RETRY,
+        let outstanding = self.outstanding.insert(Outstanding {
+            segment,
+            deadline: now + RETRY_INTERVAL,
             attempts: 1,
         });
-        Some(&under_way.piece)
+        Some(&outstanding.segment)
     }
 
-    pub(super) fn acknowledged(&mut self, answer: Acknowledged, now: Instant) {
-        let is_awaited = |under_way: &mut UnderWay| {
-            answer.number != 0 && answer.number == under_way.piece.number
+    pub(super) fn acknowledge(&mut self, acknowledgement: Acknowledgement, now: Instant) {
+        let is_awaited = |outstanding: &mut Outstanding| {
+            acknowledgement.number != 0 && acknowledgement.number == outstanding.segment.number
         };
-        let Some(mut done) = self.under_way.take_if(is_awaited) else {
+        let Some(mut outstanding) = self.outstanding.take_if(is_awaited) else {
             return;
         };
-        let data = &done.piece.data;
-        let accepted = usize::from(answer.accepted).min(data.len());
-        if answer.nack && accepted == 0 {
-            // The same piece comes again later.
-            done.until = now + RETRY;
-            if answer.unavailable {
-                done.attempts = 1;
+        let data = &outstanding.segment.data;
+        let accepted = usize::from(acknowledgement.accepted).min(data.len());
+        if acknowledgement.nack && accepted == 0 {
+            // The segment is retransmitted later.
+            outstanding.deadline = now + RETRY_INTERVAL;
+            if acknowledgement.unavailable {
+                outstanding.attempts = 1;
             }
-            self.under_way = Some(done);
+            self.outstanding = Some(outstanding);
             return;
         }
-        // What was not taken goes in front of what waits, in a piece with a number of its own.
+        // The rest goes back to the front of the queue and gets a new number.
         for character in data[accepted..].iter().rev() {
-            self.waiting.push_front(*character);
+            self.queue.push_front(*character);
         }
     }
 
-    /// Nothing is to be sent any more.
+    /// Drops everything that was to be sent.
     pub(super) fn clear(&mut self) {
-        self.under_way = None;
-        self.waiting.clear();
-        self.wants_break = false;
+        self.outstanding = None;
+        self.queue.clear();
+        self.break_queued = false;
     }
 }
 
-/// Characters that come in.
+/// The receiving half.
 #[derive(Debug, Default)]
 pub(super) struct Receiver {
-    /// Number of the last packet, and how many of its characters are known.
-    last: (u8, usize),
+    /// Number of the last packet.
+    last: u8,
+    /// How many of its characters were delivered.
+    delivered: usize,
 }
 
 impl Receiver {
-    /// How many characters of a packet are new.
-    pub(super) fn count_fresh(&self, number: u8, data: &[u8]) -> usize {
-        let (last, known) = self.last;
-        let known = if number == last { known } else { 0 };
-        data.len().saturating_sub(known)
+    /// Characters of the packet that were delivered before.
+    fn delivered(&self, number: u8) -> usize {
+        if number == self.last {
+            self.delivered
+        } else {
+            0
+        }
     }
 
-    /// What is new of a packet. One that comes again may have grown.
-    pub(super) fn fresh<'a>(&mut self, number: u8, data: &'a [u8]) -> &'a [u8] {
-        let (last, known) = self.last;
-        let known = if number == last { known } else { 0 };
-        self.last = (number, data.len().max(known));
-        data.get(known..).unwrap_or_default()
+    /// How many characters of a packet are new.
+    pub(super) fn count_new(&self, number: u8, data: &[u8]) -> usize {
+        data.len().saturating_sub(self.delivered(number))
+    }
+
+    /// Returns the new characters of a packet and records them as delivered. A retransmitted packet may
+    /// have grown.
+    pub(super) fn accept<'a>(&mut self, number: u8, data: &'a [u8]) -> &'a [u8] {
+        let delivered = self.delivered(number);
+        self.last = number;
+        self.delivered = data.len().max(delivered);
+        data.get(delivered..).unwrap_or_default()
     }
 }

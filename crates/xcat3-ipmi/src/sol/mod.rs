@@ -1,7 +1,7 @@
-//! Serial over LAN (IPMI v2.0, 15 and 24): a machine's serial console through its BMC.
+//! Serial over LAN (IPMI v2.0, 15 and 24): the serial console of a machine through its BMC.
 //!
-//! [`Sol`] is the protocol without any I/O: characters and the time go in, payloads and characters come
-//! out; [`Port`] is the BMC's side of it, for simulators. [`Console`] drives it over a [`Connection`](crate::Connection).
+//! [`Console`] is a console over a [`Connection`](crate::Connection). [`Sol`] is its protocol without I/O,
+//! [`Port`] is the BMC side of the protocol for simulated BMCs.
 
 mod activation;
 mod console;
@@ -10,9 +10,9 @@ mod packet;
 mod port;
 mod state;
 
-pub use activation::{Activation, ActivationError, activate, deactivate};
+pub use activation::ActivationError;
 pub use console::{Console, ConsoleEvent};
-pub use flow::MOST_WAITING;
+pub use flow::MAX_QUEUED;
 pub use packet::{BmcPacket, ConsolePacket, MAX_DATA};
 pub use port::{Port, PortInput};
-pub use state::{Closed, Sol, SolEvent};
+pub use state::{CloseReason, Sol, SolEvent};

@@ -1,36 +1,36 @@
-//! Packets of serial over LAN (IPMI v2.0, 15.9): number, what is acknowledged, characters.
+//! Packets of serial over LAN (IPMI v2.0, 15.9): number, acknowledgement, characters.
 
-use crate::command::Malformed;
-use crate::wire::{Reader, Short};
+use crate::command::{Malformed, truncated};
+use crate::wire::Reader;
 
-/// The most characters of a packet, by its format.
+/// The most characters in a packet.
 pub const MAX_DATA: usize = 255;
 
 /// Bytes before the characters.
 pub(super) const HEADER: usize = 4;
 
-/// Bits of the last byte of the header, both ways.
+/// Bits of the last header byte, in both directions.
 const NACK: u8 = 0x40;
 /// From the BMC.
 const UNAVAILABLE: u8 = 0x20;
 const DEACTIVATED: u8 = 0x10;
 const OVERRUN: u8 = 0x08;
-const BREAK_SEEN: u8 = 0x04;
+const BREAK_DETECTED: u8 = 0x04;
 /// From the console.
-const BREAK: u8 = 0x10;
+const SEND_BREAK: u8 = 0x10;
 
 /// A packet from a console.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConsolePacket {
-    /// Its number, 1 to 15; 0 where it only acknowledges.
+    /// Packet number, 1 to 15; 0 in a packet that only acknowledges.
     pub number: u8,
-    /// The number that it acknowledges; 0 is none.
+    /// Number of the acknowledged packet; 0 if none.
     pub acknowledged: u8,
-    /// How many characters of that were taken.
+    /// How many of its characters were accepted.
     pub accepted: u8,
-    /// Not all were.
+    /// Not all of them were accepted.
     pub nack: bool,
-    /// The machine is to see a break.
+    /// The BMC has to send the machine a break.
     pub is_break: bool,
     /// Characters, at most [`MAX_DATA`].
     pub data: Vec<u8>,
@@ -39,41 +39,41 @@ pub struct ConsolePacket {
 /// A packet from a BMC.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BmcPacket {
-    /// Its number, 1 to 15; 0 where it only acknowledges.
+    /// Packet number, 1 to 15; 0 in a packet that only acknowledges.
     pub number: u8,
-    /// The number that it acknowledges; 0 is none.
+    /// Number of the acknowledged packet; 0 if none.
     pub acknowledged: u8,
-    /// How many characters of that were taken.
+    /// How many of its characters were accepted.
     pub accepted: u8,
-    /// Not all were.
+    /// Not all of them were accepted.
     pub nack: bool,
-    /// None can be taken now.
+    /// The BMC accepts no characters now.
     pub unavailable: bool,
-    /// The BMC ends serial over LAN.
+    /// The BMC has deactivated serial over LAN.
     pub deactivated: bool,
     /// Characters of the machine were lost.
     pub overrun: bool,
     /// The machine sent a break.
     pub is_break: bool,
-    /// Characters.
+    /// Characters, at most [`MAX_DATA`].
     pub data: Vec<u8>,
 }
 
 impl ConsolePacket {
-    /// Its bytes.
+    /// Encodes the packet.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let operation = bit(self.nack, NACK) | bit(self.is_break, BREAK);
+        let operation = flag(self.nack, NACK) | flag(self.is_break, SEND_BREAK);
         encode(
             [self.number, self.acknowledged, self.accepted, operation],
             &self.data,
         )
     }
 
-    /// Reads one.
+    /// Decodes a packet.
     ///
     /// # Errors
-    /// It is cut off, or longer than it can be.
+    /// The packet is truncated or too long.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let ([number, acknowledged, accepted, operation], data) = decode(bytes)?;
         Ok(Self {
@@ -81,31 +81,31 @@ impl ConsolePacket {
             acknowledged: acknowledged & 0x0f,
             accepted,
             nack: operation & NACK != 0,
-            is_break: operation & BREAK != 0,
+            is_break: operation & SEND_BREAK != 0,
             data: data.to_vec(),
         })
     }
 }
 
 impl BmcPacket {
-    /// Its bytes.
+    /// Encodes the packet.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let status = bit(self.nack, NACK)
-            | bit(self.unavailable, UNAVAILABLE)
-            | bit(self.deactivated, DEACTIVATED)
-            | bit(self.overrun, OVERRUN)
-            | bit(self.is_break, BREAK_SEEN);
+        let status = flag(self.nack, NACK)
+            | flag(self.unavailable, UNAVAILABLE)
+            | flag(self.deactivated, DEACTIVATED)
+            | flag(self.overrun, OVERRUN)
+            | flag(self.is_break, BREAK_DETECTED);
         encode(
             [self.number, self.acknowledged, self.accepted, status],
             &self.data,
         )
     }
 
-    /// Reads one.
+    /// Decodes a packet.
     ///
     /// # Errors
-    /// It is cut off, or longer than it can be.
+    /// The packet is truncated or too long.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let ([number, acknowledged, accepted, status], data) = decode(bytes)?;
         Ok(Self {
@@ -116,13 +116,13 @@ impl BmcPacket {
             unavailable: status & UNAVAILABLE != 0,
             deactivated: status & DEACTIVATED != 0,
             overrun: status & OVERRUN != 0,
-            is_break: status & BREAK_SEEN != 0,
+            is_break: status & BREAK_DETECTED != 0,
             data: data.to_vec(),
         })
     }
 }
 
-fn bit(is_set: bool, bit: u8) -> u8 {
+fn flag(is_set: bool, bit: u8) -> u8 {
     if is_set { bit } else { 0 }
 }
 
@@ -134,11 +134,12 @@ fn encode([number, acknowledged, accepted, last]: [u8; HEADER], data: &[u8]) -> 
 fn decode(bytes: &[u8]) -> Result<([u8; HEADER], &[u8]), Malformed> {
     let mut reader = Reader::new(bytes);
     let header = reader.array();
-    let header = header.map_err(|Short| Malformed::new("a serial-over-LAN packet is cut off"))?;
+    let header = header.map_err(truncated("the serial-over-LAN packet"))?;
     let data = reader.rest();
     if data.len() > MAX_DATA {
         let length = data.len();
-        let sentence = format!("a serial-over-LAN packet has {length} characters");
+        let sentence =
+            format!("the serial-over-LAN packet has {length} characters, more than {MAX_DATA}");
         return Err(Malformed::new(sentence));
     }
     Ok((header, data))
@@ -149,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packets_are_as_the_specification_lays_them_out() {
+    fn packet_encoded_has_layout_of_specification() {
         let packet = ConsolePacket {
             number: 3,
             acknowledged: 15,
@@ -169,7 +170,9 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn packets_come_back(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+        fn packet_decoded_encodes_to_the_same(
+            bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
+        ) {
             if let Ok(packet) = BmcPacket::decode(&bytes) {
                 proptest::prop_assert_eq!(BmcPacket::decode(&packet.encode()).unwrap(), packet);
             }

@@ -1,20 +1,20 @@
-//! The protocol as a BMC sees it, for simulators: a machine's serial port on one side, a console on the
-//! other.
+//! The BMC side of serial over LAN without I/O, for simulated BMCs: a machine's serial port at one end, a
+//! console at the other.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::flow::{Acknowledged, Piece, Receiver, Sender};
+use super::flow::{Acknowledgement, Receiver, Segment, Sender};
 use super::packet::{BmcPacket, ConsolePacket};
 
-/// A machine's serial port without any I/O.
+/// A machine's serial port.
 #[derive(Debug)]
 pub struct Port {
     sender: Sender,
     receiver: Receiver,
-    /// Number of the last break, so that one that comes again is not told again.
+    /// Packet number of the last break, which a retransmission repeats.
     last_break: u8,
-    out: VecDeque<Vec<u8>>,
+    outgoing: VecDeque<Vec<u8>>,
 }
 
 /// What a console sent to a machine.
@@ -27,31 +27,31 @@ pub struct PortInput {
 }
 
 impl Port {
-    /// A port of a console that takes payloads of so many bytes.
+    /// `max_payload` is the largest payload that the console accepts, in bytes.
     #[must_use]
-    pub fn new(largest_payload: u16) -> Self {
+    pub fn new(max_payload: u16) -> Self {
         Self {
-            sender: Sender::new(largest_payload),
+            sender: Sender::new(max_payload),
             receiver: Receiver::default(),
             last_break: 0,
-            out: VecDeque::new(),
+            outgoing: VecDeque::new(),
         }
     }
 
-    /// Takes what the machine says; gives how many characters there was room for.
+    /// Queues characters of the machine and returns how many fit.
     pub fn write(&mut self, characters: &[u8], now: Instant) -> usize {
-        let taken = self.sender.write(characters);
+        let count = self.sender.write(characters);
         self.send_next(now);
-        taken
+        count
     }
 
-    /// How many characters of the machine there is room for.
+    /// How many more characters of the machine fit into the queue.
     #[must_use]
     pub fn room(&self) -> usize {
         self.sender.room()
     }
 
-    /// Whether everything that the machine said has reached the console.
+    /// Whether the console has acknowledged all characters of the machine.
     #[must_use]
     pub fn is_flushed(&self) -> bool {
         self.sender.is_flushed()
@@ -59,72 +59,73 @@ impl Port {
 
     /// The next payload to send.
     pub fn transmit(&mut self) -> Option<Vec<u8>> {
-        self.out.pop_front()
+        self.outgoing.pop_front()
     }
 
-    /// When [`Port::expire`] is to be called, unless something comes before.
+    /// When [`Port::expire`] has to be called, unless a payload arrives before.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.sender.deadline()
     }
 
-    /// Takes a payload that came from the console; what is no packet is dropped.
+    /// Handles a payload of the console. A payload that is no packet is dropped.
     pub fn receive(&mut self, payload: &[u8], now: Instant) -> PortInput {
         self.receive_up_to(usize::MAX, payload, now)
     }
 
-    /// The same where the machine takes only so many characters: a packet of more is refused, and the
-    /// console sends it again.
+    /// Handles a payload when the machine accepts at most `room` characters: a packet with more is refused,
+    /// and the console retransmits it.
     pub fn receive_up_to(&mut self, room: usize, payload: &[u8], now: Instant) -> PortInput {
         let Ok(packet) = ConsolePacket::decode(payload) else {
             return PortInput::default();
         };
-        let typed = self.take(&packet, room);
-        let answer = Acknowledged {
+        let input = self.on_segment(&packet, room);
+        let acknowledgement = Acknowledgement {
             number: packet.acknowledged,
             accepted: packet.accepted,
             nack: packet.nack,
             unavailable: false,
         };
-        self.sender.acknowledged(answer, now);
+        self.sender.acknowledge(acknowledgement, now);
         self.send_next(now);
-        typed
+        input
     }
 
-    /// The time is `now`: what was not acknowledged is sent again. `false` where the console is gone.
+    /// Handles the passing of time: retransmits what was not acknowledged. Returns `false` if the console is
+    /// gone.
     pub fn expire(&mut self, now: Instant) -> bool {
-        if self.sender.is_given_up(now) {
+        if self.sender.is_exhausted(now) {
             self.sender.clear();
             return false;
         }
-        if let Some(piece) = self.sender.again(now) {
-            self.out.push_back(packet(piece).encode());
+        if let Some(segment) = self.sender.retransmit(now) {
+            self.outgoing.push_back(packet(segment).encode());
         }
         true
     }
 
-    /// Tells the console that it is over.
+    /// Notifies the console that serial over LAN was deactivated.
     pub fn deactivate(&mut self) {
         self.sender.clear();
         let last = BmcPacket {
             deactivated: true,
             ..BmcPacket::default()
         };
-        self.out.push_back(last.encode());
+        self.outgoing.push_back(last.encode());
     }
 
-    fn take(&mut self, packet: &ConsolePacket, room: usize) -> PortInput {
+    fn on_segment(&mut self, packet: &ConsolePacket, room: usize) -> PortInput {
         if packet.number == 0 {
             return PortInput::default();
         }
-        if self.receiver.count_fresh(packet.number, &packet.data) > room {
-            let refused = BmcPacket {
+        if self.receiver.count_new(packet.number, &packet.data) > room {
+            let refusal = BmcPacket {
                 acknowledged: packet.number,
                 nack: true,
                 unavailable: true,
                 ..BmcPacket::default()
             };
-            self.out.push_back(refused.encode());
+            self.outgoing.push_back(refusal.encode());
             return PortInput::default();
         }
         let is_break = packet.is_break && packet.number != self.last_break;
@@ -134,25 +135,25 @@ impl Port {
             accepted: u8::try_from(packet.data.len()).unwrap_or(u8::MAX),
             ..BmcPacket::default()
         };
-        self.out.push_back(acknowledgement.encode());
+        self.outgoing.push_back(acknowledgement.encode());
         PortInput {
-            data: self.receiver.fresh(packet.number, &packet.data).to_vec(),
+            data: self.receiver.accept(packet.number, &packet.data).to_vec(),
             is_break,
         }
     }
 
     fn send_next(&mut self, now: Instant) {
-        if let Some(piece) = self.sender.next(now) {
-            self.out.push_back(packet(piece).encode());
+        if let Some(segment) = self.sender.next(now) {
+            self.outgoing.push_back(packet(segment).encode());
         }
     }
 }
 
-fn packet(piece: &Piece) -> BmcPacket {
+fn packet(segment: &Segment) -> BmcPacket {
     BmcPacket {
-        number: piece.number,
-        is_break: piece.is_break,
-        data: piece.data.clone(),
+        number: segment.number,
+        is_break: segment.is_break,
+        data: segment.data.clone(),
         ..BmcPacket::default()
     }
 }

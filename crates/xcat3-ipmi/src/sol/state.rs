@@ -1,71 +1,70 @@
-//! The protocol as its console sees it (IPMI v2.0, 15.11): one packet of characters is under way each
-//! way, is acknowledged, and repeated until it is.
+//! The console side of serial over LAN without I/O (IPMI v2.0, 15.11).
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::flow::{Acknowledged, Piece, Receiver, Sender};
+use super::flow::{Acknowledgement, Receiver, Segment, Sender};
 use super::packet::{BmcPacket, ConsolePacket};
 
-/// What comes of a console.
+/// What happened on a console.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SolEvent {
     /// Characters of the machine.
     Data(Vec<u8>),
-    /// The machine sent more than the BMC could keep: some was lost.
+    /// The BMC lost characters of the machine because its buffer was full.
     Overrun,
     /// The machine sent a break.
     Break,
-    /// Nothing comes any more.
-    Closed(Closed),
+    /// The console is closed. This is the last event.
+    Closed(CloseReason),
 }
 
-/// Why a console is over.
+/// Why a console is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Closed {
-    /// The BMC ended it: another console took it, or the BMC was reset.
-    #[error("the BMC ended serial over LAN: another console took it, or it was reset")]
+pub enum CloseReason {
+    /// The BMC deactivated serial over LAN.
+    #[error("the BMC deactivated the console: another session took it, or the BMC restarted")]
     Deactivated,
-    /// The BMC does not acknowledge what is sent.
-    #[error("the BMC does not acknowledge what is typed")]
+    /// The BMC does not acknowledge packets.
+    #[error("the BMC no longer acknowledges what is typed")]
     Unacknowledged,
 }
 
-/// A console without any I/O.
+/// A console without I/O.
 #[derive(Debug)]
 pub struct Sol {
     sender: Sender,
     receiver: Receiver,
-    out: VecDeque<Vec<u8>>,
+    outgoing: VecDeque<Vec<u8>>,
     events: VecDeque<SolEvent>,
     closed: bool,
 }
 
 impl Sol {
-    /// A console of a BMC that takes payloads of so many bytes ([`Activation`](super::Activation)).
+    /// `max_payload` is the largest payload that the BMC accepts, in bytes.
     #[must_use]
-    pub fn new(largest_payload: u16) -> Self {
+    pub fn new(max_payload: u16) -> Self {
         Self {
-            sender: Sender::new(largest_payload),
+            sender: Sender::new(max_payload),
             receiver: Receiver::default(),
-            out: VecDeque::new(),
+            outgoing: VecDeque::new(),
             events: VecDeque::new(),
             closed: false,
         }
     }
 
-    /// Takes characters for the machine; gives how many: no more than
-    /// [`MOST_WAITING`](super::MOST_WAITING) wait.
+    /// Queues characters for the machine and returns how many fit: at most
+    /// [`MAX_QUEUED`](super::MAX_QUEUED) characters are queued.
     pub fn write(&mut self, characters: &[u8], now: Instant) -> usize {
         if self.closed {
             return 0;
         }
-        let taken = self.sender.write(characters);
+        let count = self.sender.write(characters);
         self.send_next(now);
-        taken
+        count
     }
 
-    /// Sends the machine a break, after what is under way.
+    /// Sends the machine a break after the outstanding segment.
     pub fn send_break(&mut self, now: Instant) {
         if !self.closed {
             self.sender.send_break();
@@ -73,7 +72,7 @@ impl Sol {
         }
     }
 
-    /// Whether everything that was written has reached the BMC.
+    /// Whether the BMC has acknowledged everything that was written.
     #[must_use]
     pub fn is_flushed(&self) -> bool {
         self.sender.is_flushed()
@@ -81,7 +80,7 @@ impl Sol {
 
     /// The next payload to send.
     pub fn transmit(&mut self) -> Option<Vec<u8>> {
-        self.out.pop_front()
+        self.outgoing.pop_front()
     }
 
     /// The next event.
@@ -89,13 +88,13 @@ impl Sol {
         self.events.pop_front()
     }
 
-    /// When [`Sol::expire`] is to be called, unless something comes before.
+    /// When [`Sol::expire`] has to be called, unless a payload arrives before.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.sender.deadline()
     }
 
-    /// Takes a payload that came from the BMC. One that is no packet is dropped: the BMC repeats it.
+    /// Handles a payload of the BMC. A payload that is no packet is dropped; the BMC retransmits it.
     pub fn receive(&mut self, payload: &[u8], now: Instant) {
         let Ok(packet) = BmcPacket::decode(payload) else {
             return;
@@ -110,62 +109,62 @@ impl Sol {
             self.events.push_back(SolEvent::Overrun);
         }
         if packet.number != 0 {
-            self.take(&packet);
+            self.on_segment(&packet);
         }
         if packet.deactivated {
-            return self.close(Closed::Deactivated);
+            return self.close(CloseReason::Deactivated);
         }
-        let answer = Acknowledged {
+        let acknowledgement = Acknowledgement {
             number: packet.acknowledged,
             accepted: packet.accepted,
             nack: packet.nack,
             unavailable: packet.unavailable,
         };
-        self.sender.acknowledged(answer, now);
+        self.sender.acknowledge(acknowledgement, now);
         self.send_next(now);
     }
 
-    /// The time is `now`: what was not acknowledged is sent again, or given up.
+    /// Handles the passing of time: retransmits what was not acknowledged, or closes the console.
     pub fn expire(&mut self, now: Instant) {
-        if self.sender.is_given_up(now) {
-            self.close(Closed::Unacknowledged);
-        } else if let Some(piece) = self.sender.again(now) {
-            self.out.push_back(packet(piece).encode());
+        if self.sender.is_exhausted(now) {
+            self.close(CloseReason::Unacknowledged);
+        } else if let Some(segment) = self.sender.retransmit(now) {
+            self.outgoing.push_back(packet(segment).encode());
         }
     }
 
-    /// Characters of the machine, and an acknowledgement.
-    fn take(&mut self, packet: &BmcPacket) {
-        let fresh = self.receiver.fresh(packet.number, &packet.data);
-        if !fresh.is_empty() {
-            self.events.push_back(SolEvent::Data(fresh.to_vec()));
+    /// Acknowledges a segment and delivers its new characters.
+    fn on_segment(&mut self, packet: &BmcPacket) {
+        let new = self.receiver.accept(packet.number, &packet.data);
+        if !new.is_empty() {
+            self.events.push_back(SolEvent::Data(new.to_vec()));
         }
         let acknowledgement = ConsolePacket {
             acknowledged: packet.number,
             accepted: u8::try_from(packet.data.len()).unwrap_or(u8::MAX),
             ..ConsolePacket::default()
         };
-        self.out.push_back(acknowledgement.encode());
+        self.outgoing.push_back(acknowledgement.encode());
     }
 
     fn send_next(&mut self, now: Instant) {
-        if let Some(piece) = self.sender.next(now) {
-            self.out.push_back(packet(piece).encode());
+        if let Some(segment) = self.sender.next(now) {
+            self.outgoing.push_back(packet(segment).encode());
         }
     }
 
-    fn close(&mut self, why: Closed) {
+    fn close(&mut self, reason: CloseReason) {
         self.closed = true;
         self.sender.clear();
-        self.events.push_back(SolEvent::Closed(why));
+        self.events.push_back(SolEvent::Closed(reason));
     }
 }
 
-fn packet(piece: &Piece) -> ConsolePacket {
+fn packet(segment: &Segment) -> ConsolePacket {
     ConsolePacket {
-        number: piece.number,
-        is_break: piece.is_break,
-        data: piece.data.clone(),
+        number: segment.number,
+        is_break: segment.is_break,
+        data: segment.data.clone(),
         ..ConsolePacket::default()
     }
 }

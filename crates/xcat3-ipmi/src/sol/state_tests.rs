@@ -1,13 +1,15 @@
+//! Tests of both ends of serial over LAN.
+
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::flow::{ATTEMPTS, MOST_WAITING, RETRY};
+use super::super::flow::{MAX_ATTEMPTS, MAX_QUEUED, RETRY_INTERVAL};
 use super::super::port::{Port, PortInput};
 use super::*;
 
 fn sent(sol: &mut Sol) -> ConsolePacket {
-    ConsolePacket::decode(&sol.transmit().expect("something is sent")).unwrap()
+    ConsolePacket::decode(&sol.transmit().expect("a packet is sent")).unwrap()
 }
 
 fn acknowledge(number: u8, accepted: u8) -> Vec<u8> {
@@ -29,7 +31,7 @@ fn characters(number: u8, data: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn characters_go_one_packet_at_a_time() {
+fn characters_unacknowledged_hold_back_the_next_packet() {
     let now = Instant::now();
     let mut sol = Sol::new(8);
     assert_eq!(sol.write(b"hello world", now), 11);
@@ -38,7 +40,7 @@ fn characters_go_one_packet_at_a_time() {
     assert_eq!(sol.transmit(), None, "the second waits for the first");
     sol.receive(&acknowledge(1, 4), now);
     assert_eq!(&*sent(&mut sol).data, b"o wo");
-    // An acknowledgement of another packet is none of this one.
+    // A repeated acknowledgement of the first packet does not count for the second.
     sol.receive(&acknowledge(1, 4), now);
     assert_eq!(sol.transmit(), None);
     sol.receive(&acknowledge(2, 4), now);
@@ -50,7 +52,7 @@ fn characters_go_one_packet_at_a_time() {
 }
 
 #[test]
-fn what_was_not_taken_is_sent_again_with_a_new_number() {
+fn characters_not_accepted_are_sent_again_with_new_number() {
     let now = Instant::now();
     let mut sol = Sol::new(100);
     sol.write(b"abcdef", now);
@@ -58,17 +60,17 @@ fn what_was_not_taken_is_sent_again_with_a_new_number() {
     sol.receive(&acknowledge(1, 2), now);
     let rest = sent(&mut sol);
     assert_eq!((rest.number, &*rest.data), (2, &b"cdef"[..]));
-    // Nothing was taken, and nothing can be now: the same packet comes again later.
+    // While the BMC is unavailable, the same packet is retransmitted without end.
     let busy = BmcPacket {
         acknowledged: 2,
         nack: true,
         unavailable: true,
         ..BmcPacket::default()
     };
-    for _ in 0..3 * ATTEMPTS {
+    for _ in 0..3 * MAX_ATTEMPTS {
         sol.receive(&busy.encode(), now);
         assert_eq!(sol.transmit(), None);
-        sol.expire(now + RETRY);
+        sol.expire(now + RETRY_INTERVAL);
         assert_eq!(sent(&mut sol), rest);
     }
     sol.receive(&acknowledge(2, 4), now);
@@ -76,25 +78,28 @@ fn what_was_not_taken_is_sent_again_with_a_new_number() {
 }
 
 #[test]
-fn a_packet_without_acknowledgement_is_repeated_and_given_up() {
+fn packet_never_acknowledged_closes_the_console() {
     let mut now = Instant::now();
     let mut sol = Sol::new(100);
     sol.write(b"a", now);
     let first = sent(&mut sol);
-    for _ in 1..ATTEMPTS {
+    for _ in 1..MAX_ATTEMPTS {
         sol.expire(now);
-        assert_eq!(sol.transmit(), None, "it is not time yet");
+        assert_eq!(sol.transmit(), None, "the deadline is not reached");
         now = sol.deadline().unwrap();
         sol.expire(now);
         assert_eq!(sent(&mut sol), first);
     }
     sol.expire(sol.deadline().unwrap());
-    assert_eq!(sol.event(), Some(SolEvent::Closed(Closed::Unacknowledged)));
+    assert_eq!(
+        sol.event(),
+        Some(SolEvent::Closed(CloseReason::Unacknowledged))
+    );
     assert_eq!((sol.write(b"b", now), sol.deadline()), (0, None));
 }
 
 #[test]
-fn what_comes_is_acknowledged_and_told_once() {
+fn packet_repeated_is_acknowledged_and_delivered_once() {
     let now = Instant::now();
     let mut sol = Sol::new(100);
     sol.receive(&characters(1, b"log"), now);
@@ -104,7 +109,7 @@ fn what_comes_is_acknowledged_and_told_once() {
         (0, 1, 3)
     );
     assert_eq!(sol.event(), Some(SolEvent::Data(b"log".to_vec())));
-    // The acknowledgement was lost: the packet comes again, and has grown.
+    // The BMC did not get the acknowledgement: the retransmitted packet has grown.
     sol.receive(&characters(1, b"login"), now);
     assert_eq!(sent(&mut sol).accepted, 5);
     assert_eq!(sol.event(), Some(SolEvent::Data(b"in".to_vec())));
@@ -117,7 +122,7 @@ fn what_comes_is_acknowledged_and_told_once() {
 }
 
 #[test]
-fn breaks_overruns_and_the_end_are_told() {
+fn break_overrun_and_deactivation_become_events() {
     let now = Instant::now();
     let mut sol = Sol::new(100);
     sol.write(b"x", now);
@@ -139,26 +144,28 @@ fn breaks_overruns_and_the_end_are_told() {
     assert_eq!(sol.event(), Some(SolEvent::Break));
     assert_eq!(sol.event(), Some(SolEvent::Overrun));
     assert_eq!(sol.event(), Some(SolEvent::Data(b"bye".to_vec())));
-    assert_eq!(sol.event(), Some(SolEvent::Closed(Closed::Deactivated)));
+    assert_eq!(
+        sol.event(),
+        Some(SolEvent::Closed(CloseReason::Deactivated))
+    );
     sol.receive(&characters(3, b"more"), now);
     assert_eq!(sol.event(), None);
 }
 
 #[test]
-fn no_more_waits_than_may() {
+fn queue_full_accepts_no_characters() {
     let now = Instant::now();
     let mut sol = Sol::new(104);
-    assert_eq!(sol.write(&[b'x'; 10_000], now), MOST_WAITING);
+    assert_eq!(sol.write(&[b'x'; 10_000], now), MAX_QUEUED);
     assert_eq!(
         sol.write(&[b'x'; 10_000], now),
         100,
-        "a hundred are under way"
+        "a hundred characters are outstanding"
     );
     assert_eq!(sol.write(b"x", now), 0);
 }
 
-/// What becomes of each packet on a line that loses some: never so many that a side has to give the
-/// other up.
+/// A line that loses packets, but never so many that one end gives up the other.
 struct Line<'a> {
     fates: std::slice::Iter<'a, u8>,
     losses: u32,
@@ -168,11 +175,11 @@ impl<'a> Line<'a> {
     fn new(fates: &'a [u8]) -> Self {
         Self {
             fates: fates.iter(),
-            losses: ATTEMPTS - 1,
+            losses: MAX_ATTEMPTS - 1,
         }
     }
 
-    /// The next packet's fate; none where it is lost.
+    /// The fate of the next packet; `None` if it is lost.
     fn next(&mut self) -> Option<u8> {
         let fate = self.fates.next().copied().unwrap_or_default();
         if fate % 4 == 1 && self.losses > 0 {
@@ -183,7 +190,8 @@ impl<'a> Line<'a> {
     }
 }
 
-/// A line that loses and repeats, between a console and a BMC that takes some characters at a time.
+/// Types into a console over a line that loses and repeats packets, towards a BMC that accepts some characters
+/// of each packet. Returns what the BMC received.
 fn echo(typed: &[u8], fates: &[u8]) -> Vec<u8> {
     let mut now = Instant::now();
     let mut sol = Sol::new(20);
@@ -196,12 +204,11 @@ fn echo(typed: &[u8], fates: &[u8]) -> Vec<u8> {
             break;
         }
         let Some(payload) = sol.transmit() else {
-            now = sol.deadline().expect("something is under way");
+            now = sol.deadline().expect("a segment is outstanding");
             sol.expire(now);
             continue;
         };
         let packet = ConsolePacket::decode(&payload).unwrap();
-        // Lost on its way there.
         let Some(fate) = line.next() else {
             continue;
         };
@@ -210,7 +217,6 @@ fn echo(typed: &[u8], fates: &[u8]) -> Vec<u8> {
             received.extend_from_slice(&packet.data[..taken]);
             last = packet.number;
             let answer = acknowledge(packet.number, u8::try_from(taken).unwrap());
-            // Twice on its way back.
             sol.receive(&answer, now);
             if fate % 4 == 2 {
                 sol.receive(&answer, now);
@@ -220,18 +226,18 @@ fn echo(typed: &[u8], fates: &[u8]) -> Vec<u8> {
     received
 }
 
-/// Both sides over a line that loses; what each has received in the end.
-fn talk(typed: &[u8], said: &[u8], fates: &[u8]) -> (Vec<u8>, Vec<u8>) {
+/// Both ends send over a line that loses packets. Returns what each end received.
+fn exchange(typed: &[u8], printed: &[u8], fates: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let mut now = Instant::now();
     let (mut sol, mut port) = (Sol::new(20), Port::new(30));
-    let (mut arrived, mut heard) = (Vec::new(), Vec::new());
+    let (mut at_machine, mut at_console) = (Vec::new(), Vec::new());
     let mut line = Line::new(fates);
     assert_eq!(sol.write(typed, now), typed.len());
-    assert_eq!(port.write(said, now), said.len());
+    assert_eq!(port.write(printed, now), printed.len());
     for _ in 0..100_000 {
         if let Some(payload) = sol.transmit() {
             if line.next().is_some() {
-                arrived.extend(port.receive(&payload, now).data);
+                at_machine.extend(port.receive(&payload, now).data);
             }
         } else if let Some(payload) = port.transmit() {
             if line.next().is_some() {
@@ -250,14 +256,14 @@ fn talk(typed: &[u8], said: &[u8], fates: &[u8]) -> (Vec<u8>, Vec<u8>) {
             assert!(port.expire(now));
         }
         while let Some(SolEvent::Data(characters)) = sol.event() {
-            heard.extend(characters);
+            at_console.extend(characters);
         }
     }
-    (arrived, heard)
+    (at_machine, at_console)
 }
 
 #[test]
-fn a_port_takes_breaks_and_ends_consoles() {
+fn port_deactivated_closes_the_console() {
     let now = Instant::now();
     let (mut sol, mut port) = (Sol::new(20), Port::new(20));
     sol.send_break(now);
@@ -267,8 +273,11 @@ fn a_port_takes_breaks_and_ends_consoles() {
     assert!(sol.is_flushed());
     port.deactivate();
     sol.receive(&port.transmit().unwrap(), now);
-    assert_eq!(sol.event(), Some(SolEvent::Closed(Closed::Deactivated)));
-    // A console that does not acknowledge is gone in the end.
+    assert_eq!(
+        sol.event(),
+        Some(SolEvent::Closed(CloseReason::Deactivated))
+    );
+    // A console that never acknowledges counts as gone.
     let mut now = now;
     assert_eq!(port.write(b"lost", now), 4);
     while port.expire(now) {
@@ -279,7 +288,7 @@ fn a_port_takes_breaks_and_ends_consoles() {
 
 proptest! {
     #[test]
-    fn all_that_is_typed_arrives_once(
+    fn characters_typed_over_lossy_line_arrive_once(
         typed in prop::collection::vec(any::<u8>(), 0..600),
         fates in prop::collection::vec(any::<u8>(), 0..40),
     ) {
@@ -287,36 +296,38 @@ proptest! {
     }
 
     #[test]
-    fn both_sides_bring_everything_over_once(
+    fn characters_in_both_directions_over_lossy_line_arrive_once(
         typed in prop::collection::vec(any::<u8>(), 0..600),
-        said in prop::collection::vec(any::<u8>(), 0..600),
+        printed in prop::collection::vec(any::<u8>(), 0..600),
         fates in prop::collection::vec(any::<u8>(), 0..60),
     ) {
-        prop_assert_eq!(talk(&typed, &said, &fates), (typed, said));
+        prop_assert_eq!(exchange(&typed, &printed, &fates), (typed, printed));
     }
 
     #[test]
-    fn whatever_comes_it_goes_on(payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..60)) {
+    fn payloads_arbitrary_queue_a_bounded_reply(
+        payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..60),
+    ) {
         let now = Instant::now();
         let mut sol = Sol::new(30);
         sol.write(b"something to say", now);
         for payload in payloads {
             sol.receive(&payload, now);
             while sol.event().is_some() {}
-            prop_assert!(sol.out.len() <= 2 * 60 + 2);
+            prop_assert!(sol.outgoing.len() <= 2 * 60 + 2);
         }
     }
 }
 
 #[test]
-fn a_machine_that_takes_no_more_gets_it_later() {
+fn packet_refused_by_full_machine_is_retransmitted() {
     let now = Instant::now();
     let (mut sol, mut port) = (Sol::new(20), Port::new(30));
     sol.write(b"reboot", now);
     let typed = sol.transmit().unwrap();
     assert_eq!(port.receive_up_to(5, &typed, now), PortInput::default());
     sol.receive(&port.transmit().unwrap(), now);
-    assert!(!sol.is_flushed(), "nothing was taken");
+    assert!(!sol.is_flushed(), "nothing was accepted");
     let later = now + Duration::from_secs(1);
     sol.expire(later);
     let again = sol.transmit().unwrap();

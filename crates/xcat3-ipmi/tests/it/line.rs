@@ -1,22 +1,25 @@
-//! A console and a BMC with a line between them, and a clock that only moves when told.
+//! A console and a BMC with a line between them, on a clock that only the line moves.
 
 use std::time::{Duration, Instant};
 
 use xcat3_ipmi::bmc::{Incoming, Sessions, Setup, User};
 use xcat3_ipmi::{
-    CipherSuite, Command, Completion, Credentials, Event, Privilege, Request, Response,
-    RetryPolicy, Secret, Session,
+    CipherSuite, Command, Completion, Credentials, Event, Privilege, Request, RetryPolicy, Secret,
+    Session,
 };
 
 pub(crate) const STATUS: Command = Command::new(0x00, 0x01);
+/// Data of every response of the BMC.
+const STATUS_DATA: [u8; 3] = [0x21, 0x10, 0x40];
 
-/// What becomes of the n-th datagram on the line, counted from 0 in both directions.
+/// What arrives of the n-th datagram on the line, counted from 0 in both directions.
 pub(crate) type Fate = Box<dyn FnMut(usize, &[u8]) -> Vec<Vec<u8>>>;
 
 pub(crate) struct Line {
     pub(crate) session: Session,
     pub(crate) bmc: Sessions,
     pub(crate) now: Instant,
+    /// Requests that the BMC carried out.
     pub(crate) handled: Vec<Request>,
     fate: Fate,
     datagrams: usize,
@@ -53,8 +56,13 @@ pub(crate) fn setup() -> Setup {
     }
 }
 
-/// The line loses nothing.
-pub(crate) fn good() -> Fate {
+/// The response to [`STATUS`].
+pub(crate) fn status_response() -> Event {
+    Event::Response(Completion::OK, STATUS_DATA.to_vec())
+}
+
+/// A line that loses nothing.
+pub(crate) fn perfect() -> Fate {
     Box::new(|_, datagram| vec![datagram.to_vec()])
 }
 
@@ -73,7 +81,7 @@ impl Line {
         }
     }
 
-    /// Lets both talk until the session has something to tell.
+    /// Carries datagrams and moves the clock until the session has an event.
     pub(crate) fn event(&mut self) -> Event {
         for _ in 0..10_000 {
             if let Some(event) = self.session.event() {
@@ -84,7 +92,7 @@ impl Line {
                 None => self.wait(),
             }
         }
-        panic!("nothing happens any more");
+        panic!("the session has no event");
     }
 
     fn wait(&mut self) {
@@ -96,34 +104,29 @@ impl Line {
     }
 
     fn carry(&mut self, datagram: &[u8]) {
-        for datagram in self.meets(datagram) {
-            let Some(answer) = self.answer(&datagram) else {
+        for datagram in self.arriving(datagram) {
+            let Some(reply) = self.reply(&datagram) else {
                 continue;
             };
-            for answer in self.meets(&answer) {
-                // What is dropped is what the test is about.
-                let _ = self.session.receive(&answer, self.now);
+            for reply in self.arriving(&reply) {
+                // Tests look at the events, not at what the session drops.
+                let _ = self.session.receive(&reply, self.now);
             }
         }
     }
 
-    fn meets(&mut self, datagram: &[u8]) -> Vec<Vec<u8>> {
+    fn arriving(&mut self, datagram: &[u8]) -> Vec<Vec<u8>> {
         self.datagrams += 1;
         (self.fate)(self.datagrams - 1, datagram)
     }
 
-    fn answer(&mut self, datagram: &[u8]) -> Option<Vec<u8>> {
+    fn reply(&mut self, datagram: &[u8]) -> Option<Vec<u8>> {
         match self.bmc.receive(datagram, self.now).ok()? {
-            Incoming::Reply(answer) => Some(answer),
+            Incoming::Reply(reply) => Some(reply),
             Incoming::Request {
                 session, request, ..
             } => {
-                let response = Response {
-                    command: request.command,
-                    number: request.number,
-                    completion: Completion::OK,
-                    data: vec![0x21, 0x10, 0x40],
-                };
+                let response = request.response(Completion::OK, STATUS_DATA.to_vec());
                 self.handled.push(request);
                 self.bmc.respond(session, &response)
             }
@@ -131,8 +134,8 @@ impl Line {
         }
     }
 
-    /// Sends a request and waits for its event.
-    pub(crate) fn ask(&mut self, command: Command, data: &[u8]) -> Event {
+    /// Sends a request and returns the next event.
+    pub(crate) fn request(&mut self, command: Command, data: &[u8]) -> Event {
         assert!(self.session.request(command, data, self.now));
         self.event()
     }

@@ -1,9 +1,9 @@
-//! The file of a machine of `ipmi_sim`: sensors, event log and inventory, by the layouts of the
+//! The configuration of a machine of `ipmi_sim`: sensors, event log and inventory in the layouts of the
 //! specification.
 
 use std::fmt::Write as _;
 
-/// All of it.
+/// All lines of the configuration.
 pub(crate) fn lines() -> String {
     let mut lines = String::new();
     sensor(
@@ -46,7 +46,7 @@ pub(crate) fn lines() -> String {
         1,
         &full([0x33, 2], [0, 4, 0], rail, limits, "P12V"),
     );
-    // One that is described and is not there.
+    // A sensor that has a record and is not present.
     sdr(
         &mut lines,
         1,
@@ -63,9 +63,9 @@ pub(crate) fn lines() -> String {
 }
 
 /// A sensor with thresholds.
-fn sensor(lines: &mut String, what: &str, thresholds: &str, value: u8) {
-    let number = what.split(' ').next().unwrap();
-    writeln!(lines, "sensor_add 0x20 0 {what}").unwrap();
+fn sensor(lines: &mut String, key_and_type: &str, thresholds: &str, value: u8) {
+    let number = key_and_type.split(' ').next().unwrap();
+    writeln!(lines, "sensor_add 0x20 0 {key_and_type}").unwrap();
     writeln!(
         lines,
         "sensor_set_threshold 0x20 0 {number} settable {thresholds}"
@@ -81,9 +81,9 @@ fn events(lines: &mut String, number: &str, mask: &str) {
     writeln!(lines, "{head} {masks}").unwrap();
 }
 
-fn sdr(lines: &mut String, kind: u8, content: &[u8]) {
+fn sdr(lines: &mut String, record_type: u8, content: &[u8]) {
     let length = u8::try_from(content.len()).unwrap();
-    let record = [&[0, 0, 0x51, kind, length], content].concat();
+    let record = [&[0, 0, 0x51, record_type, length], content].concat();
     writeln!(lines, "main_sdr_add 0x20 {}", hexadecimal(&record)).unwrap();
 }
 
@@ -127,17 +127,17 @@ fn inventory() -> Vec<u8> {
             .collect::<Vec<_>>()
     };
     let chassis = [&[23], &*texts(&["CSE-829", "C829-1"])].concat();
-    let made = &12_357_360_u32.to_le_bytes()[..3];
+    let date = &12_357_360_u32.to_le_bytes()[..3];
     let board = texts(&["Acme", "Board 9", "SN-B", "PN-B", "f1"]);
-    let board = [&[25], made, &board].concat();
+    let board = [&[25], date, &board].concat();
     let product = texts(&["Acme", "Server 9", "PN-P", "V1", "SN-P", "rack 7", "f2"]);
     let product = [&[25], &*product].concat();
     let areas = [chassis, board, product].map(|content| area(&content));
     let mut header = vec![1, 0];
-    let mut at = 8;
+    let mut offset = 8;
     for area in &areas {
-        header.push(u8::try_from(at / 8).unwrap());
-        at += area.len();
+        header.push(u8::try_from(offset / 8).unwrap());
+        offset += area.len();
     }
     header.extend([0, 0]);
     header.push(checksum(&header));

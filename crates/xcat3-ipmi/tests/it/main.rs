@@ -1,5 +1,5 @@
-//! Sessions of both sides against one another, over a line that loses, repeats and damages; and each
-//! side against other implementations.
+//! Tests of sessions: both ends against one another over a line that loses, repeats and damages datagrams,
+//! the inputs that fuzzing found, and each end against other implementations.
 
 mod commands;
 mod console;
@@ -8,6 +8,7 @@ mod hostile;
 mod line;
 mod machine;
 mod peers;
+mod programs;
 mod server;
 mod sessions;
 mod tools;

@@ -1,11 +1,11 @@
-//! The console side against other people's BMCs: `ipmi_sim` of OpenIPMI (package openipmi) and pyghmi's
-//! (package python3-pyghmi), of which VirtualBMC is made. Both offer cipher suite 3 only.
+//! The console side against BMCs of other implementations: `ipmi_sim` of OpenIPMI (package openipmi), and that of
+//! pyghmi (package python3-pyghmi), on which VirtualBMC is built. Both have cipher suite 3 only.
 
 use std::fs::Permissions;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::process::{Child, Command as Program};
@@ -15,11 +15,15 @@ use xcat3_ipmi::{
 };
 
 use crate::line::{STATUS, credentials, secret};
+use crate::programs;
 
 const CONTROL: Command = Command::new(0x00, 0x02);
 const DEVICE_ID: Command = Command::new(0x06, 0x01);
 
-/// Another implementation's BMC, until it is dropped.
+/// How often a starting BMC is asked for its capabilities before the test fails.
+const STARTUP_ATTEMPTS: u32 = 600;
+
+/// A BMC of another implementation. It runs until this is dropped.
 pub(crate) struct Peer {
     address: SocketAddr,
     sockets: Sockets,
@@ -28,39 +32,52 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Starts one by what `command` makes of a port and a directory, and waits until it answers.
-    async fn start(command: impl Fn(u16, &TempDir) -> Program) -> Self {
+    /// Starts a BMC on a free port and waits until it responds.
+    async fn start(package: &str, command: impl Fn(u16, &TempDir) -> Program) -> Self {
         let directory = TempDir::new().unwrap();
         let free = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
-        let program = command(address.port(), &directory)
+        let mut command = command(address.port(), &directory);
+        let program = command
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .kill_on_drop(true)
-            .spawn()
-            .expect("packages openipmi and python3-pyghmi");
-        let sockets = Sockets::new();
-        let limit = Instant::now() + Duration::from_secs(60);
-        while let Err(error) = sockets.capabilities(address, RetryPolicy::default()).await {
-            assert!(Instant::now() < limit, "{error}");
-        }
-        Self {
+            .spawn();
+        let program = program.unwrap_or_else(|error| {
+            let name = command.as_std().get_program().to_string_lossy();
+            programs::missing(&name, package, &error)
+        });
+        let mut peer = Self {
             address,
-            sockets,
+            sockets: Sockets::new(),
             program,
             _directory: directory,
+        };
+        peer.wait_until_ready(package).await;
+        peer
+    }
+
+    async fn wait_until_ready(&mut self, package: &str) {
+        let retry = RetryPolicy {
+            first_timeout: Duration::from_millis(100),
+            attempts: 1,
+        };
+        for _ in 0..STARTUP_ATTEMPTS {
+            if self.sockets.capabilities(self.address, retry).await.is_ok() {
+                return;
+            }
+            if let Some(status) = self.program.try_wait().unwrap() {
+                panic!("the BMC of package {package} ended: {status}");
+            }
         }
+        panic!("the BMC of package {package} does not respond");
     }
 
-    async fn simulator() -> Self {
-        Self::simulated("", "").await
-    }
-
-    /// `ipmi_sim` with more lines in the files of its machine and its LAN. There is `chassis.sh`, a
-    /// program for its line `chassis_control`.
-    pub(crate) async fn simulated(machine_lines: &str, lan_lines: &str) -> Self {
-        Self::start(|port, directory| {
+    /// `ipmi_sim` with more lines in the files of its machine and its LAN. The program `chassis.sh` is there for
+    /// a line `chassis_control`.
+    pub(crate) async fn ipmi_sim(machine_lines: &str, lan_lines: &str) -> Self {
+        Self::start("openipmi", |port, directory| {
             let path = directory.path();
             let lan = format!(
                 "name \"bmc\"\nset_working_mc 0x20\nstartlan 1\naddr 127.0.0.1 {port}\n\
@@ -87,8 +104,8 @@ impl Peer {
     }
 
     async fn pyghmi() -> Self {
-        Self::start(|port, _| {
-            // Debian's, whatever else is in the path: it has Debian's pyghmi.
+        Self::start("python3-pyghmi", |port, _| {
+            // Debian's Python, which has Debian's pyghmi, whatever is first in the path.
             let mut program = Program::new("/usr/bin/python3");
             program.args(["-c", include_str!("pyghmi_bmc.py")]);
             program.arg(port.to_string());
@@ -104,24 +121,36 @@ impl Peer {
             .await
     }
 
+    /// Why a login fails.
     async fn refusal(&self, credentials: Credentials) -> SessionEnd {
         match self.connect(credentials).await {
-            Err(Error::Ended(over)) => over,
+            Err(Error::Ended(reason)) => reason,
             Err(error) => panic!("{error}"),
-            Ok(_) => panic!("it was let in"),
+            Ok(_) => panic!("the login succeeded"),
         }
     }
 
-    /// What ipmitool says.
+    /// Runs ipmitool against the BMC and returns its output.
     pub(crate) async fn ipmitool(&self, arguments: &[&str]) -> String {
         let port = self.address.port().to_string();
-        let output = Program::new("ipmitool")
-            .args(["-I", "lanplus", "-H", "127.0.0.1", "-p", &port])
-            .args(["-U", "admin", "-P", "secret", "-C", "3", "-N", "5"])
-            .args(arguments)
-            .output()
-            .await
-            .expect("package ipmitool");
+        let login = [
+            "-I",
+            "lanplus",
+            "-H",
+            "127.0.0.1",
+            "-p",
+            &port,
+            "-U",
+            "admin",
+            "-P",
+            "secret",
+            "-C",
+            "3",
+            "-N",
+            "5",
+        ];
+        let arguments = [&login[..], arguments].concat();
+        let output = programs::run("ipmitool", "ipmitool", &arguments).await;
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 }
@@ -137,73 +166,77 @@ fn user(name: &str, password: &str, privilege: Privilege) -> Credentials {
 
 #[tokio::test]
 #[ignore = "real: programs"]
-async fn ipmi_sim_is_asked_with_the_suite_that_it_has() {
-    let peer = Peer::simulator().await;
-    // More than it has slots: each is given back.
+async fn ipmi_sim_sessions_closed_free_their_slots() {
+    let peer = Peer::ipmi_sim("", "").await;
+    // More sessions than ipmi_sim has slots.
     for _ in 0..100 {
         let mut connection = peer.connect(credentials()).await.unwrap();
         assert_eq!(connection.suite(), CipherSuite::Sha1);
         let id = connection.request(DEVICE_ID, &[]).await.unwrap();
-        assert_eq!(id[6..9], [0x91, 0x12, 0x00], "the manufacturer: {id:02x?}");
+        assert_eq!(id[6..9], [0x91, 0x12, 0x00], "manufacturer in {id:02x?}");
         connection.keep_alive().await.unwrap();
         connection.close().await;
     }
-    let capabilities = peer
-        .sockets
-        .capabilities(peer.address, RetryPolicy::default())
-        .await;
+    let retry = RetryPolicy::default();
+    let capabilities = peer.sockets.capabilities(peer.address, retry).await;
     let capabilities = capabilities.unwrap();
     assert!(capabilities.version_2 && capabilities.named_users);
 }
 
 #[tokio::test]
 #[ignore = "real: programs"]
-async fn ipmi_sim_refuses_for_a_reason_that_is_told() {
-    let peer = Peer::simulator().await;
+async fn ipmi_sim_login_with_wrong_credentials_is_refused() {
+    let peer = Peer::ipmi_sim("", "").await;
     let administrator = Privilege::Administrator;
     let wrong = user("admin", "Secret", administrator);
     assert_eq!(peer.refusal(wrong).await, SessionEnd::WrongPassword);
-    let stranger = user("nobody", "secret", administrator);
-    let unknown = SessionEnd::Refused(Status::UNKNOWN_USER);
-    assert_eq!(peer.refusal(stranger).await, unknown);
-    // It grants every level to every user, so that no refusal of a level can be seen here.
-    let modest = peer
+    let unknown = user("nobody", "secret", administrator);
+    let refused = SessionEnd::Refused(Status::UNKNOWN_USER);
+    assert_eq!(peer.refusal(unknown).await, refused);
+    // ipmi_sim grants every level to every user, so it refuses no level.
+    let reader = peer
         .connect(user("reader", "reading", Privilege::User))
         .await;
-    let mut modest = modest.unwrap();
-    modest.request(DEVICE_ID, &[]).await.unwrap();
+    let mut reader = reader.unwrap();
+    reader.request(DEVICE_ID, &[]).await.unwrap();
 }
 
 #[tokio::test]
 #[ignore = "real: programs"]
-async fn a_session_is_lost_when_the_bmc_ends() {
-    let mut peer = Peer::simulator().await;
+async fn ipmi_sim_killed_loses_the_session() {
+    let mut peer = Peer::ipmi_sim("", "").await;
     let mut connection = peer.connect(credentials()).await.unwrap();
     peer.program.kill().await.unwrap();
     let lost = connection.request(DEVICE_ID, &[]).await.unwrap_err();
     assert!(matches!(lost, Error::Ended(SessionEnd::Lost)), "{lost}");
-    let gone = peer.refusal(credentials()).await;
-    assert_eq!(gone, SessionEnd::Silent);
+    let silent = peer.refusal(credentials()).await;
+    assert_eq!(silent, SessionEnd::Silent);
 }
 
 #[tokio::test]
 #[ignore = "real: programs"]
-async fn pyghmi_does_what_it_is_told() {
+async fn pyghmi_power_set_is_reported_by_ipmitool() {
     let peer = Peer::pyghmi().await;
     for (control, on) in [(1, true), (0, false), (1, true)] {
         let mut connection = peer.connect(credentials()).await.unwrap();
-        assert_eq!(connection.suite(), CipherSuite::Sha1, "it has no other");
+        assert_eq!(connection.suite(), CipherSuite::Sha1);
         connection.request(CONTROL, &[control]).await.unwrap();
         let status = connection.request(STATUS, &[]).await.unwrap();
         assert_eq!(status[0] & 1 == 1, on);
         connection.close().await;
-        let words = if on { "on" } else { "off" };
-        let told = peer.ipmitool(&["chassis", "power", "status"]).await;
-        assert_eq!(told, format!("Chassis Power is {words}"));
+        let power = if on { "on" } else { "off" };
+        let reported = peer.ipmitool(&["chassis", "power", "status"]).await;
+        assert_eq!(reported, format!("Chassis Power is {power}"));
     }
+}
+
+#[tokio::test]
+#[ignore = "real: programs"]
+async fn pyghmi_login_with_wrong_credentials_is_refused_or_ignored() {
+    let peer = Peer::pyghmi().await;
     let wrong = user("admin", "Secret", Privilege::Administrator);
     assert_eq!(peer.refusal(wrong).await, SessionEnd::WrongPassword);
-    // It says nothing to users that it does not know.
-    let stranger = user("nobody", "secret", Privilege::Administrator);
-    assert_eq!(peer.refusal(stranger).await, SessionEnd::Stalled);
+    // pyghmi is silent to an unknown user.
+    let unknown = user("nobody", "secret", Privilege::Administrator);
+    assert_eq!(peer.refusal(unknown).await, SessionEnd::Stalled);
 }

@@ -38,7 +38,7 @@ pub fn of(name: &str, fru: &Fru) -> Board {
         board.fields.extend(custom("product", &area.custom));
     }
     if let Some(area) = &fru.chassis {
-        let kind = area.kind_name().to_owned();
+        let kind = area.type_name().to_owned();
         let fields = [
             ("chassis", &kind),
             ("chassis serial", &area.serial),

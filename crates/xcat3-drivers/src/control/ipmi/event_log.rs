@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use xcat3_core::Outcome;
 use xcat3_core::hardware::{EventLog, Health, LogEvent};
-use xcat3_ipmi::command::sdr::{Key, Kind, Sensor};
+use xcat3_ipmi::command::sdr::{Record, Sensor, SensorKey};
 use xcat3_ipmi::command::{device, sel};
 use xcat3_ipmi::{Error, Requester};
 
@@ -43,12 +43,12 @@ pub async fn report(bmc: &mut impl Requester) -> Result<Outcome, Failure> {
 async fn names(
     bmc: &mut impl Requester,
     notes: &mut Vec<String>,
-) -> Result<HashMap<Key, Sensor>, Failure> {
+) -> Result<HashMap<SensorKey, Sensor>, Failure> {
     let id = device::id(bmc).await.map_err(failure)?;
     match records(bmc, &id).await {
         Ok((records, _)) => {
-            let events = records.iter().filter_map(|record| match &record.kind {
-                Kind::EventOnly(sensor) => Some(sensor.as_sensor()),
+            let events = records.iter().filter_map(|record| match record {
+                Record::EventOnly(sensor) => Some((**sensor).clone()),
                 _ => None,
             });
             let sensors = each(&records).into_iter().chain(events);
@@ -62,9 +62,9 @@ async fn names(
     }
 }
 
-fn event(entry: &sel::Entry, sensors: &HashMap<Key, Sensor>) -> LogEvent {
+fn event(entry: &sel::Entry, sensors: &HashMap<SensorKey, Sensor>) -> LogEvent {
     let sensor = entry.sensor().and_then(|key| sensors.get(&key));
-    let number = |key: Key| format!("sensor {:#04x}", key.number);
+    let number = |key: SensorKey| format!("sensor {:#04x}", key.number);
     let name = sensor.map(|sensor| sensor.name.clone());
     LogEvent {
         id: format!("{:x}", entry.id),

@@ -5,7 +5,7 @@
 use xcat3_core::Outcome;
 use xcat3_core::hardware::{BmcFacts, Inventory};
 use xcat3_ipmi::command::device::{self, DeviceId};
-use xcat3_ipmi::command::sdr::{FruLocator, Kind};
+use xcat3_ipmi::command::sdr::{FruLocator, Record};
 use xcat3_ipmi::command::{fru, lan};
 use xcat3_ipmi::{Error, Requester};
 
@@ -57,7 +57,6 @@ async fn units(
         controller: BMC,
         id: 0,
         logical: true,
-        entity: (0, 0),
     }];
     let records = noted(
         notes,
@@ -65,7 +64,7 @@ async fn units(
         records(bmc, id).await,
     )?;
     for record in records.map(|(records, _)| records).unwrap_or_default() {
-        let Kind::Fru(unit) = record.kind else {
+        let Record::Fru(unit) = record else {
             continue;
         };
         let is_own = unit.logical && unit.controller == BMC;
@@ -98,10 +97,9 @@ fn noted<T>(
 }
 
 /// The MAC address of the channel that we came by.
-async fn mac(bmc: &mut impl Requester) -> Result<Option<String>, Error> {
-    let channel = lan::channel(bmc).await?;
-    let config = lan::get(bmc, channel.number).await?;
-    Ok(config.mac.map(|mac| {
+pub(super) async fn mac(bmc: &mut impl Requester) -> Result<Option<String>, Error> {
+    let mac = lan::mac_address(bmc).await?;
+    Ok(mac.map(|mac| {
         let bytes: Vec<String> = mac.iter().map(|byte| format!("{byte:02x}")).collect();
         bytes.join(":")
     }))

@@ -7,12 +7,13 @@ use std::time::Duration;
 use xcat3_core::hardware::{BmcFacts, FoundBmc};
 use xcat3_ipmi::command::{device, fru};
 use xcat3_ipmi::{
-    Capabilities, CipherSuite, Command, Connection, Credentials, Error, Privilege, RetryPolicy,
-    Secret, Sockets,
+    Capabilities, CipherSuite, Connection, Credentials, Error, Privilege, RetryPolicy, Secret,
+    Sockets,
 };
 
 use super::super::BmcCredentials;
 use super::super::probe::{Pace, Probed};
+use super::inventory;
 
 /// How patiently an address is asked whether anyone is there.
 const ANYONE: RetryPolicy = RetryPolicy {
@@ -29,9 +30,6 @@ const PRIVILEGES: [Privilege; 3] = [
     Privilege::Operator,
     Privilege::User,
 ];
-/// Get LAN Configuration Parameters (23.2): of this channel the MAC address.
-const LAN: Command = Command::new(0x0c, 0x02);
-const MAC: [u8; 4] = [0x0e, 5, 0, 0];
 
 /// Looks for BMCs.
 pub(super) struct Prober {
@@ -72,8 +70,7 @@ impl Prober {
                 .push("not asked who it is: there is no passwd entry 'bmc'".to_owned());
         }
         if found.uuid.is_none()
-            && let Ok(guid) = self.sockets.system_guid(address, ANYONE).await
-            && let Ok(Some(guid)) = device::Guid::parse(&guid)
+            && let Ok(Some(guid)) = self.sockets.system_guid(address, ANYONE).await
         {
             found.uuid = Some(guid.to_string());
         }
@@ -145,14 +142,8 @@ async fn ask_who(bmc: &mut Connection, found: &mut FoundBmc) {
         Ok(guid) => found.uuid = guid.map(|guid| guid.to_string()),
         Err(error) => found.notes.push(format!("GUID: {error}")),
     }
-    match bmc.request(LAN, &MAC).await.as_deref() {
-        Ok([_revision, a, b, c, d, e, f, ..]) => {
-            let bytes = [a, b, c, d, e, f].map(|byte| format!("{byte:02x}"));
-            facts.mac = Some(bytes.join(":"));
-        }
-        Ok(_) => found
-            .notes
-            .push("MAC address: the answer is too short".to_owned()),
+    match inventory::mac(bmc).await {
+        Ok(mac) => facts.mac = mac,
         Err(error) => found.notes.push(format!("MAC address: {error}")),
     }
     match fru::read(bmc, 0).await {

@@ -3,7 +3,7 @@
 use xcat3_core::Outcome;
 use xcat3_core::hardware::{self, Health, Report};
 use xcat3_ipmi::command::device::{self, DeviceId};
-use xcat3_ipmi::command::sdr::{self, Kind, Record, Repository, State};
+use xcat3_ipmi::command::sdr::{self, Record, Repository, SensorState};
 use xcat3_ipmi::command::{Malformed, Severity};
 use xcat3_ipmi::{Error, Requester};
 
@@ -33,8 +33,8 @@ pub async fn report(bmc: &mut impl Requester) -> Result<Outcome, Failure> {
 
 /// The sensors that `records` are of.
 pub fn each(records: &[Record]) -> Vec<sdr::Sensor> {
-    let sensors = records.iter().filter_map(|record| match &record.kind {
-        Kind::Sensor(sensor) => Some(sensor.each()),
+    let sensors = records.iter().filter_map(|record| match record {
+        Record::Sensor(sensor) => Some(sensor.expand()),
         _ => None,
     });
     sensors.flatten().take(MOST).collect()
@@ -45,7 +45,7 @@ pub async fn records(
     bmc: &mut impl Requester,
     id: &DeviceId,
 ) -> Result<(Vec<Record>, Vec<Malformed>), Error> {
-    if id.support.sdr_repository() {
+    if id.has_sdr_repository {
         sdr::list(bmc, Repository::Machine).await
     } else if id.has_device_sdrs {
         sdr::list(bmc, Repository::Device).await
@@ -61,17 +61,17 @@ pub fn told(report: &impl serde::Serialize) -> Result<Outcome, Failure> {
     Ok(Outcome::Report(report))
 }
 
-fn reading(sensor: &sdr::Sensor, state: State) -> hardware::Sensor {
+fn reading(sensor: &sdr::Sensor, state: SensorState) -> hardware::Sensor {
     let mut reading = hardware::Sensor {
         name: sensor.name.clone(),
-        kind: Some(sensor.sensor_type.words()),
+        kind: Some(sensor.sensor_type.name()),
         ..hardware::Sensor::default()
     };
     match state {
-        State::Absent(why) => reading.state = Some(why),
-        State::Read(value) => {
-            reading.value = value.number.and_then(rounded);
-            let unit = sensor.units.words();
+        SensorState::Absent(reason) => reading.state = Some(reason),
+        SensorState::Reading(value) => {
+            reading.value = value.value.and_then(rounded);
+            let unit = sensor.units.name();
             reading.unit = reading.value.map(|_| unit).filter(|unit| !unit.is_empty());
             reading.health = value.severity.map_or(Health::Unknown, health);
             reading.state = Some(value.states.join(", ")).filter(|words| !words.is_empty());

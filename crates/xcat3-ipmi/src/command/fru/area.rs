@@ -1,73 +1,66 @@
-//! The three areas of text (FRU Information Storage Definition, 10 to 12).
+//! The chassis, board and product areas (FRU Information Storage Definition, 10 to 12).
 
-use super::{STEP, sum};
+use super::UNIT;
 use crate::command::Malformed;
-use crate::command::text::{Encoding, decode, wide};
-use crate::wire::{Reader, Short};
+use crate::command::text::{Encoding, decode, decode_utf16};
+use crate::wire::{Reader, Truncated, checksum};
 
-/// About a chassis. Fields that are not there are empty.
+/// A chassis. Missing fields are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChassisArea {
-    /// What it is, as SMBIOS numbers it.
-    pub kind: u8,
+    /// Chassis type of SMBIOS.
+    pub chassis_type: u8,
     /// Part number.
     pub part_number: String,
     /// Serial number.
     pub serial: String,
-    /// What its maker added.
+    /// Fields of the manufacturer.
     pub custom: Vec<String>,
 }
 
-/// About a board. Fields that are not there are empty.
+/// A board. Missing fields are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BoardArea {
-    /// When it was made, in seconds since 1970.
-    pub made: Option<u64>,
-    /// Who made it.
+    /// Manufacturer.
     pub manufacturer: String,
-    /// What it is.
+    /// Product name.
     pub product: String,
     /// Serial number.
     pub serial: String,
     /// Part number.
     pub part_number: String,
-    /// Which file the inventory was made from.
-    pub file: String,
-    /// What its maker added.
+    /// Fields of the manufacturer.
     pub custom: Vec<String>,
 }
 
-/// About a product. Fields that are not there are empty.
+/// A product. Missing fields are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProductArea {
-    /// Who made it.
+    /// Manufacturer.
     pub manufacturer: String,
-    /// What it is.
+    /// Product name.
     pub name: String,
-    /// Part number or model.
+    /// Part or model number.
     pub part_number: String,
     /// Version.
     pub version: String,
     /// Serial number.
     pub serial: String,
-    /// What its owner wrote on it.
+    /// Asset tag of the owner.
     pub asset_tag: String,
-    /// Which file the inventory was made from.
-    pub file: String,
-    /// What its maker added.
+    /// Fields of the manufacturer.
     pub custom: Vec<String>,
 }
 
-/// 1996-01-01, from which the minutes of a board count, in seconds since 1970.
-const EPOCH: u64 = 820_454_400;
-/// No more fields.
+/// Type/length byte after the last field.
 const END: u8 = 0xc1;
-/// English, by two numbers. In all other languages a character is two bytes.
+/// The two language codes of English. In other languages a character has two bytes.
 const ENGLISH: [u8; 2] = [0, 25];
-/// A field of two bytes a character has at least this many; less is ASCII all the same (quirk).
-const WIDE: usize = 4;
+/// The shortest field with two bytes per character. A shorter one is ASCII (quirk).
+const MIN_UTF16: usize = 4;
 
-const CHASSIS: [&str; 37] = [
+/// Names of the chassis types.
+const CHASSIS_TYPES: [&str; 37] = [
     "",
     "other",
     "unknown",
@@ -108,18 +101,19 @@ const CHASSIS: [&str; 37] = [
 ];
 
 impl ChassisArea {
-    /// What it is, in words; empty where it does not say.
+    /// Name of the chassis type; empty if it is unknown.
     #[must_use]
-    pub fn kind_name(&self) -> &'static str {
-        CHASSIS.get(usize::from(self.kind)).copied().unwrap_or("")
+    pub fn type_name(&self) -> &'static str {
+        let name = CHASSIS_TYPES.get(usize::from(self.chassis_type));
+        name.copied().unwrap_or("")
     }
 
-    pub(super) fn parse(area: &Area<'_>) -> Result<Self, Short> {
-        let mut reader = Reader::new(area.content);
-        let kind = reader.u8()?;
-        let mut fields = Fields::new(reader, 0);
+    pub(super) fn parse(content: &[u8]) -> Result<Self, Truncated> {
+        let mut reader = Reader::new(content);
+        let chassis_type = reader.u8()?;
+        let mut fields = Fields::new(reader, ENGLISH[0]);
         Ok(Self {
-            kind,
+            chassis_type,
             part_number: fields.next()?,
             serial: fields.next()?,
             custom: fields.rest(),
@@ -128,138 +122,146 @@ impl ChassisArea {
 }
 
 impl BoardArea {
-    pub(super) fn parse(area: &Area<'_>) -> Result<Self, Short> {
-        let mut reader = Reader::new(area.content);
+    pub(super) fn parse(content: &[u8]) -> Result<Self, Truncated> {
+        let mut reader = Reader::new(content);
         let language = reader.u8()?;
-        let [low, middle, high] = reader.array()?;
-        let minutes = u32::from_le_bytes([low, middle, high, 0]);
-        let is_set = !matches!(minutes, 0 | 0x00ff_ffff);
+        let _manufacturing_date: [u8; 3] = reader.array()?;
         let mut fields = Fields::new(reader, language);
+        let (manufacturer, product) = (fields.next()?, fields.next()?);
+        let (serial, part_number) = (fields.next()?, fields.next()?);
+        let _file_id = fields.next()?;
         Ok(Self {
-            made: is_set.then(|| EPOCH + 60 * u64::from(minutes)),
-            manufacturer: fields.next()?,
-            product: fields.next()?,
-            serial: fields.next()?,
-            part_number: fields.next()?,
-            file: fields.next()?,
+            manufacturer,
+            product,
+            serial,
+            part_number,
             custom: fields.rest(),
         })
     }
 }
 
 impl ProductArea {
-    pub(super) fn parse(area: &Area<'_>) -> Result<Self, Short> {
-        let mut reader = Reader::new(area.content);
+    pub(super) fn parse(content: &[u8]) -> Result<Self, Truncated> {
+        let mut reader = Reader::new(content);
         let language = reader.u8()?;
         let mut fields = Fields::new(reader, language);
+        let (manufacturer, name) = (fields.next()?, fields.next()?);
+        let (part_number, version) = (fields.next()?, fields.next()?);
+        let (serial, asset_tag) = (fields.next()?, fields.next()?);
+        let _file_id = fields.next()?;
         Ok(Self {
-            manufacturer: fields.next()?,
-            name: fields.next()?,
-            part_number: fields.next()?,
-            version: fields.next()?,
-            serial: fields.next()?,
-            asset_tag: fields.next()?,
-            file: fields.next()?,
+            manufacturer,
+            name,
+            part_number,
+            version,
+            serial,
+            asset_tag,
             custom: fields.rest(),
         })
     }
 }
 
-/// An area of the image.
+/// An area of an inventory.
 pub(super) struct Area<'a> {
     name: &'static str,
-    /// What follows version and length, up to where the area ends.
+    /// The bytes after version and length.
     content: &'a [u8],
 }
 
 impl<'a> Area<'a> {
-    /// The area at this offset; nothing where there is none.
+    /// Finds the area at this offset and checks its length and checksum; `None` if there is no area.
     pub(super) fn find(
         name: &'static str,
         image: &'a [u8],
-        at: usize,
+        offset: usize,
         problems: &mut Vec<Malformed>,
     ) -> Option<Self> {
-        if at == 0 {
+        if offset == 0 {
             return None;
         }
-        let mut tell =
-            |what: String| problems.push(Malformed::new(format!("the {name} area {what}")));
-        let rest = image.get(at..).unwrap_or_default();
-        let Some([_version, steps]) = rest.first_chunk() else {
-            tell(format!(
-                "begins at byte {at} of an inventory of {} bytes",
-                image.len()
+        let mut report = |problem: String| {
+            problems.push(Malformed::new(format!("the {name} area {problem}")));
+        };
+        let rest = image.get(offset..).unwrap_or_default();
+        let Some([_version, units]) = rest.first_chunk() else {
+            let size = image.len();
+            report(format!(
+                "starts at byte {offset} of an inventory of {size} bytes"
             ));
             return None;
         };
-        let length = usize::from(*steps) * STEP;
+        let length = usize::from(*units) * UNIT;
         let area = &rest[..rest.len().min(length)];
         if area.len() < length {
-            tell(format!("says {length} bytes and has {}", area.len()));
-        } else if sum(area) != 0 {
-            tell("has a wrong checksum".to_owned());
+            let available = area.len();
+            report(format!("has length {length}, but {available} bytes follow"));
+        } else if checksum(area) != 0 {
+            report("has a wrong checksum".to_owned());
         }
         let content = area.get(2..).unwrap_or_default();
         Some(Self { name, content })
     }
 
-    /// What was read, or a problem more.
-    pub(super) fn keep<T>(
+    /// Parses the content of the area; `None` and a problem if it is truncated.
+    pub(super) fn parse<T>(
         &self,
-        read: Result<T, Short>,
+        parse: impl Fn(&[u8]) -> Result<T, Truncated>,
         problems: &mut Vec<Malformed>,
     ) -> Option<T> {
-        let problem = || Malformed::new(format!("the {} area is cut off", self.name));
-        read.map_err(|Short| problems.push(problem())).ok()
+        let result = parse(self.content);
+        if result.is_err() {
+            let sentence = format!("the {} area is truncated", self.name);
+            problems.push(Malformed::new(sentence));
+        }
+        result.ok()
     }
 }
 
 /// The fields of an area.
 struct Fields<'a> {
     reader: Reader<'a>,
-    wide: bool,
-    over: bool,
+    utf16: bool,
+    ended: bool,
 }
 
 impl<'a> Fields<'a> {
     fn new(reader: Reader<'a>, language: u8) -> Self {
         Self {
             reader,
-            wide: !ENGLISH.contains(&language),
-            over: false,
+            utf16: !ENGLISH.contains(&language),
+            ended: false,
         }
     }
 
-    /// The next field; empty after the last.
-    fn next(&mut self) -> Result<String, Short> {
-        if self.over {
+    /// The next field; empty after the last one.
+    fn next(&mut self) -> Result<String, Truncated> {
+        if self.ended {
             return Ok(String::new());
         }
         let type_length = self.reader.u8()?;
         if type_length == END {
-            self.over = true;
+            self.ended = true;
             return Ok(String::new());
         }
-        let bytes = self.reader.take(usize::from(type_length & 0x3f))?;
-        Ok(match Encoding::of(type_length) {
-            Encoding::EightBit if self.is_wide(bytes) => wide(bytes),
+        let bytes = self.reader.bytes(usize::from(type_length & 0x3f))?;
+        Ok(match Encoding::from_type_length(type_length) {
+            Encoding::EightBit if self.is_utf16(bytes) => decode_utf16(bytes),
             encoding => decode(encoding, bytes),
         })
     }
 
-    /// Quirk: boards say a language and are in ASCII all the same, so a field counts as two bytes a
-    /// character only where that makes sense.
-    fn is_wide(&self, bytes: &[u8]) -> bool {
+    /// Whether a field has two bytes per character. Some boards have a language code and ASCII text all the
+    /// same (quirk).
+    fn is_utf16(&self, bytes: &[u8]) -> bool {
         let is_ascii = bytes.iter().all(|byte| (0x20..0x7f).contains(byte));
-        self.wide && bytes.len() >= WIDE && bytes.len().is_multiple_of(2) && !is_ascii
+        self.utf16 && bytes.len() >= MIN_UTF16 && bytes.len().is_multiple_of(2) && !is_ascii
     }
 
-    /// What is left of them.
+    /// The remaining fields that are not empty.
     fn rest(mut self) -> Vec<String> {
         let mut fields = Vec::new();
         while let Ok(field) = self.next() {
-            if self.over {
+            if self.ended {
                 break;
             }
             fields.push(field);

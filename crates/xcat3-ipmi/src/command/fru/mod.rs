@@ -1,102 +1,87 @@
 //! Inventory of replaceable units (IPMI v2.0, 34; Platform Management FRU Information Storage Definition
-//! v1.0, revision 1.3): who made a machine, its boards and power supplies, and their serial numbers.
+//! v1.0, revision 1.3): manufacturers and serial numbers of a machine, its boards and power supplies.
 
 mod area;
 mod read;
-mod record;
 
 pub use area::{BoardArea, ChassisArea, ProductArea};
-pub use read::{Access, read};
-pub use record::MultiRecord;
+pub use read::read;
 
 use super::Malformed;
+use crate::wire::checksum;
 use area::Area;
 
-/// The inventory of one unit.
+/// The inventory of a unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fru {
-    /// About the chassis it is in.
+    /// The chassis of the unit.
     pub chassis: Option<ChassisArea>,
-    /// About the board it is.
+    /// The board that the unit is.
     pub board: Option<BoardArea>,
-    /// About the product it is.
+    /// The product that the unit is.
     pub product: Option<ProductArea>,
-    /// What else is recorded.
-    pub records: Vec<MultiRecord>,
-    /// What is wrong with it: an area with a wrong checksum is read all the same (quirk: many vendors
-    /// write serial numbers without setting it right), one that is cut off as far as it goes.
+    /// What is wrong with the inventory. An area with a wrong checksum is still parsed (quirk: many
+    /// manufacturers write serial numbers without a new checksum), a truncated one as far as it goes.
     pub problems: Vec<Malformed>,
 }
 
-/// Where the areas begin, in bytes; 0 where there is none.
+/// Offsets of the areas in bytes; 0 if there is no such area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Header {
     chassis: usize,
     board: usize,
     product: usize,
-    records: usize,
 }
 
-/// Bytes of the header.
+/// Length of the header in bytes.
 const HEADER: usize = 8;
-/// Bytes that make a step of an offset or a length.
-const STEP: usize = 8;
+/// Offsets and lengths count units of this many bytes.
+const UNIT: usize = 8;
 
 impl Header {
     fn parse(image: &[u8]) -> Result<Self, Malformed> {
-        let header: &[u8; HEADER] = image
-            .first_chunk()
-            .ok_or(Malformed::new("the header of the inventory is cut off"))?;
-        let [version, _internal, chassis, board, product, records, ..] = *header;
-        if header.iter().all(|byte| *byte == 0xff) || *header == [0; HEADER] {
+        let Some(header) = image.first_chunk::<HEADER>() else {
+            return Err("the inventory header is truncated".into());
+        };
+        let [version, _internal, chassis, board, product, ..] = *header;
+        if *header == [0xff; HEADER] || *header == [0; HEADER] {
             return Err("the inventory was never written".into());
         }
         if version & 0x0f != 1 {
             let sentence = format!("the inventory has format {version:#04x}, not 1");
             return Err(Malformed::new(sentence));
         }
-        if sum(header) != 0 {
-            return Err("the header of the inventory has a wrong checksum".into());
+        if checksum(header) != 0 {
+            return Err("the inventory header has a wrong checksum".into());
         }
-        let at = |steps: u8| usize::from(steps) * STEP;
+        let offset = |units: u8| usize::from(units) * UNIT;
         Ok(Self {
-            chassis: at(chassis),
-            board: at(board),
-            product: at(product),
-            records: at(records),
+            chassis: offset(chassis),
+            board: offset(board),
+            product: offset(product),
         })
     }
 }
 
 impl Fru {
-    /// Reads the whole inventory of a unit.
+    /// Parses an inventory.
     ///
     /// # Errors
-    /// Its header is no header. What is wrong further on is in [`Fru::problems`].
+    /// The header is invalid. Problems of the areas are in [`Fru::problems`].
     pub fn parse(image: &[u8]) -> Result<Self, Malformed> {
         let header = Header::parse(image)?;
-        let mut fru = Self::default();
-        let problems = &mut fru.problems;
-        if let Some(area) = Area::find("chassis", image, header.chassis, problems) {
-            fru.chassis = area.keep(ChassisArea::parse(&area), problems);
-        }
-        if let Some(area) = Area::find("board", image, header.board, problems) {
-            fru.board = area.keep(BoardArea::parse(&area), problems);
-        }
-        if let Some(area) = Area::find("product", image, header.product, problems) {
-            fru.product = area.keep(ProductArea::parse(&area), problems);
-        }
-        if header.records != 0 {
-            let rest = image.get(header.records..).unwrap_or_default();
-            fru.records = record::parse(rest, problems);
-        }
-        Ok(fru)
+        let mut problems = Vec::new();
+        let mut area = |name, offset| Area::find(name, image, offset, &mut problems);
+        let chassis = area("chassis", header.chassis);
+        let board = area("board", header.board);
+        let product = area("product", header.product);
+        Ok(Self {
+            chassis: chassis.and_then(|area| area.parse(ChassisArea::parse, &mut problems)),
+            board: board.and_then(|area| area.parse(BoardArea::parse, &mut problems)),
+            product: product.and_then(|area| area.parse(ProductArea::parse, &mut problems)),
+            problems,
+        })
     }
-}
-
-/// Zero where a checksum is right.
-fn sum(bytes: &[u8]) -> u8 {
-    bytes.iter().fold(0, |sum, byte| sum.wrapping_add(*byte))
 }
 
 #[cfg(test)]

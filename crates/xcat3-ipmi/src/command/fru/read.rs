@@ -1,13 +1,13 @@
-//! Reading an inventory piece by piece (IPMI v2.0, 34.1 and 34.2): just what is in use of it, since
-//! memories of 64 KiB are common and mostly empty.
+//! Reading an inventory from its memory (IPMI v2.0, 34.1 and 34.2). Memories of 64 KiB are common and mostly
+//! empty, so only the areas are read.
 
 use std::ops::Range;
 use std::time::Duration;
 
-use super::{Fru, HEADER, Header, STEP};
+use super::{Fru, HEADER, Header, UNIT};
 use crate::client::Error;
 use crate::command::chunk::Chunk;
-use crate::command::{Malformed, cut};
+use crate::command::{Malformed, truncated};
 use crate::message::{Command, Completion};
 use crate::requester::Requester;
 use crate::wire::Reader;
@@ -16,179 +16,164 @@ use crate::wire::Reader;
 const INFO: Command = Command::new(0x0a, 0x10);
 /// Read FRU Data.
 const READ: Command = Command::new(0x0a, 0x11);
-/// Somebody else is at the memory.
+/// Completion code: the memory is in use.
 const IN_USE: Completion = Completion(0x81);
-/// A field of the request is out of range.
+/// Completion code: a field of the request is out of range.
 const OUT_OF_RANGE: Completion = Completion(0xcc);
-/// How often a memory in use is tried again, and after which pause.
-const TRIES: u32 = 5;
-const PAUSE: Duration = Duration::from_millis(100);
-/// The most records whose lengths are followed.
-const MOST_RECORDS: usize = 64;
+/// How often a read of a memory in use is repeated.
+const MAX_RETRIES: u32 = 5;
+/// Time between these reads.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How a memory is addressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Access {
-    /// Its size in bytes.
-    pub size: usize,
-    /// Offsets and counts are in words of two bytes.
-    pub by_words: bool,
+/// Size and addressing of a memory.
+#[derive(Clone, Copy)]
+struct MemoryInfo {
+    /// Size in bytes.
+    size: usize,
+    /// Offsets and counts are in units of this many bytes: 1 or 2.
+    unit: usize,
 }
 
-impl Access {
-    /// Reads the answer of Get FRU Inventory Area Info.
-    ///
-    /// # Errors
-    /// It is cut off.
-    pub fn parse(answer: &[u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(answer);
-        let cut = cut("the size of the inventory");
-        let size = reader.u16().map_err(&cut)?.into();
-        let by_words = reader.u8().map_err(&cut)? & 1 != 0;
-        Ok(Self { size, by_words })
+impl MemoryInfo {
+    /// Parses a response of Get FRU Inventory Area Info.
+    fn parse(response: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(response);
+        let truncated = truncated("the inventory area info");
+        let size = reader.u16().map_err(&truncated)?.into();
+        let by_words = reader.u8().map_err(&truncated)? & 1 != 0;
+        let unit = if by_words { 2 } else { 1 };
+        Ok(Self { size, unit })
     }
 }
 
-/// Reads the inventory of the unit with this number (0: the machine itself). Nothing where there is no
-/// such unit.
+/// Reads the inventory of unit `id` (0: the machine itself); `None` if there is no such unit.
 ///
 /// # Errors
-/// The BMC refuses, does not answer, says one length and gives another, or the inventory has no
-/// header.
-pub async fn read(bmc: &mut impl Requester, unit: u8) -> Result<Option<Fru>, Error> {
-    let access = match bmc.request(INFO, &[unit]).await {
-        Ok(answer) => Access::parse(&answer)?,
-        // Quirk: `ipmi_sim` calls the number of a unit that is not there out of range.
+/// The BMC refuses, there is no response, or the inventory has no valid header.
+pub async fn read(bmc: &mut impl Requester, id: u8) -> Result<Option<Fru>, Error> {
+    let info = match bmc.request(INFO, &[id]).await {
+        Ok(response) => MemoryInfo::parse(&response)?,
+        // Quirk: for `ipmi_sim` the number of an absent unit is out of range.
         Err(Error::Refused(Completion::NOT_PRESENT | OUT_OF_RANGE)) => return Ok(None),
         Err(error) => return Err(error),
     };
     let mut memory = Memory {
         bmc,
-        unit,
-        access,
+        id,
+        info,
         image: Vec::new(),
-        there: Vec::new(),
+        known: Vec::new(),
         chunk: Chunk::new(&[128, 64, 32, 16, 8]),
     };
-    match memory.read_used().await {
+    match memory.read_areas().await {
         Ok(()) => {}
-        // Quirk: the memory of a power supply that is not plugged in has a size and can't be read.
-        Err(Error::Refused(Completion::NOT_PRESENT)) if memory.there.is_empty() => return Ok(None),
+        // Quirk: the memory of a power supply that is not plugged in has a size and cannot be read.
+        Err(Error::Refused(Completion::NOT_PRESENT)) if memory.known.is_empty() => return Ok(None),
         Err(error) => return Err(error),
     }
-    let fru = Fru::parse(&memory.image).map_err(|problem| problem.within(format!("FRU {unit}")))?;
+    let fru = Fru::parse(&memory.image).map_err(|problem| problem.within(format!("FRU {id}")))?;
     Ok(Some(fru))
 }
 
-/// A memory of which parts are known.
+/// A memory of which some parts are known.
 struct Memory<'a, B> {
     bmc: &'a mut B,
-    unit: u8,
-    access: Access,
-    /// Its bytes up to the last that was read; zero where none was.
+    id: u8,
+    info: MemoryInfo,
+    /// The bytes up to the end of the last known part; unknown bytes are zero.
     image: Vec<u8>,
-    /// What was read.
-    there: Vec<Range<usize>>,
+    /// The known parts.
+    known: Vec<Range<usize>>,
     chunk: Chunk,
 }
 
 impl<B: Requester> Memory<'_, B> {
-    async fn read_used(&mut self) -> Result<(), Error> {
+    /// Reads the header and the areas.
+    async fn read_areas(&mut self) -> Result<(), Error> {
         self.fetch(0..HEADER).await?;
         let Ok(header) = Header::parse(&self.image) else {
             return Ok(());
         };
-        for at in [header.chassis, header.board, header.product] {
-            if at != 0 && at < self.access.size {
-                self.fetch(at..at + 2).await?;
-                let length = self.byte(at + 1) * STEP;
-                self.fetch(at..at + length).await?;
+        for offset in [header.chassis, header.board, header.product] {
+            if offset != 0 && offset < self.info.size {
+                self.fetch(offset..offset + 2).await?;
+                let units = self.image.get(offset + 1).copied().unwrap_or_default();
+                let length = usize::from(units) * UNIT;
+                self.fetch(offset..offset + length).await?;
             }
-        }
-        let mut at = header.records;
-        for _ in 0..MOST_RECORDS {
-            if at == 0 || at >= self.access.size {
-                break;
-            }
-            self.fetch(at..at + 5).await?;
-            let end = at + 5 + self.byte(at + 2);
-            self.fetch(at..end).await?;
-            if self.byte(at + 1) & 0x80 != 0 {
-                break;
-            }
-            at = end;
         }
         Ok(())
     }
 
-    fn byte(&self, at: usize) -> usize {
-        self.image.get(at).copied().unwrap_or_default().into()
-    }
-
-    /// Reads what is not there yet of the range, as far as the memory goes.
-    async fn fetch(&mut self, wanted: Range<usize>) -> Result<(), Error> {
-        let end = wanted.end.min(self.access.size);
-        let mut at = wanted.start;
-        while at < end {
-            if let Some(known) = self.there.iter().find(|known| known.contains(&at)) {
-                at = known.end;
+    /// Reads the unknown bytes of a range, up to the end of the memory.
+    async fn fetch(&mut self, range: Range<usize>) -> Result<(), Error> {
+        let end = range.end.min(self.info.size);
+        let mut offset = range.start;
+        while offset < end {
+            if let Some(known) = self.known.iter().find(|known| known.contains(&offset)) {
+                offset = known.end;
                 continue;
             }
-            let got = self.piece(at, end - at).await?;
-            if got.is_empty() {
+            let part = self.read_part(offset, end - offset).await?;
+            if part.is_empty() {
                 break;
             }
-            let until = at + got.len();
-            self.image.resize(self.image.len().max(until), 0);
-            self.image[at..until].copy_from_slice(&got);
-            match self.there.last_mut().filter(|last| last.end == at) {
-                Some(last) => last.end = until,
-                None => self.there.push(at..until),
+            let part_end = offset + part.len();
+            self.image.resize(self.image.len().max(part_end), 0);
+            self.image[offset..part_end].copy_from_slice(&part);
+            match self.known.last_mut().filter(|last| last.end == offset) {
+                Some(last) => last.end = part_end,
+                None => self.known.push(offset..part_end),
             }
-            at = until;
+            offset = part_end;
         }
         Ok(())
     }
 
-    /// Some bytes from there on, at most as many as wanted or one more.
-    async fn piece(&mut self, at: usize, wanted: usize) -> Result<Vec<u8>, Error> {
-        let unit = if self.access.by_words { 2 } else { 1 };
-        let mut tries = 0;
+    /// Reads bytes from `offset` on: at most `wanted` rounded up to a unit.
+    async fn read_part(&mut self, offset: usize, wanted: usize) -> Result<Vec<u8>, Error> {
+        let unit = self.info.unit;
+        let mut retries = 0;
         loop {
-            let bytes = wanted.min(self.chunk.size().into()).next_multiple_of(unit);
-            let [low, high] = u16::try_from(at / unit).unwrap_or(u16::MAX).to_le_bytes();
-            let count = u8::try_from(bytes / unit).unwrap_or(u8::MAX);
-            match self.bmc.request(READ, &[self.unit, low, high, count]).await {
-                Ok(answer) => return Ok(self.given(at, unit, bytes, &answer)?),
-                Err(Error::Refused(IN_USE)) if tries < TRIES => {
-                    tries += 1;
-                    tokio::time::sleep(PAUSE).await;
+            let length = wanted.min(self.chunk.size().into()).next_multiple_of(unit);
+            let address = u16::try_from(offset / unit).unwrap_or(u16::MAX);
+            let [low, high] = address.to_le_bytes();
+            let count = u8::try_from(length / unit).unwrap_or(u8::MAX);
+            match self.bmc.request(READ, &[self.id, low, high, count]).await {
+                Ok(response) => return Ok(self.parse_part(offset, length, &response)?),
+                Err(Error::Refused(IN_USE)) if retries < MAX_RETRIES => {
+                    retries += 1;
+                    tokio::time::sleep(RETRY_INTERVAL).await;
                 }
-                Err(Error::Refused(refused)) if self.chunk.shrinks(refused) => {}
+                Err(Error::Refused(refused)) if self.chunk.shrink(refused) => {}
                 Err(error) => return Err(error),
             }
         }
     }
 
-    fn given(
+    /// The bytes from `offset` on in a response of Read FRU Data to a request for `length` bytes.
+    fn parse_part(
         &self,
-        at: usize,
-        unit: usize,
-        asked: usize,
-        answer: &[u8],
+        offset: usize,
+        length: usize,
+        response: &[u8],
     ) -> Result<Vec<u8>, Malformed> {
-        let place = || format!("FRU {} at byte {at}", self.unit);
-        let (count, given) = answer
+        let within = |problem: Malformed| {
+            let part = format!("FRU {} at byte {offset}", self.id);
+            problem.within(part)
+        };
+        let (count, data) = response
             .split_first()
-            .ok_or_else(|| Malformed::new("the answer is empty").within(place()))?;
-        let said = usize::from(*count) * unit;
-        let enough = given.get(..said).ok_or_else(|| {
-            let sentence = format!("the BMC says {said} bytes and gives {}", given.len());
-            Malformed::new(sentence).within(place())
+            .ok_or_else(|| within("the response is empty".into()))?;
+        let counted = usize::from(*count) * self.info.unit;
+        let data = data.get(..counted).ok_or_else(|| {
+            let available = data.len();
+            let sentence = format!("the count is {counted} bytes, but {available} follow");
+            within(Malformed::new(sentence))
         })?;
-        // An offset by words is even: what is before the byte that was asked for is left out.
-        let skip = at % unit;
-        let end = enough.len().min(asked);
-        Ok(enough.get(skip..end).unwrap_or_default().to_vec())
+        // With units of two bytes, the response starts one byte before an odd offset.
+        let skipped = offset % self.info.unit;
+        let end = data.len().min(length);
+        Ok(data.get(skipped..end).unwrap_or_default().to_vec())
     }
 }

@@ -1,14 +1,12 @@
-//! Sensor data records (IPMI v2.0, 33 and 43): what sensors there are, what they measure, and what
-//! else can be asked.
+//! Sensor data records (IPMI v2.0, 33 and 43): the sensors and replaceable units of a machine, and the
+//! readings of the sensors.
 
 mod reading;
 mod record;
 mod repository;
 
-pub use reading::{State, Thresholds, Value, read, thresholds};
+pub use reading::{Reading, SensorState, read};
 #[cfg(test)]
 pub(crate) use record::tests;
-pub use record::{
-    ControllerLocator, EventOnly, FruLocator, Key, Kind, Record, Sensor, ThresholdBytes,
-};
-pub use repository::{Repository, RepositoryInfo, list};
+pub use record::{FruLocator, Record, Sensor, SensorKey};
+pub use repository::{Repository, list};

@@ -1,69 +1,48 @@
-//! What sensors read now (IPMI v2.0, 35.5, 35.9, 35.14).
+//! Readings of sensors (IPMI v2.0, 35.5 and 35.14).
 
-use super::record::{Sensor, ThresholdBytes};
+use super::record::Sensor;
 use crate::client::Error;
 use crate::command::conversion::Conversion;
-use crate::command::states::{Severity, words};
-use crate::command::{Malformed, cut};
-use crate::message::Command;
+use crate::command::states::{Severity, named_state};
+use crate::command::{Malformed, truncated};
+use crate::message::{BMC, Command, Completion};
 use crate::requester::Requester;
 use crate::wire::Reader;
 
 /// Get Sensor Reading Factors.
 const FACTORS: Command = Command::new(0x04, 0x23);
-/// Get Sensor Thresholds.
-const THRESHOLDS: Command = Command::new(0x04, 0x27);
 /// Get Sensor Reading.
 const READING: Command = Command::new(0x04, 0x2d);
 
-/// Address of the BMC.
-const BMC: u8 = 0x20;
-/// Event messages and scanning are on, and the reading is available.
+/// Flag: scanning is enabled.
 const SCANNING: u8 = 0x40;
+/// Flag: the reading is unavailable.
 const UNAVAILABLE: u8 = 0x20;
 
-/// What a sensor tells.
+/// The state of a sensor.
 #[derive(Clone, Debug, PartialEq)]
-pub enum State {
-    /// It reads.
-    Read(Value),
-    /// It does not, and why: "not there", "reading unavailable", "scanning disabled", "owned by
-    /// controller 0x2c".
+pub enum SensorState {
+    /// The sensor has a reading.
+    Reading(Reading),
+    /// The sensor has none, for this reason: "not present", "reading unavailable", "scanning disabled", "owned
+    /// by controller 0x2c".
     Absent(String),
 }
 
-/// What a sensor reads.
+/// The reading of a sensor.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Value {
-    /// The number, in the sensor's units; nothing for a sensor of states, or where the conversion
-    /// gives no number.
-    pub number: Option<f64>,
-    /// What holds, in words: which thresholds are passed, or which states a discrete sensor is in.
-    /// States that only its maker knows are "state 3 (of its maker)".
+pub struct Reading {
+    /// The value in the sensor's unit; `None` for a sensor without numeric readings, or if the conversion has
+    /// no result.
+    pub value: Option<f64>,
+    /// The exceeded thresholds or the present states. OEM states are "OEM state 3".
     pub states: Vec<String>,
-    /// The worst of what holds; nothing where nothing is known of it.
+    /// The worst severity of the states; `None` if it is unknown.
     pub severity: Option<Severity>,
 }
 
-/// Thresholds of a sensor in its units; nothing where it has none or they can't be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Thresholds {
-    /// Lower non-critical.
-    pub lower_warning: Option<f64>,
-    /// Lower critical.
-    pub lower_critical: Option<f64>,
-    /// Lower non-recoverable.
-    pub lower_fatal: Option<f64>,
-    /// Upper non-critical.
-    pub upper_warning: Option<f64>,
-    /// Upper critical.
-    pub upper_critical: Option<f64>,
-    /// Upper non-recoverable.
-    pub upper_fatal: Option<f64>,
-}
-
-/// Words for the bits of passed thresholds, from the lowest.
-const PASSED: [(&str, Severity); 6] = [
+/// Texts for the bits of exceeded thresholds, from the lowest bit.
+const EXCEEDED: [(&str, Severity); 6] = [
     ("below lower non-critical", Severity::Warning),
     ("below lower critical", Severity::Critical),
     ("below lower non-recoverable", Severity::Critical),
@@ -72,46 +51,42 @@ const PASSED: [(&str, Severity); 6] = [
     ("above upper non-recoverable", Severity::Critical),
 ];
 
-impl State {
-    /// Reads the answer of Get Sensor Reading for this sensor.
+impl SensorState {
+    /// Parses a response of Get Sensor Reading for this sensor.
     ///
     /// # Errors
-    /// It is cut off.
-    pub fn parse(sensor: &Sensor, answer: &[u8]) -> Result<Self, Malformed> {
-        Self::converted(sensor, sensor.conversion.as_ref(), answer)
+    /// The response is truncated.
+    pub fn parse(sensor: &Sensor, response: &[u8]) -> Result<Self, Malformed> {
+        Self::parse_with(sensor, sensor.conversion.as_ref(), response)
     }
 
-    fn converted(
+    fn parse_with(
         sensor: &Sensor,
         conversion: Option<&Conversion>,
-        answer: &[u8],
+        response: &[u8],
     ) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(answer);
-        let short = |short| {
-            let problem = cut("the reading")(short);
-            problem.within(format!(
-                "sensor {:#04x} ({})",
-                sensor.key.number, sensor.name
-            ))
-        };
-        let [raw, flags] = reader.array().map_err(short)?;
+        let mut reader = Reader::new(response);
+        let [raw, flags] = reader.array().map_err(|short| {
+            let (number, name) = (sensor.key.number, &sensor.name);
+            let sensor = format!("sensor {number:#04x} ({name})");
+            truncated("the reading")(short).within(sensor)
+        })?;
         if flags & UNAVAILABLE != 0 {
             return Ok(Self::Absent("reading unavailable".to_owned()));
         }
         if flags & SCANNING == 0 {
             return Ok(Self::Absent("scanning disabled".to_owned()));
         }
-        let number = conversion.and_then(|conversion| conversion.value(raw));
-        // Quirk: BMCs leave out one byte of states, or both.
+        // Quirk: one or both state bytes may be missing.
         let low = reader.u8().ok();
         let high = reader.u8().unwrap_or_default() & 0x7f;
         let (states, severity) = if sensor.is_threshold() {
-            passed(low.unwrap_or_else(|| sensor.passed(raw)))
+            exceeded(low.unwrap_or_else(|| sensor.exceeded_bits(raw)))
         } else {
             discrete(sensor, u16::from_le_bytes([low.unwrap_or_default(), high]))
         };
-        Ok(Self::Read(Value {
-            number,
+        Ok(Self::Reading(Reading {
+            value: conversion.and_then(|conversion| conversion.value(raw)),
             states,
             severity,
         }))
@@ -119,18 +94,18 @@ impl State {
 }
 
 impl Sensor {
-    /// Which thresholds of the record a raw reading has passed.
-    fn passed(&self, raw: u8) -> u8 {
+    /// The bits of the record's thresholds that a raw reading exceeds.
+    fn exceeded_bits(&self, raw: u8) -> u8 {
         let (Some(thresholds), Some(conversion)) = (self.thresholds, self.conversion) else {
             return 0;
         };
         let Some(value) = conversion.value(raw) else {
             return 0;
         };
-        let has_passed = |at: usize| {
-            let limit = thresholds.value(&conversion, at);
+        let is_exceeded = |index: usize| {
+            let limit = thresholds.value(&conversion, index);
             limit.is_some_and(|limit| {
-                if at < 3 {
+                if index < 3 {
                     value <= limit
                 } else {
                     value >= limit
@@ -138,133 +113,86 @@ impl Sensor {
             })
         };
         (0..6)
-            .filter(|at| has_passed(*at))
-            .fold(0, |bits, at| bits | 1 << at)
+            .filter(|index| is_exceeded(*index))
+            .fold(0, |bits, index| bits | 1 << index)
     }
 }
 
-fn passed(bits: u8) -> (Vec<String>, Option<Severity>) {
-    let holds = PASSED
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| bits & 1 << at != 0);
-    let holds: Vec<_> = holds.map(|(_, words)| *words).collect();
-    let worst = holds.iter().map(|words| words.1).max();
-    let states = holds.iter().map(|words| words.0.to_owned()).collect();
-    (states, Some(worst.unwrap_or(Severity::Ok)))
+/// Texts and worst severity of exceeded thresholds.
+fn exceeded(bits: u8) -> (Vec<String>, Option<Severity>) {
+    let (mut states, mut severity) = (Vec::new(), Severity::Ok);
+    for (index, (text, worse)) in EXCEEDED.iter().enumerate() {
+        if bits & 1 << index != 0 {
+            states.push((*text).to_owned());
+            severity = severity.max(*worse);
+        }
+    }
+    (states, Some(severity))
 }
 
+/// Texts and worst severity of discrete states.
 fn discrete(sensor: &Sensor, bits: u16) -> (Vec<String>, Option<Severity>) {
+    let state = |offset| named_state(sensor.sensor_type, sensor.event_type, offset);
     let (mut states, mut severity) = (Vec::new(), None);
     for offset in (0..15).filter(|offset| bits & 1 << offset != 0) {
-        match words(sensor.sensor_type, sensor.event_type, offset) {
+        match state(offset) {
             Some((text, worse)) => {
                 states.push(text.to_owned());
                 severity = severity.max(Some(worse));
             }
-            None => states.push(format!("state {offset} (of its maker)")),
+            None => states.push(format!("OEM state {offset}")),
         }
     }
-    if bits == 0 && words(sensor.sensor_type, sensor.event_type, 0).is_some() {
+    if bits == 0 && state(0).is_some() {
         severity = Some(Severity::Ok);
     }
     (states, severity)
 }
 
-impl ThresholdBytes {
-    fn value(&self, conversion: &Conversion, at: usize) -> Option<f64> {
-        let readable = self.readable & 1 << at != 0;
-        readable.then(|| conversion.value(self.raw[at])).flatten()
-    }
-
-    /// In the sensor's units.
-    #[must_use]
-    pub fn converted(&self, conversion: &Conversion) -> Thresholds {
-        let value = |at| self.value(conversion, at);
-        Thresholds {
-            lower_warning: value(0),
-            lower_critical: value(1),
-            lower_fatal: value(2),
-            upper_warning: value(3),
-            upper_critical: value(4),
-            upper_fatal: value(5),
-        }
-    }
-
-    /// Reads the answer of Get Sensor Thresholds.
-    ///
-    /// # Errors
-    /// It is cut off.
-    pub fn parse(answer: &[u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(answer);
-        let cut = cut("the thresholds");
-        let readable = reader.u8().map_err(&cut)? & 0x3f;
-        let raw = reader.array().map_err(&cut)?;
-        Ok(Self { readable, raw })
-    }
-}
-
-/// Reads a sensor. That it is not there, or another controller's, is no error.
+/// Reads a sensor. A sensor that is not present or has another owner is no error.
 ///
 /// # Errors
-/// The BMC does not answer, or its answer is cut off.
-pub async fn read(bmc: &mut impl Requester, sensor: &Sensor) -> Result<State, Error> {
-    if let Some(elsewhere) = elsewhere(sensor) {
-        return Ok(State::Absent(elsewhere));
+/// There is no response, or it is truncated.
+pub async fn read(bmc: &mut impl Requester, sensor: &Sensor) -> Result<SensorState, Error> {
+    if let Some(owner) = other_owner(sensor) {
+        return Ok(SensorState::Absent(owner));
     }
-    let answer = match bmc.request(READING, &[sensor.key.number]).await {
-        Ok(answer) => answer,
+    let response = match bmc.request(READING, &[sensor.key.number]).await {
+        Ok(response) => response,
+        Err(Error::Refused(Completion::NOT_PRESENT)) => {
+            return Ok(SensorState::Absent("not present".to_owned()));
+        }
         Err(Error::Refused(refused)) => {
-            let why = match refused.0 {
-                0xcb => "not there".to_owned(),
-                _ => format!("can't be read: {refused}"),
-            };
-            return Ok(State::Absent(why));
+            return Ok(SensorState::Absent(format!("cannot be read: {refused}")));
         }
         Err(error) => return Err(error),
     };
-    let conversion = match (&sensor.conversion, answer.first()) {
+    let conversion = match (&sensor.conversion, response.first()) {
         (Some(conversion), Some(raw)) if conversion.is_nonlinear() => {
             Some(factors(bmc, sensor, *conversion, *raw).await?)
         }
         (conversion, _) => *conversion,
     };
-    Ok(State::converted(sensor, conversion.as_ref(), &answer)?)
+    Ok(SensorState::parse_with(
+        sensor,
+        conversion.as_ref(),
+        &response,
+    )?)
 }
 
-/// Asks for the thresholds of a sensor as they are now. A BMC that does not tell them has those of the
-/// record.
-///
-/// # Errors
-/// The BMC does not answer, or its answer is cut off.
-pub async fn thresholds(bmc: &mut impl Requester, sensor: &Sensor) -> Result<Thresholds, Error> {
-    let Some(conversion) = sensor.conversion.filter(|_| sensor.is_threshold()) else {
-        return Ok(Thresholds::default());
-    };
-    let recorded = sensor.thresholds.map(|bytes| bytes.converted(&conversion));
-    if elsewhere(sensor).is_some() {
-        return Ok(recorded.unwrap_or_default());
-    }
-    match bmc.request(THRESHOLDS, &[sensor.key.number]).await {
-        Ok(answer) => Ok(ThresholdBytes::parse(&answer)?.converted(&conversion)),
-        Err(Error::Refused(_)) => Ok(recorded.unwrap_or_default()),
-        Err(error) => Err(error),
-    }
-}
-
-/// Why a sensor can't be asked of the BMC itself.
-fn elsewhere(sensor: &Sensor) -> Option<String> {
+/// Describes the owner of a sensor that the BMC itself cannot read.
+fn other_owner(sensor: &Sensor) -> Option<String> {
     let key = sensor.key;
     match (key.owner, key.lun) {
         (BMC, 0) => None,
-        (BMC, lun) => Some(format!("of the BMC's logical unit {lun}")),
+        (BMC, lun) => Some(format!("on logical unit {lun} of the BMC")),
         (owner, _) if owner & 1 == 0 => Some(format!("owned by controller {owner:#04x}")),
         (owner, _) => Some(format!("owned by software {owner:#04x}")),
     }
 }
 
-/// M, B and exponents for one reading of a sensor whose curve no function describes. Where the BMC
-/// has none, those of the record.
+/// Reads M, B and exponents for one reading of a nonlinear sensor. If the BMC has none, those of the record
+/// apply.
 async fn factors(
     bmc: &mut impl Requester,
     sensor: &Sensor,
@@ -272,10 +200,10 @@ async fn factors(
     raw: u8,
 ) -> Result<Conversion, Error> {
     match bmc.request(FACTORS, &[sensor.key.number, raw]).await {
-        Ok(answer) => {
-            let mut reader = Reader::new(&answer);
+        Ok(response) => {
+            let mut reader = Reader::new(&response);
             let factors = reader.u8().and_then(|_next| reader.array());
-            let factors = factors.map_err(cut("the reading factors"))?;
+            let factors = factors.map_err(truncated("the reading factors"))?;
             Ok(Conversion::from_bytes(recorded.format, factors, 0))
         }
         Err(Error::Refused(_)) => Ok(recorded),

@@ -1,67 +1,77 @@
+//! Tests of readings.
+
 use super::super::record::tests::{compact, full, sensor};
 use super::*;
 use crate::command::script::Script;
 
-fn value(state: State) -> Value {
+fn reading(state: SensorState) -> Reading {
     match state {
-        State::Read(value) => value,
-        State::Absent(why) => panic!("{why}"),
+        SensorState::Reading(reading) => reading,
+        SensorState::Absent(reason) => panic!("{reason}"),
     }
 }
 
 #[test]
-fn a_reading_is_a_number_and_what_it_passed() {
+fn threshold_exceeded_is_a_state() {
     let cpu = sensor(&full(1, 0x30, "CPU Temp"));
-    let fine = value(State::parse(&cpu, &[42, 0xc0, 0xc0]).unwrap());
+    let normal = reading(SensorState::parse(&cpu, &[42, 0xc0, 0xc0]).unwrap());
     assert_eq!(
-        (fine.number, fine.severity),
+        (normal.value, normal.severity),
         (Some(42.0), Some(Severity::Ok))
     );
-    assert!(fine.states.is_empty());
-    let hot = value(State::parse(&cpu, &[91, 0xc0, 0xd8, 0x80]).unwrap());
+    assert!(normal.states.is_empty());
+    let hot = reading(SensorState::parse(&cpu, &[91, 0xc0, 0xd8, 0x80]).unwrap());
     assert_eq!(hot.severity, Some(Severity::Critical));
     assert_eq!(
         hot.states,
         ["above upper non-critical", "above upper critical"]
     );
-    let cold = value(State::parse(&cpu, &[0xff, 0xc0, 0xc1]).unwrap());
+    let cold = reading(SensorState::parse(&cpu, &[0xff, 0xc0, 0xc1]).unwrap());
     assert_eq!(
-        (cold.number, cold.severity),
+        (cold.value, cold.severity),
         (Some(-1.0), Some(Severity::Warning))
     );
     assert_eq!(cold.states, ["below lower non-critical"]);
-    // Where the BMC leaves the states out, the record's thresholds say it.
-    let computed = value(State::parse(&cpu, &[96, 0xc0]).unwrap());
-    assert_eq!(computed.severity, Some(Severity::Critical));
-    assert_eq!(computed.states.len(), 3);
 }
 
 #[test]
-fn a_sensor_that_does_not_read_says_why() {
+fn reading_without_states_is_compared_with_thresholds_of_record() {
     let cpu = sensor(&full(1, 0x30, "CPU Temp"));
-    let absent = |answer: &[u8]| State::parse(&cpu, answer).unwrap();
+    let hot = reading(SensorState::parse(&cpu, &[96, 0xc0]).unwrap());
+    assert_eq!(hot.severity, Some(Severity::Critical));
+    assert_eq!(hot.states.len(), 3);
+    // 0xf6 is -10: at the lower non-recoverable threshold.
+    let cold = reading(SensorState::parse(&cpu, &[0xf6, 0xc0]).unwrap());
+    assert_eq!(cold.states.len(), 3);
+    assert_eq!(cold.states[2], "below lower non-recoverable");
+}
+
+#[test]
+fn sensor_without_reading_says_why() {
+    let cpu = sensor(&full(1, 0x30, "CPU Temp"));
+    let absent = |response: &[u8]| SensorState::parse(&cpu, response).unwrap();
     assert_eq!(
         absent(&[0, 0xe0, 0]),
-        State::Absent("reading unavailable".into())
+        SensorState::Absent("reading unavailable".into())
     );
     assert_eq!(
         absent(&[0, 0x80, 0]),
-        State::Absent("scanning disabled".into())
+        SensorState::Absent("scanning disabled".into())
     );
-    let short = State::parse(&cpu, &[0]).unwrap_err();
+    let error = SensorState::parse(&cpu, &[0]).unwrap_err();
     assert_eq!(
-        short.to_string(),
-        "sensor 0x30 (CPU Temp): the reading is cut off"
+        error.to_string(),
+        "sensor 0x30 (CPU Temp): the reading is truncated"
     );
 }
 
 #[test]
-fn discrete_states_are_words() {
+fn discrete_states_have_texts_and_severity() {
     let supply = sensor(&compact(0x08, 0x6f, [0, 0], "PS1 Status"));
-    let read = |answer: &[u8]| value(State::parse(&supply, answer).unwrap());
-    let fine = read(&[0, 0xc0, 0x01, 0x80]);
-    assert_eq!((fine.number, fine.severity), (None, Some(Severity::Ok)));
-    assert_eq!(fine.states, ["power supply present"]);
+    let read = |response: &[u8]| reading(SensorState::parse(&supply, response).unwrap());
+    let normal = read(&[0, 0xc0, 0x01, 0x80]);
+    assert_eq!((normal.value, normal.severity), (None, Some(Severity::Ok)));
+    assert_eq!(normal.states, ["power supply present"]);
     let lost = read(&[0, 0xc0, 0x09, 0x80]);
     assert_eq!(lost.severity, Some(Severity::Critical));
     assert_eq!(
@@ -69,31 +79,44 @@ fn discrete_states_are_words() {
         ["power supply present", "input lost (AC or DC)"]
     );
     assert!(read(&[0, 0xc0]).states.is_empty());
-    let own = sensor(&compact(0xc0, 0x70, [0, 0], "OEM"));
-    let own = value(State::parse(&own, &[0, 0xc0, 0x02, 0x81]).unwrap());
-    assert_eq!(
-        own.states,
-        ["state 1 (of its maker)", "state 8 (of its maker)"]
-    );
-    assert_eq!(own.severity, None);
+}
+
+#[test]
+fn discrete_state_of_oem_has_no_severity() {
+    let oem = sensor(&compact(0xc0, 0x70, [0, 0], "OEM"));
+    let oem = reading(SensorState::parse(&oem, &[0, 0xc0, 0x02, 0x81]).unwrap());
+    assert_eq!(oem.states, ["OEM state 1", "OEM state 8"]);
+    assert_eq!(oem.severity, None);
 }
 
 #[tokio::test]
-async fn what_a_bmc_refuses_to_read_is_absent() {
+async fn sensor_refused_or_of_other_owner_is_absent() {
     let cpu = sensor(&full(1, 0x30, "CPU Temp"));
-    let mut bmc = Script::new(&[(&[0x04, 0x2d, 0x30], Err(0xcb))]);
+    let mut bmc = Script::new(&[
+        (&[0x04, 0x2d, 0x30], Err(0xcb)),
+        (&[0x04, 0x2d, 0x30], Err(0xc1)),
+    ]);
     assert_eq!(
         read(&mut bmc, &cpu).await.unwrap(),
-        State::Absent("not there".into())
+        SensorState::Absent("not present".into())
+    );
+    assert_eq!(
+        read(&mut bmc, &cpu).await.unwrap(),
+        SensorState::Absent(
+            "cannot be read: the BMC does not have this command (completion code 0xc1)".into()
+        )
     );
     let mut other = cpu.clone();
     other.key.owner = 0x2c;
     let state = read(&mut Script::new(&[]), &other).await.unwrap();
-    assert_eq!(state, State::Absent("owned by controller 0x2c".into()));
+    assert_eq!(
+        state,
+        SensorState::Absent("owned by controller 0x2c".into())
+    );
 }
 
 #[tokio::test]
-async fn a_curve_of_no_function_is_asked_for() {
+async fn sensor_nonlinear_is_converted_with_factors_of_the_reading() {
     let mut cpu = sensor(&full(1, 0x30, "CPU Temp"));
     if let Some(conversion) = &mut cpu.conversion {
         conversion.linearisation = 0x70;
@@ -103,20 +126,5 @@ async fn a_curve_of_no_function_is_asked_for() {
         (&[0x04, 0x23, 0x30, 10], Ok(&[11, 5, 0, 3, 0, 0, 0])),
     ]);
     let state = read(&mut bmc, &cpu).await.unwrap();
-    assert_eq!(value(state).number, Some(53.0));
-}
-
-#[tokio::test]
-async fn thresholds_are_the_bmcs_or_the_records() {
-    let cpu = sensor(&full(1, 0x30, "CPU Temp"));
-    let mut bmc = Script::new(&[(&[0x04, 0x27, 0x30], Ok(&[0x18, 0, 0, 0, 80, 85, 0]))]);
-    let now = thresholds(&mut bmc, &cpu).await.unwrap();
-    assert_eq!(
-        (now.upper_warning, now.upper_critical),
-        (Some(80.0), Some(85.0))
-    );
-    assert_eq!((now.lower_critical, now.upper_fatal), (None, None));
-    let mut bmc = Script::new(&[(&[0x04, 0x27, 0x30], Err(0xc1))]);
-    let recorded = thresholds(&mut bmc, &cpu).await.unwrap();
-    assert_eq!(recorded.upper_critical, Some(90.0));
+    assert_eq!(reading(state).value, Some(53.0));
 }

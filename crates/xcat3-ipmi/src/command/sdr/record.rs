@@ -2,185 +2,139 @@
 
 use crate::command::conversion::Conversion;
 use crate::command::states::SensorType;
-use crate::command::text::{Encoding, decode, wide};
+use crate::command::text::{Encoding, decode, decode_utf16};
 use crate::command::units::Units;
-use crate::command::{Malformed, cut};
-use crate::wire::{Reader, Short};
+use crate::command::{Malformed, truncated};
+use crate::wire::{Reader, Truncated};
 
-/// A record of the repository.
+/// A sensor data record.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Record {
-    /// Its number.
-    pub id: u16,
-    /// What it is about.
-    pub kind: Kind,
-}
-
-/// What a record is about.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Kind {
-    /// A sensor that can be read (full or compact record).
+pub enum Record {
+    /// A sensor with readings (full or compact record).
     Sensor(Box<Sensor>),
-    /// A sensor that only tells events.
-    EventOnly(EventOnly),
-    /// A replaceable unit of which there is an inventory.
+    /// A sensor without readings, which only generates events.
+    EventOnly(Box<Sensor>),
+    /// A replaceable unit with an inventory.
     Fru(FruLocator),
-    /// Another management controller.
-    Controller(ControllerLocator),
-    /// Something else, by its type.
+    /// Another record, by its type.
     Other(u8),
 }
 
-/// Whose sensor it is, and which.
+/// Identifies a sensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
-    /// Address of the controller that has it, or number of the software; 0x20 is the BMC.
+pub struct SensorKey {
+    /// Address of the controller or number of the software that owns the sensor; 0x20 is the BMC.
     pub owner: u8,
-    /// The owner's logical unit, 0 to 3.
+    /// Logical unit of the owner, 0 to 3.
     pub lun: u8,
-    /// The sensor's number there.
+    /// Number of the sensor.
     pub number: u8,
 }
 
-/// A sensor that can be read.
+/// A sensor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sensor {
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// Which it is.
-    pub key: Key,
-    /// What it belongs to: a kind of part, and which of them (43.14).
-    pub entity: (u8, u8),
-    /// What it watches.
+    /// Owner and number.
+    pub key: SensorKey,
+    /// What the sensor monitors.
     pub sensor_type: SensorType,
-    /// How its states are to be read: 1 by thresholds, 0x6f by its type, else by 42.1.
+    /// Event/reading type (42.1): 1 for thresholds, 0x6f for states of the sensor type.
     pub event_type: u8,
-    /// In what it measures.
+    /// Unit of the values.
     pub units: Units,
-    /// How its readings become values, where it gives numbers.
+    /// Conversion of raw readings, if the sensor is numeric.
     pub conversion: Option<Conversion>,
-    /// Thresholds as they stand in the record, raw (full records only).
-    pub thresholds: Option<ThresholdBytes>,
-    /// How many sensors the record stands for, this one first.
-    shared: Option<Sharing>,
+    /// Thresholds of the record (full records only).
+    pub(super) thresholds: Option<Thresholds>,
+    /// Set if the record describes several sensors, of which this is the first.
+    sharing: Option<Sharing>,
 }
 
-/// Thresholds as raw readings, and which of them there are.
+/// Thresholds as raw readings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ThresholdBytes {
-    /// A bit for each: lower non-critical, critical, non-recoverable, then the upper ones.
-    pub readable: u8,
-    /// In the same order.
-    pub raw: [u8; 6],
+pub(super) struct Thresholds {
+    /// Bit n: threshold n exists.
+    readable: u8,
+    /// Lower non-critical, critical, non-recoverable, then the upper ones.
+    raw: [u8; 6],
 }
 
-/// A record that stands for several sensors.
+/// How several sensors share a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sharing {
     count: u8,
     letters: bool,
     offset: u8,
-    entities_count_up: bool,
 }
 
-/// A sensor that only tells events.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EventOnly {
-    /// Its name.
-    pub name: String,
-    /// Which it is.
-    pub key: Key,
-    /// What it watches.
-    pub sensor_type: SensorType,
-    /// How its states are to be read.
-    pub event_type: u8,
-}
-
-/// A replaceable unit.
+/// Locates the inventory of a replaceable unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FruLocator {
-    /// Its name.
+    /// Name of the unit.
     pub name: String,
-    /// Address of the controller that has its inventory; 0x20 is the BMC.
+    /// Address of the controller with the inventory; 0x20 is the BMC.
     pub controller: u8,
-    /// Number of the unit there, or (where it is not logical) the address of its memory.
+    /// Number of the unit or, if it is not logical, address of its memory.
     pub id: u8,
-    /// It is read by the command Read FRU Data, not by talking to the memory.
+    /// The inventory is read with Read FRU Data, not from the memory directly.
     pub logical: bool,
-    /// What it is part of.
-    pub entity: (u8, u8),
-}
-
-/// Another management controller.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ControllerLocator {
-    /// Its name.
-    pub name: String,
-    /// Its address.
-    pub address: u8,
-    /// Its channel.
-    pub channel: u8,
 }
 
 const FULL: u8 = 0x01;
 const COMPACT: u8 = 0x02;
 const EVENT_ONLY: u8 = 0x03;
 const FRU_LOCATOR: u8 = 0x11;
-const CONTROLLER_LOCATOR: u8 = 0x12;
 
-/// Bytes before the contents of a record: number, version, type, length.
+/// Bytes before the content of a record: number, version, type, length.
 pub(crate) const HEADER: usize = 5;
 
 impl Record {
-    /// Reads a record, header and all.
+    /// Parses a record with its header.
     ///
     /// # Errors
-    /// It is shorter than it says, or than its type has to be.
+    /// The record is shorter than its header says or its type needs.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
-        let head = cut("the header of a sensor data record");
-        let id = reader.u16().map_err(&head)?;
-        let [_version, kind, length] = reader.array().map_err(&head)?;
-        let place = |problem: Malformed| problem.within(format!("sensor data record {id:#06x}"));
-        let content = reader.take(length.into()).map_err(|Short| {
-            let there = bytes.len() - HEADER;
-            place(Malformed::new(format!(
-                "it says {length} bytes and has {there}"
-            )))
+        let truncated = truncated("the header of a sensor data record");
+        let id = reader.u16().map_err(&truncated)?;
+        let [_version, record_type, length] = reader.array().map_err(&truncated)?;
+        let in_record =
+            |sentence: String| Malformed::new(sentence).within(format!("SDR {id:#06x}"));
+        let content = reader.bytes(length.into()).map_err(|Truncated| {
+            let available = bytes.len() - HEADER;
+            in_record(format!("length is {length} bytes, but {available} follow"))
         })?;
-        let kind = Kind::parse(kind, content).map_err(|Short| {
-            let sentence = format!("{length} bytes are too few for type {kind:#04x}");
-            place(Malformed::new(sentence))
-        })?;
-        Ok(Self { id, kind })
+        Self::parse_content(record_type, content).map_err(|Truncated| {
+            in_record(format!(
+                "{length} bytes are too few for record type {record_type:#04x}"
+            ))
+        })
     }
-}
 
-impl Kind {
-    fn parse(kind: u8, content: &[u8]) -> Result<Self, Short> {
-        Ok(match kind {
+    fn parse_content(record_type: u8, content: &[u8]) -> Result<Self, Truncated> {
+        Ok(match record_type {
             FULL => Self::Sensor(Box::new(Sensor::full(content)?)),
             COMPACT => Self::Sensor(Box::new(Sensor::compact(content)?)),
-            EVENT_ONLY => Self::EventOnly(EventOnly::parse(content)?),
+            EVENT_ONLY => Self::EventOnly(Box::new(Sensor::event_only(content)?)),
             FRU_LOCATOR => Self::Fru(FruLocator::parse(content)?),
-            CONTROLLER_LOCATOR => Self::Controller(ControllerLocator::parse(content)?),
             other => Self::Other(other),
         })
     }
 }
 
-impl Key {
-    fn parse(reader: &mut Reader<'_>) -> Result<Self, Short> {
+impl SensorKey {
+    fn parse(reader: &mut Reader<'_>) -> Result<Self, Truncated> {
         let [owner, lun, number] = reader.array()?;
         let lun = lun & 3;
         Ok(Self { owner, lun, number })
     }
 }
 
-/// What full and compact records begin with.
+/// The common beginning of full and compact records.
 struct Head {
-    key: Key,
-    entity: (u8, u8),
+    key: SensorKey,
     sensor_type: SensorType,
     event_type: u8,
     readable: u8,
@@ -188,15 +142,14 @@ struct Head {
 }
 
 impl Head {
-    fn parse(reader: &mut Reader<'_>) -> Result<Self, Short> {
-        let key = Key::parse(reader)?;
-        let [entity, instance, _initialisation, _capabilities] = reader.array()?;
+    fn parse(reader: &mut Reader<'_>) -> Result<Self, Truncated> {
+        let key = SensorKey::parse(reader)?;
+        let [_entity, _instance, _initialisation, _capabilities] = reader.array()?;
         let [sensor_type, event_type] = reader.array()?;
         let [_assert, _assert_high, _deassert, _deassert_high] = reader.array()?;
         let [readable, _settable] = reader.array()?;
         Ok(Self {
             key,
-            entity: (entity, instance & 0x7f),
             sensor_type: SensorType(sensor_type),
             event_type,
             readable: readable & 0x3f,
@@ -208,30 +161,29 @@ impl Head {
         Sensor {
             name,
             key: self.key,
-            entity: self.entity,
             sensor_type: self.sensor_type,
             event_type: self.event_type,
             units: self.units,
             conversion: None,
             thresholds: None,
-            shared: None,
+            sharing: None,
         }
     }
 }
 
 impl Sensor {
-    fn full(content: &[u8]) -> Result<Self, Short> {
+    fn full(content: &[u8]) -> Result<Self, Truncated> {
         let mut reader = Reader::new(content);
         let head = Head::parse(&mut reader)?;
         let linearisation = reader.u8()?;
         let factors = reader.array()?;
         let [_flags, _nominal, _most, _least, _maximum, _minimum] = reader.array()?;
         let [unr, uc, unc, lnr, lc, lnc] = reader.array()?;
-        // Two of hysteresis, two reserved, one for the maker.
+        // Two bytes of hysteresis, two reserved, one OEM.
         let _: [u8; 5] = reader.array()?;
         let name = name(&mut reader)?;
         let is_threshold = head.event_type == 1;
-        let thresholds = is_threshold.then_some(ThresholdBytes {
+        let thresholds = is_threshold.then_some(Thresholds {
             readable: head.readable,
             raw: [lnc, lc, lnr, unc, uc, unr],
         });
@@ -245,42 +197,65 @@ impl Sensor {
         })
     }
 
-    fn compact(content: &[u8]) -> Result<Self, Short> {
+    fn compact(content: &[u8]) -> Result<Self, Truncated> {
         let mut reader = Reader::new(content);
         let head = Head::parse(&mut reader)?;
         let sharing = reader.array()?;
-        // Two of hysteresis, three reserved, one for the maker.
+        // Two bytes of hysteresis, three reserved, one OEM.
         let _: [u8; 6] = reader.array()?;
         let name = name(&mut reader)?;
         Ok(Self {
-            shared: Sharing::parse(sharing),
+            sharing: Sharing::parse(sharing),
             ..head.sensor(name)
         })
     }
 
-    /// Whether its states are those of thresholds.
+    fn event_only(content: &[u8]) -> Result<Self, Truncated> {
+        let mut reader = Reader::new(content);
+        let key = SensorKey::parse(&mut reader)?;
+        let [_entity, _instance, sensor_type, event_type] = reader.array()?;
+        // Two bytes of sharing, one reserved, one OEM.
+        let _: [u8; 4] = reader.array()?;
+        let head = Head {
+            key,
+            sensor_type: SensorType(sensor_type),
+            event_type,
+            readable: 0,
+            units: Units::NONE,
+        };
+        Ok(head.sensor(name(&mut reader)?))
+    }
+
+    /// Whether the states of the sensor are thresholds.
     #[must_use]
     pub fn is_threshold(&self) -> bool {
         self.event_type == 1
     }
 
-    /// The sensors that the record stands for: itself, or one for each number, named in their order.
+    /// The sensors that the record describes: this one, or one for each shared number with its own name.
     #[must_use]
-    pub fn each(&self) -> Vec<Self> {
-        let Some(sharing) = self.shared else {
+    pub fn expand(&self) -> Vec<Self> {
+        let Some(sharing) = self.sharing else {
             return vec![self.clone()];
         };
         let one = |step: u8| {
             let mut sensor = self.clone();
-            sensor.shared = None;
+            sensor.sharing = None;
             sensor.key.number = self.key.number.wrapping_add(step);
             sensor.name.push_str(&sharing.suffix(step));
-            if sharing.entities_count_up {
-                sensor.entity.1 = self.entity.1.wrapping_add(step);
-            }
             sensor
         };
         (0..sharing.count).map(one).collect()
+    }
+}
+
+impl Thresholds {
+    /// The value of threshold `index`; `None` if it does not exist.
+    pub(super) fn value(&self, conversion: &Conversion, index: usize) -> Option<f64> {
+        let is_readable = self.readable & 1 << index != 0;
+        is_readable
+            .then(|| conversion.value(self.raw[index]))
+            .flatten()
     }
 }
 
@@ -291,7 +266,6 @@ impl Sharing {
             count,
             letters: first >> 4 & 3 == 1,
             offset: second & 0x7f,
-            entities_count_up: second & 0x80 != 0,
         })
     }
 
@@ -305,76 +279,28 @@ impl Sharing {
     }
 }
 
-impl EventOnly {
-    /// The same as a sensor that never reads, so that its events can be told by its name.
-    #[must_use]
-    pub fn as_sensor(&self) -> Sensor {
-        Sensor {
-            name: self.name.clone(),
-            key: self.key,
-            entity: (0, 0),
-            sensor_type: self.sensor_type,
-            event_type: self.event_type,
-            // No numbers.
-            units: Units::new([0xc0, 0, 0]),
-            conversion: None,
-            thresholds: None,
-            shared: None,
-        }
-    }
-
-    fn parse(content: &[u8]) -> Result<Self, Short> {
-        let mut reader = Reader::new(content);
-        let key = Key::parse(&mut reader)?;
-        let [_entity, _instance, sensor_type, event_type] = reader.array()?;
-        // Two of sharing, one reserved, one for the maker.
-        let _: [u8; 4] = reader.array()?;
-        Ok(Self {
-            name: name(&mut reader)?,
-            key,
-            sensor_type: SensorType(sensor_type),
-            event_type,
-        })
-    }
-}
-
 impl FruLocator {
-    fn parse(content: &[u8]) -> Result<Self, Short> {
+    fn parse(content: &[u8]) -> Result<Self, Truncated> {
         let mut reader = Reader::new(content);
         let [controller, id, access, _channel, _reserved] = reader.array()?;
-        let [_type, _modifier, entity, instance, _maker] = reader.array()?;
+        let [_type, _modifier, _entity, _instance, _oem] = reader.array()?;
         Ok(Self {
             name: name(&mut reader)?,
             controller: controller & 0xfe,
             id,
             logical: access & 0x80 != 0,
-            entity: (entity, instance & 0x7f),
         })
     }
 }
 
-impl ControllerLocator {
-    fn parse(content: &[u8]) -> Result<Self, Short> {
-        let mut reader = Reader::new(content);
-        let [address, channel] = reader.array()?;
-        // Power state, capabilities, three reserved, entity and instance, one for the maker.
-        let _: [u8; 8] = reader.array()?;
-        Ok(Self {
-            name: name(&mut reader)?,
-            address: address & 0xfe,
-            channel: channel & 0x0f,
-        })
-    }
-}
-
-/// A name at the end of a record. One that claims more than is there (quirk) is what is there.
-fn name(reader: &mut Reader<'_>) -> Result<String, Short> {
+/// The name at the end of a record. If its length exceeds the record (quirk), the name ends with the record.
+fn name(reader: &mut Reader<'_>) -> Result<String, Truncated> {
     let type_length = reader.u8()?;
     let length = usize::from(type_length & 0x1f);
     let rest = reader.rest();
     let bytes = &rest[..rest.len().min(length)];
-    Ok(match Encoding::of(type_length) {
-        Encoding::Unspecified => wide(bytes),
+    Ok(match Encoding::from_type_length(type_length) {
+        Encoding::Unspecified => decode_utf16(bytes),
         encoding => decode(encoding, bytes),
     })
 }

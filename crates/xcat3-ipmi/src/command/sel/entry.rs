@@ -1,167 +1,162 @@
-//! Entries of the log (IPMI v2.0, 32.1 to 32.3) and what they say.
+//! Entries of the event log (IPMI v2.0, 32.1 to 32.3) and their texts.
 
 use super::Timestamp;
-use crate::command::firmware_words;
-use crate::command::sdr::{Key, Sensor};
-use crate::command::states::{SensorType, Severity, words};
-use crate::command::text::hexadecimal;
-use crate::command::{Malformed, cut};
-use crate::wire::Reader;
+use crate::command::firmware;
+use crate::command::sdr::{Sensor, SensorKey};
+use crate::command::states::{NamedState, SensorType, Severity, named_state};
+use crate::command::{Malformed, truncated};
+use crate::wire::{Reader, Truncated};
 
 /// An entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its number.
+    /// Number of the entry.
     pub id: u16,
-    /// When it was written; nothing for entries that have no time.
+    /// When the entry was written; `None` for entry types without a timestamp.
     pub time: Option<Timestamp>,
-    /// What it says.
-    pub event: EventKind,
+    /// What happened.
+    pub body: EntryBody,
 }
 
-/// What an entry says.
+/// The content of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EventKind {
+pub enum EntryBody {
     /// An event of a sensor.
-    Sensor(Event),
-    /// Something that only the maker of the machine can read.
-    Maker {
+    Sensor(SensorEvent),
+    /// An entry of the manufacturer.
+    Oem {
         /// Type of the entry, 0xc0 to 0xff.
-        kind: u8,
-        /// Whose it is (private enterprise number), where it says that.
+        entry_type: u8,
+        /// Private enterprise number of the manufacturer, if the entry has one.
         manufacturer: Option<u32>,
-        /// What is in it.
+        /// Data of the entry.
         data: Vec<u8>,
     },
 }
 
 /// An event of a sensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// Which sensor of whom.
-    pub key: Key,
-    /// What it watches.
+pub struct SensorEvent {
+    /// The sensor.
+    pub key: SensorKey,
+    /// Type of the sensor.
     pub sensor_type: SensorType,
-    /// How its offset is to be read, as in [`Sensor::event_type`].
+    /// Event type, as in [`Sensor::event_type`].
     pub event_type: u8,
-    /// It is over again.
+    /// The state ended.
     pub deasserted: bool,
-    /// Which threshold or state.
+    /// The threshold or state.
     pub offset: u8,
-    /// The second byte of the event.
-    pub second: Data,
-    /// The third byte.
-    pub third: Data,
+    /// Second byte of the event data.
+    pub second: EventData,
+    /// Third byte of the event data.
+    pub third: EventData,
 }
 
-/// One of the two bytes that tell more of an event.
+/// A byte of event data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Data {
-    /// Nothing.
+pub enum EventData {
+    /// No data.
     Unspecified,
-    /// For thresholds: the reading (second byte), or the threshold (third). Otherwise a state before
-    /// or a severity.
+    /// For thresholds: the reading (second byte) or the threshold (third byte). Otherwise a previous state or
+    /// a severity.
     Standard(u8),
-    /// As its maker defines it.
-    Maker(u8),
-    /// As the sensor's type defines it.
+    /// Defined by the manufacturer.
+    Oem(u8),
+    /// Defined by the sensor type.
     BySensorType(u8),
 }
 
-/// Bytes of an entry.
+/// Length of an entry in bytes.
 const LENGTH: usize = 16;
 const SENSOR_EVENT: u8 = 0x02;
 const THRESHOLD: u8 = 0x01;
 
 impl Entry {
-    /// Reads an entry of sixteen bytes.
+    /// Parses an entry.
     ///
     /// # Errors
-    /// It is cut off.
+    /// The entry has fewer than 16 bytes.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(bytes.get(..LENGTH).unwrap_or_default());
-        let (id, kind) = match (reader.u16(), reader.u8()) {
-            (Ok(id), Ok(kind)) => (id, kind),
-            _ => {
-                return Err(Malformed::new(format!(
-                    "an entry of the event log has {} bytes, not {LENGTH}",
-                    bytes.len()
-                )));
-            }
+        let Some(entry) = bytes.get(..LENGTH) else {
+            return Err(Malformed::new(format!(
+                "the entry has {} bytes, not {LENGTH}",
+                bytes.len()
+            )));
         };
-        let cut = cut("an entry of the event log");
-        let time = reader;
-        let timestamp = Timestamp(reader.u32().map_err(&cut)?);
-        let (time, event) = match kind {
-            // Without a time.
-            0xe0..=0xff => (None, maker(kind, None, time)),
-            0xc0..=0xdf => {
-                let [low, middle, high] = reader.array().map_err(&cut)?;
-                let manufacturer = u32::from_le_bytes([low, middle, high, 0]);
-                (Some(timestamp), maker(kind, Some(manufacturer), reader))
-            }
-            SENSOR_EVENT => (
-                Some(timestamp),
-                EventKind::Sensor(Event::parse(reader).map_err(&cut)?),
-            ),
-            _ => (Some(timestamp), maker(kind, None, reader)),
-        };
-        Ok(Self { id, time, event })
+        Self::parse_whole(entry).map_err(truncated("the entry"))
     }
 
-    /// What it says, in words, `sensor` being the record of the sensor where that is known.
+    fn parse_whole(entry: &[u8]) -> Result<Self, Truncated> {
+        let mut reader = Reader::new(entry);
+        let (id, entry_type) = (reader.u16()?, reader.u8()?);
+        let untimed = reader;
+        let time = Some(Timestamp(reader.u32()?));
+        let (time, body) = match entry_type {
+            0xe0..=0xff => (None, oem(entry_type, None, untimed)),
+            0xc0..=0xdf => {
+                let [low, middle, high] = reader.array()?;
+                let manufacturer = u32::from_le_bytes([low, middle, high, 0]);
+                (time, oem(entry_type, Some(manufacturer), reader))
+            }
+            SENSOR_EVENT => (time, EntryBody::Sensor(SensorEvent::parse(reader)?)),
+            _ => (time, oem(entry_type, None, reader)),
+        };
+        Ok(Self { id, time, body })
+    }
+
+    /// The text of the entry. `sensor` is the record of the sensor, if there is one.
     #[must_use]
     pub fn message(&self, sensor: Option<&Sensor>) -> String {
-        match &self.event {
-            EventKind::Sensor(event) => event.message(sensor),
-            EventKind::Maker {
-                kind,
+        match &self.body {
+            EntryBody::Sensor(event) => event.message(sensor),
+            EntryBody::Oem {
+                entry_type,
                 manufacturer,
                 data,
             } => {
-                let whose = manufacturer.map(|number| format!(" of manufacturer {number}"));
-                let data = hexadecimal(data);
-                format!(
-                    "entry of type {kind:#04x}{}: {data}",
-                    whose.unwrap_or_default()
-                )
+                let manufacturer = manufacturer
+                    .map(|number| format!(" of manufacturer {number}"))
+                    .unwrap_or_default();
+                let data = hex::encode(data);
+                format!("OEM entry of type {entry_type:#04x}{manufacturer}: {data}")
             }
         }
     }
 
-    /// How bad it is; nothing where that is not known.
+    /// The severity; `None` if it is unknown.
     #[must_use]
     pub fn severity(&self) -> Option<Severity> {
-        match &self.event {
-            EventKind::Sensor(event) => event.severity(),
-            EventKind::Maker { .. } => None,
+        match &self.body {
+            EntryBody::Sensor(event) => event.severity(),
+            EntryBody::Oem { .. } => None,
         }
     }
 
-    /// The sensor it is of, where it is of one.
+    /// The sensor, if the entry is an event of one.
     #[must_use]
-    pub fn sensor(&self) -> Option<Key> {
-        match &self.event {
-            EventKind::Sensor(event) => Some(event.key),
-            EventKind::Maker { .. } => None,
+    pub fn sensor(&self) -> Option<SensorKey> {
+        match &self.body {
+            EntryBody::Sensor(event) => Some(event.key),
+            EntryBody::Oem { .. } => None,
         }
     }
 }
 
-fn maker(kind: u8, manufacturer: Option<u32>, rest: Reader<'_>) -> EventKind {
-    EventKind::Maker {
-        kind,
+fn oem(entry_type: u8, manufacturer: Option<u32>, rest: Reader<'_>) -> EntryBody {
+    EntryBody::Oem {
+        entry_type,
         manufacturer,
         data: rest.rest().to_vec(),
     }
 }
 
-impl Event {
-    fn parse(mut reader: Reader<'_>) -> Result<Self, crate::wire::Short> {
+impl SensorEvent {
+    fn parse(mut reader: Reader<'_>) -> Result<Self, Truncated> {
         let [owner, channel_lun, _format, sensor_type, number] = reader.array()?;
         let [direction_type, first, second, third] = reader.array()?;
         Ok(Self {
-            key: Key {
+            key: SensorKey {
                 owner,
                 lun: channel_lun & 3,
                 number,
@@ -170,110 +165,110 @@ impl Event {
             event_type: direction_type & 0x7f,
             deasserted: direction_type & 0x80 != 0,
             offset: first & 0x0f,
-            second: Data::new(first >> 6, second),
-            third: Data::new(first >> 4 & 3, third),
+            second: EventData::new(first >> 6, second),
+            third: EventData::new(first >> 4 & 3, third),
         })
     }
 
-    /// How bad it is; nothing where that is not known. What is over is fine.
+    fn state(&self) -> Option<NamedState> {
+        named_state(self.sensor_type, self.event_type, self.offset)
+    }
+
+    /// The severity; `None` if it is unknown. The end of a state is [`Severity::Ok`].
     #[must_use]
     pub fn severity(&self) -> Option<Severity> {
-        let severity = words(self.sensor_type, self.event_type, self.offset).map(|words| words.1);
-        severity.map(|severity| {
-            if self.deasserted {
-                Severity::Ok
-            } else {
-                severity
-            }
+        let (_, severity) = self.state()?;
+        Some(if self.deasserted {
+            Severity::Ok
+        } else {
+            severity
         })
     }
 
     fn message(&self, sensor: Option<&Sensor>) -> String {
-        let who = match sensor {
+        let source = match sensor {
             Some(sensor) => sensor.name.clone(),
             None => format!("{} sensor {:#04x}", self.sensor_type, self.key.number),
         };
-        let what = match words(self.sensor_type, self.event_type, self.offset) {
+        let state = match self.state() {
             Some((text, _)) => text.to_owned(),
             None => format!("event {} of type {:#04x}", self.offset, self.event_type),
         };
-        let over = if self.deasserted { ", no longer" } else { "" };
-        format!("{who}: {what}{over}{}", self.more(sensor))
+        let deasserted = if self.deasserted { ", no longer" } else { "" };
+        format!("{source}: {state}{deasserted}{}", self.details(sensor))
     }
 
-    /// What the other bytes tell.
-    fn more(&self, sensor: Option<&Sensor>) -> String {
-        if self.event_type == THRESHOLD {
-            return self.limits(sensor);
-        }
-        if let Some(words) = self.firmware() {
-            return format!(" ({words})");
-        }
-        let bytes = [self.second, self.third];
-        let shown = bytes.iter().filter_map(|byte| match byte {
-            Data::Maker(byte) | Data::BySensorType(byte) => Some(format!("{byte:#04x}")),
-            Data::Unspecified | Data::Standard(_) => None,
-        });
-        let shown: Vec<String> = shown.collect();
-        if shown.is_empty() {
-            String::new()
+    /// The event data in parentheses; empty if there is none.
+    fn details(&self, sensor: Option<&Sensor>) -> String {
+        let details = if self.event_type == THRESHOLD {
+            self.threshold_details(sensor)
+        } else if let Some(text) = self.firmware_text() {
+            text.to_owned()
         } else {
-            format!(" (data {})", shown.join(" "))
+            let bytes = [self.second, self.third].into_iter();
+            let shown: Vec<String> = bytes
+                .filter_map(|byte| match byte {
+                    EventData::Oem(byte) | EventData::BySensorType(byte) => {
+                        Some(format!(" {byte:#04x}"))
+                    }
+                    EventData::Unspecified | EventData::Standard(_) => None,
+                })
+                .collect();
+            if shown.is_empty() {
+                String::new()
+            } else {
+                format!("data{}", shown.concat())
+            }
+        };
+        if details.is_empty() {
+            details
+        } else {
+            format!(" ({details})")
         }
     }
 
-    fn firmware(&self) -> Option<&'static str> {
+    fn firmware_text(&self) -> Option<&'static str> {
         match (self.sensor_type.0, self.event_type, self.second) {
-            (0x0f, 0x6f, Data::BySensorType(code)) => firmware_words::words(self.offset, code),
+            (0x0f, 0x6f, EventData::BySensorType(code)) => firmware::text(self.offset, code),
             _ => None,
         }
     }
 
-    /// Reading and threshold, in the sensor's units where they are known.
-    fn limits(&self, sensor: Option<&Sensor>) -> String {
-        let unit = sensor
-            .map(|sensor| sensor.units.words())
-            .unwrap_or_default();
-        let value = |name: &str, data: Data| {
-            let Data::Standard(raw) = data else {
+    /// Reading and threshold, in the sensor's unit if it is known.
+    fn threshold_details(&self, sensor: Option<&Sensor>) -> String {
+        let unit = sensor.map(|sensor| sensor.units.name()).unwrap_or_default();
+        let detail = |name: &str, data: EventData| {
+            let EventData::Standard(raw) = data else {
                 return None;
             };
-            let number = sensor.and_then(|sensor| sensor.conversion?.value(raw));
-            Some(match number {
-                Some(number) => format!("{name} {} {unit}", Shown(number)),
+            let value = sensor.and_then(|sensor| sensor.conversion?.value(raw));
+            Some(match value {
+                Some(value) => format!("{name} {} {unit}", rounded(value)),
                 None => format!("{name} {raw:#04x}"),
             })
         };
-        let values = [
-            value("reading", self.second),
-            value("threshold", self.third),
+        let details = [
+            detail("reading", self.second),
+            detail("threshold", self.third),
         ];
-        let values: Vec<String> = values.into_iter().flatten().collect();
-        if values.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", values.join(", "))
-        }
+        let details: Vec<String> = details.into_iter().flatten().collect();
+        details.join(", ")
     }
 }
 
-/// A number with three decimals at most.
-struct Shown(f64);
-
-impl std::fmt::Display for Shown {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let text = format!("{:.3}", self.0);
-        f.write_str(text.trim_end_matches('0').trim_end_matches('.'))
-    }
+/// A number with at most three decimals.
+fn rounded(number: f64) -> String {
+    let text = format!("{number:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-impl Data {
-    /// By the two bits that tell what the byte is.
-    fn new(bits: u8, byte: u8) -> Self {
-        match bits & 3 {
+impl EventData {
+    /// `usage` is the two bits that say how the byte is used.
+    fn new(usage: u8, byte: u8) -> Self {
+        match usage & 3 {
             0 => Self::Unspecified,
             1 => Self::Standard(byte),
-            2 => Self::Maker(byte),
+            2 => Self::Oem(byte),
             _ => Self::BySensorType(byte),
         }
     }

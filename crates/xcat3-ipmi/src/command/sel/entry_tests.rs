@@ -1,40 +1,46 @@
+//! Tests of log entries, and entries for other tests.
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::command::sdr::tests::{full, sensor};
 
-/// An entry of a sensor's event at 2023-11-14T22:13:20Z.
+/// An entry with a sensor event at 2023-11-14T22:13:20Z.
 pub(crate) fn entry(id: u16, event: [u8; 6]) -> Vec<u8> {
     let [low, high] = id.to_le_bytes();
     let head = [low, high, 0x02, 0x00, 0xf1, 0x53, 0x65, 0x20, 0x00, 0x04];
     [&head[..], &event].concat()
 }
 
-fn said(event: [u8; 6], sensor: Option<&Sensor>) -> (String, Option<Severity>) {
+fn message(event: [u8; 6], sensor: Option<&Sensor>) -> (String, Option<Severity>) {
     let entry = Entry::parse(&entry(1, event)).unwrap();
     (entry.message(sensor), entry.severity())
 }
 
 #[test]
-fn a_threshold_event_tells_reading_and_threshold() {
+fn threshold_event_shows_reading_and_threshold() {
     let cpu = sensor(&full(1, 0x30, "CPU Temp"));
-    let over = [0x01, 0x30, 0x01, 0x59, 91, 90];
-    let (message, severity) = said(over, Some(&cpu));
+    let exceeded = [0x01, 0x30, 0x01, 0x59, 91, 90];
+    let (text, severity) = message(exceeded, Some(&cpu));
     let sentence = "CPU Temp: upper critical, going high \
                     (reading 91 degrees C, threshold 90 degrees C)";
-    assert_eq!(message, sentence);
-    assert_eq!(severity, Some(Severity::Critical));
-    let (message, _) = said(over, None);
+    assert_eq!((&*text, severity), (sentence, Some(Severity::Critical)));
+    let (text, _) = message(exceeded, None);
     let sentence = "temperature sensor 0x30: upper critical, going high \
                     (reading 0x5b, threshold 0x5a)";
-    assert_eq!(message, sentence);
-    let (message, severity) = said([0x01, 0x30, 0x81, 0x09, 0xff, 0xff], Some(&cpu));
-    assert_eq!(message, "CPU Temp: upper critical, going high, no longer");
+    assert_eq!(text, sentence);
+}
+
+#[test]
+fn event_deasserted_has_severity_ok() {
+    let cpu = sensor(&full(1, 0x30, "CPU Temp"));
+    let (text, severity) = message([0x01, 0x30, 0x81, 0x09, 0xff, 0xff], Some(&cpu));
+    assert_eq!(text, "CPU Temp: upper critical, going high, no longer");
     assert_eq!(severity, Some(Severity::Ok));
 }
 
 #[test]
-fn discrete_events_are_words() {
+fn discrete_event_has_text_of_its_state() {
     let cases = [
         (
             [0x0c, 0x87, 0x6f, 0xa0, 0x01, 0x12],
@@ -61,22 +67,25 @@ fn discrete_events_are_words() {
             "type 0xc8 sensor 0x09: event 5 of type 0x70",
         ),
     ];
-    for (event, message) in cases {
-        assert_eq!(said(event, None).0, message);
+    for (event, text) in cases {
+        assert_eq!(message(event, None).0, text);
     }
 }
 
 #[test]
-fn entries_have_their_time_or_none() {
-    let event = Entry::parse(&entry(0x1234, [1, 2, 1, 0, 0, 0])).unwrap();
-    assert_eq!(event.id, 0x1234);
-    let time = event.time.and_then(Timestamp::rfc3339);
+fn sensor_entry_has_time_and_sensor() {
+    let entry = Entry::parse(&entry(0x1234, [1, 2, 1, 0, 0, 0])).unwrap();
+    assert_eq!(entry.id, 0x1234);
+    let time = entry.time.and_then(Timestamp::rfc3339);
     assert_eq!(time.as_deref(), Some("2023-11-14T22:13:20Z"));
     assert_eq!(
-        event.sensor().map(|key| (key.owner, key.number)),
+        entry.sensor().map(|key| (key.owner, key.number)),
         Some((0x20, 2))
     );
+}
 
+#[test]
+fn oem_entry_shows_its_data() {
     let mut timed = entry(2, [1, 2, 3, 4, 5, 6]);
     timed[2] = 0xc1;
     timed[7..10].copy_from_slice(&[0x7c, 0x2a, 0x00]);
@@ -84,26 +93,27 @@ fn entries_have_their_time_or_none() {
     assert!(timed.time.is_some() && timed.severity().is_none());
     assert_eq!(
         timed.message(None),
-        "entry of type 0xc1 of manufacturer 10876: 010203040506"
+        "OEM entry of type 0xc1 of manufacturer 10876: 010203040506"
     );
-    let mut bare = entry(2, [1, 2, 3, 4, 5, 6]);
-    bare[2] = 0xe0;
-    let bare = Entry::parse(&bare).unwrap();
-    assert_eq!(bare.time, None);
+    let mut untimed = entry(2, [1, 2, 3, 4, 5, 6]);
+    untimed[2] = 0xe0;
+    let untimed = Entry::parse(&untimed).unwrap();
+    assert_eq!(untimed.time, None);
     assert_eq!(
-        bare.message(None),
-        "entry of type 0xe0: 00f15365200004010203040506"
+        untimed.message(None),
+        "OEM entry of type 0xe0: 00f15365200004010203040506"
     );
-    let short = Entry::parse(&[0; 15]).unwrap_err();
-    assert_eq!(
-        short.to_string(),
-        "an entry of the event log has 15 bytes, not 16"
-    );
+}
+
+#[test]
+fn entry_truncated_is_an_error() {
+    let error = Entry::parse(&[0; 15]).unwrap_err();
+    assert_eq!(error.to_string(), "the entry has 15 bytes, not 16");
 }
 
 proptest! {
     #[test]
-    fn any_entry_says_something(bytes in prop::collection::vec(any::<u8>(), 0..20)) {
+    fn entry_arbitrary_has_a_message(bytes in prop::collection::vec(any::<u8>(), 0..20)) {
         let cpu = sensor(&full(1, 0x30, "CPU Temp"));
         if let Ok(entry) = Entry::parse(&bytes) {
             prop_assert!(!entry.message(None).is_empty());

@@ -1,9 +1,9 @@
-//! The system event log (IPMI v2.0, 31 and 32): what happened to a machine, as its BMC noted it.
+//! The system event log of a machine (IPMI v2.0, 31 and 32).
 
 mod entry;
 mod log;
 mod time;
 
-pub use entry::{Data, Entry, Event, EventKind};
-pub use log::{Log, LogInfo, clear, info, list};
+pub use entry::{Entry, EntryBody, EventData, SensorEvent};
+pub use log::{Log, clear, list};
 pub use time::Timestamp;

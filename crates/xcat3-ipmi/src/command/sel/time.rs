@@ -1,29 +1,23 @@
-//! When something happened, by the clock of a BMC (IPMI v2.0, 37).
+//! Timestamps of the event log (IPMI v2.0, 37).
 
-/// Seconds since 1970, or since the BMC started where its clock was not set.
+/// Seconds since 1970 or, on a BMC whose clock is not set, since the BMC started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub u32);
 
-/// Below are seconds since the BMC started.
+/// The first timestamp that is a date. Smaller ones count from the start of the BMC.
 const FIRST_DATE: u32 = 0x2000_0000;
-/// No time.
-const NONE: u32 = u32::MAX;
+/// The timestamp is not set.
+const UNSET: u32 = u32::MAX;
 const DAY: u32 = 86_400;
 
 impl Timestamp {
-    /// Seconds since 1970; nothing where the BMC did not know the time.
+    /// Seconds since 1970; `None` if the BMC's clock was not set.
     #[must_use]
     pub fn unix(self) -> Option<u32> {
-        (FIRST_DATE..NONE).contains(&self.0).then_some(self.0)
+        (FIRST_DATE..UNSET).contains(&self.0).then_some(self.0)
     }
 
-    /// Seconds since the BMC started, where it did not know more.
-    #[must_use]
-    pub fn since_start(self) -> Option<u32> {
-        (self.0 < FIRST_DATE).then_some(self.0)
-    }
-
-    /// As RFC 3339 writes it. BMCs don't tell their time zone: it is taken for UTC.
+    /// The date in RFC 3339. BMCs do not report their time zone, so it is taken as UTC.
     #[must_use]
     pub fn rfc3339(self) -> Option<String> {
         let seconds = self.unix()?;
@@ -45,12 +39,12 @@ fn date(days: u32) -> (u32, u32, u32) {
     let day = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day + 2) / 153;
     let day = day - (153 * month + 2) / 5 + 1;
-    let (month, turn) = if month < 10 {
+    let (month, next_year) = if month < 10 {
         (month + 3, 0)
     } else {
         (month - 9, 1)
     };
-    (era * 400 + year + turn, month, day)
+    (era * 400 + year + next_year, month, day)
 }
 
 #[cfg(test)]
@@ -58,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_dates_where_the_clock_was_set() {
+    fn timestamp_of_set_clock_is_a_date() {
         // By `date -u -d @…`.
         let cases = [
             (0x2000_0000, "1987-01-05T18:48:32Z"),
@@ -72,11 +66,12 @@ mod tests {
         for (seconds, text) in cases {
             assert_eq!(Timestamp(seconds).rfc3339().as_deref(), Some(text));
         }
-        assert_eq!(Timestamp(42).since_start(), Some(42));
-        assert_eq!(
-            (Timestamp(42).rfc3339(), Timestamp(NONE).rfc3339()),
-            (None, None)
-        );
-        assert_eq!(Timestamp(NONE).since_start(), None);
+    }
+
+    #[test]
+    fn timestamp_of_unset_clock_is_no_date() {
+        for seconds in [42, FIRST_DATE - 1, UNSET] {
+            assert_eq!(Timestamp(seconds).rfc3339(), None, "{seconds}");
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! Fuzz target: the BMC side against whatever comes to its port, of strangers and of a console whose
-//! datagrams are damaged, replayed and reordered.
+//! Fuzz target: the BMC side against arbitrary datagrams, and against a console whose datagrams are damaged,
+//! replayed and reordered.
 
 use std::time::{Duration, Instant};
 
@@ -8,15 +8,15 @@ use xcat3_ipmi::{Command, Completion, Session};
 
 use super::script::{SLOTS, Script, bmc, console, reseed};
 
-/// Datagrams that are kept to be delivered later or again.
-const KEPT: usize = 8;
+/// The most datagrams that are recorded for replay.
+const MAX_RECORDED: usize = 8;
 
 struct Port<'a> {
     script: Script<'a>,
     session: Session,
     bmc: Sessions,
     now: Instant,
-    kept: Vec<Vec<u8>>,
+    recorded: Vec<Vec<u8>>,
 }
 
 /// Follows the script in `bytes`.
@@ -28,7 +28,7 @@ pub fn run(bytes: &[u8]) {
         session: console(now),
         bmc: bmc(),
         now,
-        kept: Vec::new(),
+        recorded: Vec::new(),
     };
     for _ in 0..256 {
         let Some(step) = port.script.byte() else {
@@ -47,13 +47,13 @@ impl Port<'_> {
                 let datagram = self.script.bytes().to_vec();
                 self.deliver(&datagram);
             }
-            1..=3 => self.sent(|_, datagram| vec![datagram]),
-            4 => self.sent(|script, datagram| vec![script.damaged(&datagram), datagram]),
-            5 => self.sent(|script, datagram| vec![script.cut(&datagram).to_vec()]),
-            6 => self.sent(|_, datagram| vec![datagram.clone(), datagram]),
+            1..=3 => self.deliver_sent(|_, datagram| vec![datagram]),
+            4 => self.deliver_sent(|script, datagram| vec![script.damaged(&datagram), datagram]),
+            5 => self.deliver_sent(|script, datagram| vec![script.cut(&datagram).to_vec()]),
+            6 => self.deliver_sent(|_, datagram| vec![datagram.clone(), datagram]),
             7 => {
-                let kept = self.script.one_of(&self.kept).map(<[u8]>::to_vec);
-                let damaged = self.script.damaged(&kept.unwrap_or_default());
+                let recorded = self.script.one_of(&self.recorded).map(<[u8]>::to_vec);
+                let damaged = self.script.damaged(&recorded.unwrap_or_default());
                 self.deliver(&damaged);
             }
             8 => {
@@ -80,13 +80,13 @@ impl Port<'_> {
         }
     }
 
-    /// What the console has sent comes, as `fate` makes it.
-    fn sent(&mut self, fate: impl Fn(&mut Script<'_>, Vec<u8>) -> Vec<Vec<u8>>) {
+    /// Delivers what `fate` makes of the console's datagrams.
+    fn deliver_sent(&mut self, fate: impl Fn(&mut Script<'_>, Vec<u8>) -> Vec<Vec<u8>>) {
         while let Some(datagram) = self.session.transmit() {
-            if self.kept.len() == KEPT {
-                self.kept.remove(0);
+            if self.recorded.len() == MAX_RECORDED {
+                self.recorded.remove(0);
             }
-            self.kept.push(datagram.clone());
+            self.recorded.push(datagram.clone());
             for datagram in fate(&mut self.script, datagram) {
                 self.deliver(&datagram);
             }
@@ -94,8 +94,8 @@ impl Port<'_> {
     }
 
     fn deliver(&mut self, datagram: &[u8]) {
-        let answer = match self.bmc.receive(datagram, self.now) {
-            Ok(Incoming::Reply(answer)) => answer,
+        let reply = match self.bmc.receive(datagram, self.now) {
+            Ok(Incoming::Reply(reply)) => reply,
             Ok(Incoming::Request {
                 session,
                 request,
@@ -103,15 +103,15 @@ impl Port<'_> {
             }) => {
                 assert!((2..=4).contains(&level));
                 let response = request.response(Completion::OK, request.data.clone());
-                let answer = self.bmc.respond(session, &response);
-                answer.expect("the session of a request is there")
+                let reply = self.bmc.respond(session, &response);
+                reply.expect("the session of a request exists")
             }
             Ok(Incoming::Sol { session, payload }) => {
-                let answer = self.bmc.seal_sol(session, &payload);
-                answer.expect("the session of a payload is there")
+                let reply = self.bmc.seal_sol(session, &payload);
+                reply.expect("the session of a payload exists")
             }
             Err(_) => return,
         };
-        let _ = self.session.receive(&answer, self.now);
+        let _ = self.session.receive(&reply, self.now);
     }
 }

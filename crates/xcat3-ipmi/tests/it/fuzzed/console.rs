@@ -1,5 +1,5 @@
-//! Fuzz target: a session of the console against a BMC whose datagrams are damaged, forged, replayed
-//! and reordered, and which says whatever it likes within the session.
+//! Fuzz target: a session against a BMC whose datagrams are damaged, forged, replayed and reordered, and which
+//! sends arbitrary messages within the session.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,10 @@ use xcat3_ipmi::{Command, Completion, Event, PayloadType, Session, plain};
 
 use super::script::{NUMBER, Script, bmc, console, random, reseed};
 
-/// Datagrams that are kept to be delivered later or again.
-const KEPT: usize = 8;
-/// The longest time that a session may take to notice that nobody answers.
-const LONGEST: Duration = Duration::from_secs(120);
+/// The most datagrams that are recorded for replay.
+const MAX_RECORDED: usize = 8;
+/// The longest time after which a session without replies has ended.
+const MAX_SILENCE: Duration = Duration::from_secs(120);
 
 struct Conversation<'a> {
     script: Script<'a>,
@@ -19,12 +19,12 @@ struct Conversation<'a> {
     bmc: Sessions,
     bmc_session: u32,
     now: Instant,
-    kept: Vec<Vec<u8>>,
-    /// The first byte of the last handshake message of the console: what answers must repeat.
+    recorded: Vec<Vec<u8>>,
+    /// Tag of the console's last handshake message, which replies repeat.
     tag: u8,
-    asked: usize,
-    answered: usize,
-    over: bool,
+    requests: usize,
+    responses: usize,
+    ended: bool,
 }
 
 /// Follows the script in `bytes`.
@@ -37,18 +37,18 @@ pub fn run(bytes: &[u8]) {
         bmc: bmc(),
         bmc_session: 0,
         now,
-        kept: Vec::new(),
+        recorded: Vec::new(),
         tag: 0,
-        asked: 0,
-        answered: 0,
-        over: false,
+        requests: 0,
+        responses: 0,
+        ended: false,
     };
     for _ in 0..256 {
         let Some(step) = conversation.script.byte() else {
             break;
         };
         conversation.step(step % 16);
-        conversation.look();
+        conversation.check();
     }
     conversation.end();
 }
@@ -60,18 +60,18 @@ impl Conversation<'_> {
                 let datagram = self.script.bytes();
                 self.deliver(datagram);
             }
-            1..=3 => self.exchange(|_, answer| vec![answer]),
-            4 => self.exchange(|script, answer| vec![script.damaged(&answer), answer]),
-            5 => self.exchange(|script, answer| vec![script.cut(&answer).to_vec()]),
-            6 => self.exchange(|script, answer| vec![script.damaged(&answer)]),
-            7 => self.exchange(|_, answer| vec![answer.clone(), answer]),
+            1..=3 => self.exchange(|_, reply| vec![reply]),
+            4 => self.exchange(|script, reply| vec![script.damaged(&reply), reply]),
+            5 => self.exchange(|script, reply| vec![script.cut(&reply).to_vec()]),
+            6 => self.exchange(|script, reply| vec![script.damaged(&reply)]),
+            7 => self.exchange(|_, reply| vec![reply.clone(), reply]),
             8 => self.exchange(|_, _| Vec::new()),
             9 => {
-                let kept = self.script.one_of(&self.kept).map(<[u8]>::to_vec);
-                self.deliver(&kept.unwrap_or_default());
+                let recorded = self.script.one_of(&self.recorded).map(<[u8]>::to_vec);
+                self.deliver(&recorded.unwrap_or_default());
             }
             10 => self.wait(),
-            11 => self.ask(),
+            11 => self.request(),
             12 => {
                 let payload = self.script.bytes();
                 let datagram = self.bmc.seal_message(self.bmc_session, payload);
@@ -92,13 +92,13 @@ impl Conversation<'_> {
         }
     }
 
-    /// The BMC answers what the console has sent; `fate` is what becomes of each answer.
+    /// The BMC replies to what the console has sent; delivers what `fate` makes of each reply.
     fn exchange(&mut self, fate: impl Fn(&mut Script<'_>, Vec<u8>) -> Vec<Vec<u8>>) {
         while let Some(datagram) = self.session.transmit() {
             assert!(datagram.len() < 400, "{} bytes", datagram.len());
             self.tag = datagram.get(16).copied().unwrap_or(0);
-            let answer = match self.bmc.receive(&datagram, self.now) {
-                Ok(Incoming::Reply(answer)) => answer,
+            let reply = match self.bmc.receive(&datagram, self.now) {
+                Ok(Incoming::Reply(reply)) => reply,
                 Ok(Incoming::Request {
                     session, request, ..
                 }) => {
@@ -113,11 +113,11 @@ impl Conversation<'_> {
                 }
                 Err(_) => continue,
             };
-            if self.kept.len() == KEPT {
-                self.kept.remove(0);
+            if self.recorded.len() == MAX_RECORDED {
+                self.recorded.remove(0);
             }
-            self.kept.push(answer.clone());
-            for datagram in fate(&mut self.script, answer) {
+            self.recorded.push(reply.clone());
+            for datagram in fate(&mut self.script, reply) {
                 self.deliver(&datagram);
             }
         }
@@ -127,9 +127,9 @@ impl Conversation<'_> {
         let _ = self.session.receive(datagram, self.now);
     }
 
-    /// A message of a handshake that has the right tag and session, and nothing else that is right.
+    /// Delivers a handshake message with the right tag and session and arbitrary content.
     fn forge(&mut self) {
-        let kind = match self.script.byte().unwrap_or(0) % 3 {
+        let payload_type = match self.script.byte().unwrap_or(0) % 3 {
             0 => PayloadType::OpenResponse,
             1 => PayloadType::Rakp2,
             _ => PayloadType::Rakp4,
@@ -138,7 +138,7 @@ impl Conversation<'_> {
         let mut payload = vec![self.tag, status, 4, 0];
         payload.extend_from_slice(&NUMBER.to_le_bytes());
         payload.extend_from_slice(self.script.bytes());
-        self.deliver(&plain(kind, &payload));
+        self.deliver(&plain(payload_type, &payload));
     }
 
     fn wait(&mut self) {
@@ -148,39 +148,39 @@ impl Conversation<'_> {
         self.session.expire(self.now);
     }
 
-    fn ask(&mut self) {
+    fn request(&mut self) {
         let [function, number] = random_command(&mut self.script);
         let data = self.script.bytes();
         let command = Command::new(function, number);
-        self.asked += usize::from(self.session.request(command, data, self.now));
+        self.requests += usize::from(self.session.request(command, data, self.now));
     }
 
-    /// What must be so after every step.
-    fn look(&mut self) {
+    /// Checks what holds after every step.
+    fn check(&mut self) {
         while let Some(event) = self.session.event() {
             match event {
-                Event::Response(..) => self.answered += 1,
+                Event::Response(..) => self.responses += 1,
                 Event::Ended(_) => {
-                    assert!(!self.over, "it is over twice");
-                    self.over = true;
+                    assert!(!self.ended, "the session ended twice");
+                    self.ended = true;
                 }
-                Event::Ready(_) => assert!(!self.over, "ready after it was over"),
+                Event::Ready(_) => assert!(!self.ended, "ready after the end"),
                 Event::Sol(_) => {}
             }
         }
-        assert!(self.answered <= self.asked, "an answer without a question");
-        assert!(!self.over || !self.session.is_idle());
-        assert!(!self.over || self.session.deadline().is_none());
+        assert!(self.responses <= self.requests, "response without request");
+        assert!(!self.ended || !self.session.is_idle());
+        assert!(!self.ended || self.session.deadline().is_none());
     }
 
-    /// Nothing comes any more: whatever was under way ends in time.
+    /// The BMC is silent from now on: the session ends in bounded time.
     fn end(&mut self) {
-        let latest = self.now + LONGEST;
+        let latest = self.now + MAX_SILENCE;
         while self.session.deadline().is_some() {
             self.wait();
             while self.session.transmit().is_some() {}
-            self.look();
-            assert!(self.now <= latest, "it waits for ever");
+            self.check();
+            assert!(self.now <= latest, "the session waits for too long");
         }
     }
 }

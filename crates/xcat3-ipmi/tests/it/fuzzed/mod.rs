@@ -1,11 +1,11 @@
-//! The bodies of the fuzz targets of IPMI, and a test that plays what fuzzing has found worth keeping:
-//! `fuzz/corpus/TARGET.hex` has one input a line, in hexadecimal digits.
+//! The bodies of the fuzz targets, and tests that replay the corpora: `fuzz/corpus/TARGET.hex` has one input per
+//! line, in hexadecimal.
 
-mod answers;
 mod bmc;
 mod console;
 mod fru;
 mod packet;
+mod responses;
 mod script;
 mod sdr;
 mod sel;
@@ -26,36 +26,36 @@ fn replay(target: &str, run: fn(&[u8])) {
 }
 
 #[test]
-fn packets() {
+fn packet_corpus_has_no_failures() {
     replay("ipmi_packet", packet::run);
 }
 
 #[test]
-fn consoles() {
+fn console_corpus_has_no_failures() {
     replay("ipmi_console", console::run);
 }
 
 #[test]
-fn bmcs() {
+fn bmc_corpus_has_no_failures() {
     replay("ipmi_bmc", bmc::run);
 }
 
 #[test]
-fn inventories() {
+fn inventory_corpus_has_no_failures() {
     replay("ipmi_fru", fru::run);
 }
 
 #[test]
-fn sensor_records() {
+fn sensor_record_corpus_has_no_failures() {
     replay("ipmi_sdr", sdr::run);
 }
 
 #[test]
-fn event_logs() {
+fn event_log_corpus_has_no_failures() {
     replay("ipmi_sel", sel::run);
 }
 
 #[test]
-fn serial_over_lan() {
+fn serial_over_lan_corpus_has_no_failures() {
     replay("ipmi_sol", sol::run);
 }

@@ -1,4 +1,4 @@
-//! Fuzz target: datagrams and messages as they are taken apart. What decodes must encode to the same.
+//! Fuzz target: parsing of datagrams and messages. A decoded message encodes to itself.
 
 use xcat3_ipmi::{Packet, Request, Response};
 

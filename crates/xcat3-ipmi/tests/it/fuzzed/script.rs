@@ -1,5 +1,5 @@
-//! Bytes of a fuzzer as the script of a conversation, a random number generator that repeats itself,
-//! and both ends of the conversation.
+//! The fuzzer's bytes as the script of a conversation, a repeatable random number generator, and both ends of
+//! the conversation.
 
 use std::cell::Cell;
 use std::time::Instant;
@@ -7,12 +7,12 @@ use std::time::Instant;
 use xcat3_ipmi::bmc::{Sessions, Setup, User};
 use xcat3_ipmi::{CipherSuite, Credentials, Privilege, RetryPolicy, Secret, Session};
 
-/// How many sessions the BMC has room for.
+/// Session slots of the BMC.
 pub const SLOTS: usize = 3;
 /// The console's number for its session.
 pub const NUMBER: u32 = 0xa0a1_a2a3;
 
-/// What is left of the bytes.
+/// The remaining bytes.
 pub struct Script<'a>(pub &'a [u8]);
 
 impl<'a> Script<'a> {
@@ -23,7 +23,7 @@ impl<'a> Script<'a> {
         Some(*first)
     }
 
-    /// The next bytes, as many as the one before them says or as there are.
+    /// The next bytes: a length byte and at most as many bytes.
     pub fn bytes(&mut self) -> &'a [u8] {
         let length = usize::from(self.byte().unwrap_or(0)).min(self.0.len());
         let (first, rest) = self.0.split_at(length);
@@ -31,27 +31,29 @@ impl<'a> Script<'a> {
         first
     }
 
-    /// One of `kept`.
-    pub fn one_of<'b>(&mut self, kept: &'b [Vec<u8>]) -> Option<&'b [u8]> {
+    /// One of `recorded`.
+    pub fn one_of<'b>(&mut self, recorded: &'b [Vec<u8>]) -> Option<&'b [u8]> {
         let index = usize::from(self.byte()?);
-        kept.get(index % kept.len().max(1)).map(Vec::as_slice)
+        recorded
+            .get(index % recorded.len().max(1))
+            .map(Vec::as_slice)
     }
 
-    /// `datagram` with a byte of it changed.
+    /// `datagram` with one changed byte.
     pub fn damaged(&mut self, datagram: &[u8]) -> Vec<u8> {
-        let (at, with) = (self.byte().unwrap_or(0), self.byte().unwrap_or(0));
+        let (index, change) = (self.byte().unwrap_or(0), self.byte().unwrap_or(0));
         let mut datagram = datagram.to_vec();
         let length = datagram.len().max(1);
-        if let Some(byte) = datagram.get_mut(usize::from(at) % length) {
-            *byte ^= with;
+        if let Some(byte) = datagram.get_mut(usize::from(index) % length) {
+            *byte ^= change;
         }
         datagram
     }
 
-    /// `datagram` cut short, or lengthened.
+    /// The beginning of `datagram`, or all of it.
     pub fn cut<'b>(&mut self, datagram: &'b [u8]) -> &'b [u8] {
-        let at = usize::from(self.byte().unwrap_or(0));
-        datagram.get(..at).unwrap_or(datagram)
+        let length = usize::from(self.byte().unwrap_or(0));
+        datagram.get(..length).unwrap_or(datagram)
     }
 }
 
@@ -59,12 +61,12 @@ thread_local! {
     static STATE: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Begins the same random numbers anew.
+/// Restarts the random numbers.
 pub fn reseed() {
     STATE.set(0x5eed);
 }
 
-/// Numbers that only look random (splitmix64).
+/// Repeatable random numbers (splitmix64).
 pub fn random() -> [u8; 16] {
     let mut bytes = [0; 16];
     for half in bytes.chunks_exact_mut(8) {
@@ -81,7 +83,7 @@ fn secret() -> Secret {
     Secret::new(b"secret").unwrap()
 }
 
-/// A session that begins.
+/// A new session.
 pub fn console(now: Instant) -> Session {
     let credentials = Credentials {
         user: b"admin".to_vec(),
@@ -93,7 +95,7 @@ pub fn console(now: Instant) -> Session {
     Session::begin(credentials, &CipherSuite::ALL, NUMBER, retry, random, now)
 }
 
-/// A BMC that knows the console's user.
+/// A BMC with the console's user.
 pub fn bmc() -> Sessions {
     let user = User {
         name: b"admin".to_vec(),

@@ -1,38 +1,30 @@
-//! Fuzz target: sensor data records, what sensors read by them, and reading them from a BMC.
+//! Fuzz target: sensor data records, readings of their sensors, and reading records from a BMC.
 
-use xcat3_ipmi::command::sdr::{self, Kind, Record, Repository, State, ThresholdBytes};
+use xcat3_ipmi::command::sdr::{self, Record, Repository, SensorState};
 
-use super::answers::{Answers, outcome};
+use super::responses::{Responses, now};
 
-/// Takes `bytes` as a record with a reading after it, and as the answers of a BMC.
+/// Takes `bytes` as a record followed by a reading, and as the responses of a BMC.
 pub fn run(bytes: &[u8]) {
-    if let Ok(record) = Record::parse(bytes)
-        && let Kind::Sensor(sensor) = record.kind
-    {
+    if let Ok(Record::Sensor(sensor)) = Record::parse(bytes) {
         let after = 5 + usize::from(bytes[4]);
         let reading = bytes.get(after..).unwrap_or_default();
-        let each = sensor.each();
-        assert!((1..=15).contains(&each.len()));
-        for sensor in each {
+        let sensors = sensor.expand();
+        assert!((1..=15).contains(&sensors.len()));
+        for sensor in sensors {
             assert!(!sensor.name.contains(char::is_control));
-            let _ = sensor.units.words();
-            if let Ok(State::Read(value)) = State::parse(&sensor, reading) {
-                assert!(value.number.is_none_or(f64::is_finite));
-                assert!(value.states.len() <= 15);
-            }
-            if let (Ok(limits), Some(conversion)) =
-                (ThresholdBytes::parse(reading), sensor.conversion)
-            {
-                let _ = limits.converted(&conversion);
+            let _ = sensor.units.name();
+            if let Ok(SensorState::Reading(reading)) = SensorState::parse(&sensor, reading) {
+                assert!(reading.value.is_none_or(f64::is_finite));
+                assert!(reading.states.len() <= 15);
             }
         }
     }
-    let mut bmc = Answers(bytes);
-    if let Ok((records, _)) = outcome(sdr::list(&mut bmc, Repository::Machine)) {
+    let mut bmc = Responses(bytes);
+    if let Ok((records, _)) = now(sdr::list(&mut bmc, Repository::Machine)) {
         for record in records {
-            if let Kind::Sensor(sensor) = record.kind {
-                let _ = outcome(sdr::read(&mut bmc, &sensor));
-                let _ = outcome(sdr::thresholds(&mut bmc, &sensor));
+            if let Record::Sensor(sensor) = record {
+                let _ = now(sdr::read(&mut bmc, &sensor));
             }
         }
     }

@@ -18,24 +18,18 @@ const FAULTS: [(&str, &str); 11] = [
     ("drop=100%/20%", "off"),
     ("lying-fru=100%", "off"),
     ("lying-sdr=100%", "off"),
-    ("black-hole=100%", "it does not answer"),
-    (
-        "wrong-password=100%",
-        "the password is not the one that the BMC has",
-    ),
+    ("black-hole=100%", "does not answer"),
+    ("wrong-password=100%", "wrong password"),
     (
         "no-privilege=100%:none",
         "the user may not have the privilege level",
     ),
-    ("slots-full=100%", "all its session slots are taken"),
+    ("slots-full=100%", "all session slots are taken"),
     (
         "cipher=100%",
         "it offers none of the cipher suites 17 and 3",
     ),
-    (
-        "other-session=100%",
-        "it answers, but for other sessions than the one that it is asked for",
-    ),
+    ("other-session=100%", "answers, but for other sessions"),
 ];
 
 fn name(fault: &str) -> &str {
@@ -80,7 +74,7 @@ fn each_costs_its_own_node_a_sentence() {
             assert!(said.contains(expected), "{fault}: {said}");
         }
     }
-    assert!(status["stranger"].result.contains("it has no such user"));
+    assert!(status["stranger"].result.contains("no such user"));
 
     // What was rejected is not tried again, and said again.
     let again = site.outcomes(&["power", &all, "status"]);
@@ -113,19 +107,22 @@ fn lies_in_records_are_notes_beside_what_could_be_read() {
     assert_fine(&inventory, "ok");
     let notes = |outcomes: &Outcomes, node: &str| outcomes[node].report["notes"].to_string();
     for (node, note) in [
-        ("lying-fru1", "the chassis area says 2040 bytes and has 136"),
+        (
+            "lying-fru1",
+            "the chassis area has length 2040, but 136 bytes follow",
+        ),
         ("lying-fru2", "the chassis area has a wrong checksum"),
-        ("lying-fru3", "the BMC says 255 bytes and gives 8"),
+        ("lying-fru3", "the count is 255 bytes, but 8 follow"),
     ] {
         assert!(notes(&inventory, node).contains(note), "{inventory:?}");
         assert_eq!(inventory[node].outcome, "ok");
     }
     let sensors = site.outcomes(&["sensors", &all]);
     assert_fine(&sensors, "ok");
-    assert!(notes(&sensors, "lying-sdr0").contains("it says 255 bytes and has"));
+    assert!(notes(&sensors, "lying-sdr0").contains("length is 255 bytes, but"));
     assert!(notes(&sensors, "lying-sdr1").contains("0 bytes are too few"));
     let said = &sensors["lying-sdr3"].result;
-    assert!(said.contains("go round in a circle"), "{said}");
+    assert!(said.contains("the list of SDRs is circular"), "{said}");
     let log = site.outcomes(&["eventlog", &all]);
     assert_fine(&log, "ok");
     assert!(site.peak_kib() < PEAK_KIB, "{} KiB", site.peak_kib());

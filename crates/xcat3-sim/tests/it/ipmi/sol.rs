@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use xcat3_ipmi::sol::{ActivationError, Closed, Console, ConsoleEvent};
+use xcat3_ipmi::sol::{ActivationError, CloseReason, Console, ConsoleEvent};
 use xcat3_ipmi::{CipherSuite, Connection, Credentials, Privilege, RetryPolicy, Secret, Sockets};
 use xcat3_sim::bmc::ipmi::Options;
 
@@ -247,7 +247,7 @@ async fn a_console_is_one_sessions_and_ends_with_it() {
     loop {
         match first.read().await.unwrap() {
             ConsoleEvent::Closed(why) => {
-                assert_eq!(why, Closed::Deactivated);
+                assert_eq!(why, CloseReason::Deactivated);
                 break;
             }
             ConsoleEvent::Data(_) => {}

@@ -1,21 +1,21 @@
-//! The tables of states (IPMI v2.0, 42-2 and 42-3). An empty text is an offset that nobody defines.
+//! The tables of states (IPMI v2.0, 42-2 and 42-3). An empty text stands for an undefined offset.
 
-use super::states::{Severity, Words};
+use super::states::{NamedState, Severity};
 
-const fn ok(text: &'static str) -> Words {
+const fn ok(text: &'static str) -> NamedState {
     (text, Severity::Ok)
 }
 
-const fn warn(text: &'static str) -> Words {
+const fn warn(text: &'static str) -> NamedState {
     (text, Severity::Warning)
 }
 
-const fn bad(text: &'static str) -> Words {
+const fn bad(text: &'static str) -> NamedState {
     (text, Severity::Critical)
 }
 
 /// By event/reading type 1 to 12.
-pub(super) const GENERIC: [&[Words]; 12] = [
+pub(super) const GENERIC: [&[NamedState]; 12] = [
     THRESHOLDS,
     &[ok("idle"), ok("active"), ok("busy")],
     &[ok("state deasserted"), ok("state asserted")],
@@ -30,7 +30,7 @@ pub(super) const GENERIC: [&[Words]; 12] = [
     &[ok("D0"), ok("D1"), ok("D2"), ok("D3")],
 ];
 
-const THRESHOLDS: &[Words] = &[
+const THRESHOLDS: &[NamedState] = &[
     warn("lower non-critical, going low"),
     warn("lower non-critical, going high"),
     bad("lower critical, going low"),
@@ -45,7 +45,7 @@ const THRESHOLDS: &[Words] = &[
     bad("upper non-recoverable, going high"),
 ];
 
-const SEVERITIES: &[Words] = &[
+const SEVERITIES: &[NamedState] = &[
     ok("OK"),
     warn("non-critical, was OK"),
     bad("critical, was less severe"),
@@ -57,7 +57,7 @@ const SEVERITIES: &[Words] = &[
     ok("informational"),
 ];
 
-const AVAILABILITY: &[Words] = &[
+const AVAILABILITY: &[NamedState] = &[
     ok("running"),
     ok("in test"),
     ok("power off"),
@@ -69,7 +69,7 @@ const AVAILABILITY: &[Words] = &[
     bad("install error"),
 ];
 
-const REDUNDANCY: &[Words] = &[
+const REDUNDANCY: &[NamedState] = &[
     ok("fully redundant"),
     bad("redundancy lost"),
     warn("redundancy degraded"),
@@ -81,7 +81,7 @@ const REDUNDANCY: &[Words] = &[
 ];
 
 /// By sensor type, for event/reading type 0x6f.
-pub(super) const fn specific(sensor_type: u8) -> &'static [Words] {
+pub(super) const fn specific(sensor_type: u8) -> &'static [NamedState] {
     match sensor_type {
         0x05 => PHYSICAL_SECURITY,
         0x06 => PLATFORM_SECURITY,
@@ -117,7 +117,7 @@ pub(super) const fn specific(sensor_type: u8) -> &'static [Words] {
     }
 }
 
-const PHYSICAL_SECURITY: &[Words] = &[
+const PHYSICAL_SECURITY: &[NamedState] = &[
     warn("chassis opened"),
     warn("drive bay opened"),
     warn("I/O card area opened"),
@@ -127,7 +127,7 @@ const PHYSICAL_SECURITY: &[Words] = &[
     warn("fan area opened"),
 ];
 
-const PLATFORM_SECURITY: &[Words] = &[
+const PLATFORM_SECURITY: &[NamedState] = &[
     warn("front panel lockout violated"),
     warn("wrong pre-boot password: user"),
     warn("wrong pre-boot password: setup"),
@@ -136,7 +136,7 @@ const PLATFORM_SECURITY: &[Words] = &[
     warn("wrong out-of-band password"),
 ];
 
-const PROCESSOR: &[Words] = &[
+const PROCESSOR: &[NamedState] = &[
     bad("internal error (IERR)"),
     bad("thermal trip"),
     bad("built-in self-test failed"),
@@ -152,7 +152,7 @@ const PROCESSOR: &[Words] = &[
     warn("correctable machine check"),
 ];
 
-const POWER_SUPPLY: &[Words] = &[
+const POWER_SUPPLY: &[NamedState] = &[
     ok("power supply present"),
     bad("power supply failed"),
     warn("failure predicted"),
@@ -163,7 +163,7 @@ const POWER_SUPPLY: &[Words] = &[
     ok("standby"),
 ];
 
-const POWER_UNIT: &[Words] = &[
+const POWER_UNIT: &[NamedState] = &[
     ok("powered off"),
     ok("power cycled"),
     warn("240 VA power down"),
@@ -174,7 +174,7 @@ const POWER_UNIT: &[Words] = &[
     warn("failure predicted"),
 ];
 
-const MEMORY: &[Words] = &[
+const MEMORY: &[NamedState] = &[
     warn("correctable ECC error"),
     bad("uncorrectable ECC error"),
     bad("parity error"),
@@ -188,7 +188,7 @@ const MEMORY: &[Words] = &[
     bad("critical overtemperature"),
 ];
 
-const DRIVE: &[Words] = &[
+const DRIVE: &[NamedState] = &[
     ok("drive present"),
     bad("drive fault"),
     warn("failure predicted"),
@@ -200,13 +200,13 @@ const DRIVE: &[Words] = &[
     warn("rebuild aborted"),
 ];
 
-const FIRMWARE: &[Words] = &[
+const FIRMWARE: &[NamedState] = &[
     bad("firmware error (POST)"),
     bad("firmware hang"),
     ok("firmware progress"),
 ];
 
-const EVENT_LOGGING: &[Words] = &[
+const EVENT_LOGGING: &[NamedState] = &[
     warn("logging of correctable memory errors disabled"),
     warn("logging of an event type disabled"),
     ok("log cleared"),
@@ -216,7 +216,7 @@ const EVENT_LOGGING: &[Words] = &[
     warn("logging of correctable machine checks disabled"),
 ];
 
-const WATCHDOG_1: &[Words] = &[
+const WATCHDOG_1: &[NamedState] = &[
     bad("BIOS watchdog reset"),
     bad("OS watchdog reset"),
     bad("OS watchdog shut down"),
@@ -227,7 +227,7 @@ const WATCHDOG_1: &[Words] = &[
     warn("OS watchdog about to interrupt"),
 ];
 
-const SYSTEM_EVENT: &[Words] = &[
+const SYSTEM_EVENT: &[NamedState] = &[
     ok("system reconfigured"),
     ok("boot by the manufacturer's firmware"),
     bad("undetermined hardware failure"),
@@ -236,7 +236,7 @@ const SYSTEM_EVENT: &[Words] = &[
     ok("clock synchronised"),
 ];
 
-const CRITICAL_INTERRUPT: &[Words] = &[
+const CRITICAL_INTERRUPT: &[NamedState] = &[
     ok("front panel diagnostic interrupt"),
     bad("bus timeout"),
     bad("I/O channel check"),
@@ -251,7 +251,7 @@ const CRITICAL_INTERRUPT: &[Words] = &[
     warn("bus degraded"),
 ];
 
-const BUTTON: &[Words] = &[
+const BUTTON: &[NamedState] = &[
     ok("power button pressed"),
     ok("sleep button pressed"),
     ok("reset button pressed"),
@@ -259,7 +259,7 @@ const BUTTON: &[Words] = &[
     ok("service requested"),
 ];
 
-const SYSTEM_BOOT: &[Words] = &[
+const SYSTEM_BOOT: &[NamedState] = &[
     ok("started by power up"),
     ok("started by hard reset"),
     ok("started by warm reset"),
@@ -270,7 +270,7 @@ const SYSTEM_BOOT: &[Words] = &[
     ok("system restart"),
 ];
 
-const BOOT_ERROR: &[Words] = &[
+const BOOT_ERROR: &[NamedState] = &[
     bad("no bootable media"),
     bad("no bootable diskette in the drive"),
     bad("network boot server not found"),
@@ -278,7 +278,7 @@ const BOOT_ERROR: &[Words] = &[
     warn("timeout waiting for the choice of what to boot"),
 ];
 
-const OS_BOOT: &[Words] = &[
+const OS_BOOT: &[NamedState] = &[
     ok("A: boot completed"),
     ok("C: boot completed"),
     ok("network boot completed"),
@@ -292,7 +292,7 @@ const OS_BOOT: &[Words] = &[
     bad("OS installation failed"),
 ];
 
-const OS_STOP: &[Words] = &[
+const OS_STOP: &[NamedState] = &[
     bad("stopped while the OS loaded"),
     bad("run-time critical stop"),
     ok("OS graceful stop"),
@@ -301,7 +301,7 @@ const OS_STOP: &[Words] = &[
     warn("agent not responding"),
 ];
 
-const SLOT: &[Words] = &[
+const SLOT: &[NamedState] = &[
     bad("slot fault"),
     ok("slot identifies itself"),
     ok("device installed"),
@@ -314,7 +314,7 @@ const SLOT: &[Words] = &[
     ok("slot holds a spare"),
 ];
 
-const ACPI: &[Words] = &[
+const ACPI: &[NamedState] = &[
     ok("S0/G0 working"),
     ok("S1 sleeping"),
     ok("S2 sleeping"),
@@ -331,7 +331,7 @@ const ACPI: &[Words] = &[
     ok("unknown power state"),
 ];
 
-const WATCHDOG_2: &[Words] = &[
+const WATCHDOG_2: &[NamedState] = &[
     warn("watchdog expired"),
     bad("watchdog hard reset"),
     bad("watchdog power down"),
@@ -343,14 +343,14 @@ const WATCHDOG_2: &[Words] = &[
     warn("watchdog about to act"),
 ];
 
-const PLATFORM_ALERT: &[Words] = &[
+const PLATFORM_ALERT: &[NamedState] = &[
     ok("platform generated page"),
     ok("platform generated LAN alert"),
     ok("platform event trap generated"),
     ok("platform generated SNMP trap"),
 ];
 
-const MANAGEMENT: &[Words] = &[
+const MANAGEMENT: &[NamedState] = &[
     warn("sensor access degraded"),
     bad("management controller access degraded"),
     bad("management controller off line"),
@@ -359,14 +359,14 @@ const MANAGEMENT: &[Words] = &[
     bad("FRU failure"),
 ];
 
-const SESSION: &[Words] = &[
+const SESSION: &[NamedState] = &[
     ok("session activated"),
     ok("session deactivated"),
     warn("invalid user name or password"),
     warn("invalid password disabled the user"),
 ];
 
-const VERSION: &[Words] = &[
+const VERSION: &[NamedState] = &[
     ok("hardware change detected"),
     ok("firmware or software change detected"),
     warn("hardware incompatibility"),
@@ -377,7 +377,7 @@ const VERSION: &[Words] = &[
     ok("firmware or software change succeeded"),
 ];
 
-const FRU_STATE: &[Words] = &[
+const FRU_STATE: &[NamedState] = &[
     ok("FRU not installed"),
     ok("FRU inactive"),
     ok("FRU activation requested"),
@@ -388,15 +388,15 @@ const FRU_STATE: &[Words] = &[
     bad("communication with the FRU lost"),
 ];
 
-const CHIP_SET: &[Words] = &[bad("soft power control failure"), bad("thermal trip")];
+const CHIP_SET: &[NamedState] = &[bad("soft power control failure"), bad("thermal trip")];
 
-const CABLE: &[Words] = &[ok("cable connected"), bad("cable configuration error")];
+const CABLE: &[NamedState] = &[ok("cable connected"), bad("cable configuration error")];
 
-const PRESENCE: &[Words] = &[ok("present"), ok("absent"), warn("disabled")];
+const PRESENCE: &[NamedState] = &[ok("present"), ok("absent"), warn("disabled")];
 
-const LAN: &[Words] = &[bad("LAN heartbeat lost"), ok("LAN heartbeat")];
+const LAN: &[NamedState] = &[bad("LAN heartbeat lost"), ok("LAN heartbeat")];
 
-const BATTERY: &[Words] = &[
+const BATTERY: &[NamedState] = &[
     warn("battery low"),
     bad("battery failed"),
     ok("battery present"),

@@ -1,5 +1,4 @@
-//! What a machine's firmware does while it starts, and why it stops (IPMI v2.0, table 42-3, sensor type
-//! 0x0f).
+//! Errors and progress of a machine's firmware (IPMI v2.0, table 42-3, sensor type 0x0f).
 
 const ERRORS: [&str; 14] = [
     "unspecified",
@@ -47,9 +46,9 @@ const PROGRESS: [&str; 26] = [
     "primary processor initialisation",
 ];
 
-/// The words for the second byte of an event with this offset: 0 an error, 1 a hang, 2 progress.
-pub(super) fn words(offset: u8, code: u8) -> Option<&'static str> {
+/// The text for the second byte of an event with this offset: 0 error, 1 hang, 2 progress.
+pub(super) fn text(offset: u8, code: u8) -> Option<&'static str> {
     let table: &[&str] = if offset == 0 { &ERRORS } else { &PROGRESS };
-    let words = table.get(usize::from(code)).copied();
-    words.filter(|words| offset <= 2 && !words.is_empty())
+    let text = table.get(usize::from(code)).copied();
+    text.filter(|text| offset <= 2 && !text.is_empty())
 }
