@@ -1,5 +1,5 @@
-//! Serves the files named on the command line over HTTP and TFTP, each by its name: what
-//! `cargo xtask bench files` measures, and a boot server for one's desk.
+//! Serves the files of the command line over HTTP and TFTP, each by its name: the server that
+//! `cargo xtask bench files` measures, and a boot server for a desk.
 //!
 //! `serve HTTP-ADDRESS TFTP-ADDRESS FILE...`, for example `serve 127.0.0.1:8080 127.0.0.1:6969 a.iso`
 
@@ -53,7 +53,7 @@ fn open(path: &Path) -> Result<(String, Opened)> {
 }
 
 impl http::Handler for Files {
-    async fn answer(&self, request: &http::Request<'_>) -> http::Response {
+    async fn respond(&self, request: &http::Request<'_>) -> http::Response {
         match self.0.get(request.path) {
             Some(opened) => http::Response {
                 etag: Some(opened.etag.clone()),

@@ -38,7 +38,7 @@ impl tftp::Handler for Tree {
 }
 
 impl http::Handler for Tree {
-    async fn answer(&self, request: &http::Request<'_>) -> http::Response {
+    async fn respond(&self, request: &http::Request<'_>) -> http::Response {
         let is_callback = request.path.ends_with("/callback");
         let fits = match request.method {
             http::Method::Get => true,
@@ -63,7 +63,7 @@ impl http::Handler for Tree {
         }
     }
 
-    fn sent(&self, sent: &http::Sent<'_>) {
+    fn sent(&self, sent: &http::SentResponse<'_>) {
         let (request, status) = (sent.request, sent.status);
         let (ip, path) = (request.peer.ip(), without_token(request.path));
         let by = method(request.method);

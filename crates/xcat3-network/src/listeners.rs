@@ -172,7 +172,7 @@ impl Listeners {
             Service::Tftp => {
                 let limits = tftp::Limits::default();
                 let bind = match self.among.shared {
-                    true => tftp::Server::share,
+                    true => tftp::Server::bind_reuse_port,
                     false => tftp::Server::bind,
                 };
                 let server = bind(at(TFTP_PORT), Some(interface), limits)?;
@@ -180,11 +180,11 @@ impl Listeners {
             }
             Service::Http => {
                 let limits = http::Limits {
-                    drain_time: self.among.drain,
+                    drain_timeout: self.among.drain,
                     ..http::Limits::default()
                 };
                 let bind = match self.among.shared {
-                    true => http::Server::share,
+                    true => http::Server::bind_reuse_port,
                     false => http::Server::bind,
                 };
                 let server = bind(at(tree.http_port), Some(interface), limits)?;

@@ -1,16 +1,16 @@
-//! Media types by the end of a file's name, where clients look at them: UEFI firmware takes `.efi`,
-//! `.iso` and `.img` by their type (UEFI 2.10 section 24.7), browsers show what is text.
+//! Media types by file name. UEFI firmware selects `.efi`, `.iso` and `.img` by their type (UEFI 2.10,
+//! 24.7); browsers display text.
 
-/// Bytes.
+/// Arbitrary bytes.
 pub const OCTETS: &str = "application/octet-stream";
 /// Text.
 pub const TEXT: &str = "text/plain; charset=utf-8";
-/// A page.
-pub const HTML: &str = "text/html; charset=utf-8";
+/// HTML.
+const HTML: &str = "text/html; charset=utf-8";
 
 /// The media type of a file.
 #[must_use]
-pub fn of(path: &str) -> &'static str {
+pub fn for_path(path: &str) -> &'static str {
     let name = path.rsplit('/').next().unwrap_or(path);
     let Some((_, extension)) = name.rsplit_once('.') else {
         return match name {
@@ -39,11 +39,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn by_the_end_of_the_name() {
-        assert_eq!(of("loaders/snponly.EFI"), "application/efi");
-        assert_eq!(of("images/a.b/dists/stable/Release"), TEXT);
-        assert_eq!(of("images/a.b/vmlinuz"), OCTETS);
-        assert_eq!(of("Packages.gz"), "application/gzip");
-        assert_eq!(of(""), OCTETS);
+    fn media_type_follows_the_file_name() {
+        assert_eq!(for_path("loaders/snponly.EFI"), "application/efi");
+        assert_eq!(for_path("images/a.b/dists/stable/Release"), TEXT);
+        assert_eq!(for_path("images/a.b/vmlinuz"), OCTETS);
+        assert_eq!(for_path("Packages.gz"), "application/gzip");
+        assert_eq!(for_path(""), OCTETS);
     }
 }

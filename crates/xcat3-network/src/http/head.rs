@@ -1,46 +1,59 @@
-//! The header of a request (RFC 9112): read, checked, and brought into the form that the rest works
-//! with. What is in doubt is refused, above all where a body begins or ends.
+//! The header of a request (RFC 9112). Ambiguous headers are refused, above all those that leave open
+//! where a body ends.
 
 use super::Method;
 use crate::path::{self, BadPath};
 
-/// Headers of a request, at most.
-const MOST_HEADERS: usize = 64;
+/// Most header fields of a request.
+const MAX_FIELDS: usize = 64;
 
-/// A request's header.
+/// The header of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Head {
+    /// The method.
     pub method: Method,
+    /// The path, decoded and normalised.
     pub path: String,
+    /// The query, not decoded.
     pub query: Option<String>,
-    /// Whether the client would like the connection to stay open.
+    /// Whether the client asks for a persistent connection.
     pub keep_alive: bool,
-    /// Whether it speaks only HTTP/1.0.
-    pub is_old: bool,
+    /// Whether the client speaks HTTP/1.0.
+    pub is_http10: bool,
+    /// Length of the body, in bytes.
     pub body: u64,
+    /// Whether the client waits for `100 Continue` before it sends the body.
     pub expects_continue: bool,
-    pub host: Option<String>,
-    pub user_agent: Option<String>,
+    /// The Range field.
     pub range: Option<String>,
+    /// The If-Range field.
     pub if_range: Option<String>,
+    /// The If-None-Match field.
     pub if_none_match: Option<String>,
+    /// The If-Modified-Since field.
     pub if_modified_since: Option<String>,
 }
 
-/// A request that is not served.
+/// A request that is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bad {
+pub struct BadRequest {
+    /// The status of the response.
     pub status: u16,
+    /// The reason, as a sentence.
     pub sentence: &'static str,
 }
 
-const fn bad<T>(status: u16, sentence: &'static str) -> Result<T, Bad> {
-    Err(Bad { status, sentence })
+const fn bad<T>(status: u16, sentence: &'static str) -> Result<T, BadRequest> {
+    Err(BadRequest { status, sentence })
 }
 
-/// Reads a header at the beginning of `bytes`: it and its length, or `None` when it is not complete.
-pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
-    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+/// Parses the header at the beginning of `bytes` and returns it with its length, or `None` where it
+/// is not complete.
+///
+/// # Errors
+/// The request is refused.
+pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, BadRequest> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut request = httparse::Request::new(&mut headers);
     let len = match request.parse(bytes) {
         Ok(httparse::Status::Complete(len)) => len,
@@ -48,7 +61,9 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
         Err(httparse::Error::TooManyHeaders) => {
             return bad(431, "The request has more than 64 header fields.");
         }
-        Err(httparse::Error::Version) => return bad(505, "Only HTTP/1.0 and HTTP/1.1 are spoken."),
+        Err(httparse::Error::Version) => {
+            return bad(505, "Only HTTP/1.0 and HTTP/1.1 are supported.");
+        }
         Err(_) => return bad(400, "The request can't be read."),
     };
     let method = match request.method.unwrap_or_default() {
@@ -58,32 +73,30 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Bad> {
         "POST" => Method::Post,
         _ => return bad(405, "Only GET, HEAD, PUT and POST are served."),
     };
-    let is_old = request.version == Some(0);
+    let is_http10 = request.version == Some(0);
     let (path, query) = target(request.path.unwrap_or_default())?;
     let mut head = Head {
         method,
         path,
         query,
-        keep_alive: !is_old,
-        is_old,
+        keep_alive: !is_http10,
+        is_http10,
         body: 0,
         expects_continue: false,
-        host: None,
-        user_agent: None,
         range: None,
         if_range: None,
         if_none_match: None,
         if_modified_since: None,
     };
-    fields(request.headers, &mut head)?;
-    if !is_old && head.host.is_none() {
+    let has_host = read_fields(request.headers, &mut head)?;
+    if !is_http10 && !has_host {
         return bad(400, "The request has no Host field.");
     }
     Ok(Some((head, len)))
 }
 
-/// Path and query of a request target, which may be a whole URL (RFC 9112 section 3.2).
-fn target(target: &str) -> Result<(String, Option<String>), Bad> {
+/// The path and query of a request target, which may be a whole URL (RFC 9112, 3.2).
+fn target(target: &str) -> Result<(String, Option<String>), BadRequest> {
     let lower = target.get(..7).map(str::to_ascii_lowercase);
     let target = if lower.as_deref() == Some("http://") {
         let authority_on = &target[7..];
@@ -110,36 +123,36 @@ fn target(target: &str) -> Result<(String, Option<String>), Bad> {
     }
 }
 
-fn fields(headers: &[httparse::Header<'_>], head: &mut Head) -> Result<(), Bad> {
-    let mut length = None;
+/// Reads the header fields into `head`. Returns whether there is a Host field.
+fn read_fields(headers: &[httparse::Header<'_>], head: &mut Head) -> Result<bool, BadRequest> {
+    let (mut length, mut has_host) = (None, false);
     for header in headers {
         let is = |name: &str| header.name.eq_ignore_ascii_case(name);
-        // Of the fields looked at none has a value that is not text.
+        // All fields that are read here have values that are text.
         let Ok(value) = std::str::from_utf8(header.value).map(str::trim) else {
             continue;
         };
         let text = || Some(value.to_owned());
         match header.name.len() {
             4 if is("host") => {
-                if head.host.is_some() {
+                if has_host {
                     return bad(400, "The request has two Host fields.");
                 }
-                head.host = text();
+                has_host = true;
             }
             5 if is("range") => head.range = text(),
             6 if is("expect") => {
                 if !value.eq_ignore_ascii_case("100-continue") {
-                    return bad(417, "What the request expects is not known here.");
+                    return bad(417, "This expectation is not supported.");
                 }
-                head.expects_continue = !head.is_old;
+                head.expects_continue = !head.is_http10;
             }
             8 if is("if-range") => head.if_range = text(),
-            10 if is("user-agent") => head.user_agent = text(),
             10 if is("connection") => {
                 for option in value.split(',').map(str::trim) {
                     if option.eq_ignore_ascii_case("close") {
                         head.keep_alive = false;
-                    } else if option.eq_ignore_ascii_case("keep-alive") && head.is_old {
+                    } else if option.eq_ignore_ascii_case("keep-alive") && head.is_http10 {
                         head.keep_alive = true;
                     }
                 }
@@ -164,7 +177,7 @@ fn fields(headers: &[httparse::Header<'_>], head: &mut Head) -> Result<(), Bad> 
         }
     }
     head.body = length.unwrap_or(0);
-    Ok(())
+    Ok(has_host)
 }
 
 #[cfg(test)]
@@ -173,7 +186,7 @@ mod tests {
 
     use super::*;
 
-    fn head(text: &str) -> Result<Head, Bad> {
+    fn head(text: &str) -> Result<Head, BadRequest> {
         let text = text.replace('\n', "\r\n");
         parse(text.as_bytes()).map(|found| {
             let (head, len) = found.expect("a complete header");
@@ -187,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request() {
+    fn request_with_fields_is_parsed() {
         let head = head(
             "GET /images/deb//a%2bb/?x=1&y HTTP/1.1\nHost: h:3011\nrange:  bytes=0-1 \n\
              User-Agent: Wget\nConnection: TE, close\n\n",
@@ -196,20 +209,19 @@ mod tests {
         assert_eq!(head.path, "images/deb/a+b/");
         assert_eq!(head.query.as_deref(), Some("x=1&y"));
         assert_eq!(head.range.as_deref(), Some("bytes=0-1"));
-        assert_eq!(head.user_agent.as_deref(), Some("Wget"));
         assert!(!head.keep_alive);
     }
 
     #[test]
-    fn old_clients() {
+    fn http10_connection_closes_unless_kept_alive() {
         let plain = head("GET / HTTP/1.0\n\n").expect("a request");
-        assert!(plain.is_old && !plain.keep_alive);
-        let kept = head("GET / HTTP/1.0\nConnection: Keep-Alive\n\n").expect("a request");
-        assert!(kept.keep_alive);
+        assert!(plain.is_http10 && !plain.keep_alive);
+        let persistent = head("GET / HTTP/1.0\nConnection: Keep-Alive\n\n").expect("a request");
+        assert!(persistent.keep_alive);
     }
 
     #[test]
-    fn whole_urls() {
+    fn target_as_url_yields_its_path() {
         for (target, path) in [
             ("http://h:3011/a?b", "a"),
             ("HTTP://h/a", "a"),
@@ -221,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn refused() {
+    fn malformed_request_is_refused_with_status() {
         for (text, expected) in [
             ("DELETE / HTTP/1.1\nHost: h\n\n", 405),
             ("GET / HTTP/2.0\nHost: h\n\n", 505),
@@ -254,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn incomplete() {
+    fn incomplete_header_is_not_parsed() {
         let whole = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
         for len in 0..whole.len() {
             assert_eq!(parse(&whole[..len]), Ok(None), "{len} bytes");
@@ -263,12 +275,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        fn arbitrary_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let _ = parse(&bytes);
         }
 
         #[test]
-        fn any_request_is_read_without_panic(
+        fn arbitrary_request_yields_normal_path(
             target in "\\PC{0,30}", name in "[a-z-]{1,18}", value in "\\PC{0,30}", version in 0..3
         ) {
             let text = format!("GET {target} HTTP/1.{version}\r\nHost: h\r\n{name}: {value}\r\n\r\n");

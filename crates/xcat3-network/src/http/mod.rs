@@ -1,13 +1,12 @@
-//! An HTTP/1.1 file server for boot loaders, installers and package managers: RFC 9110 and 9112 as
-//! far as those use them. Whatever is not in its [`Handler`]'s knowledge does not exist; files are
-//! sent by sendfile(2), also out of an ISO image. Not for TLS, not a proxy, no compression.
+//! An HTTP/1.1 file server for boot loaders, installers and package managers: the parts of RFC 9110
+//! and 9112 that these clients use. A [`Handler`] decides what exists; files are sent by sendfile(2),
+//! also out of an ISO image. No TLS, no proxying, no compression.
 
 mod connection;
 pub mod content_type;
-mod head;
-mod listing;
+pub mod head;
 mod response;
-mod select;
+pub mod select;
 mod send;
 mod server;
 
@@ -15,43 +14,43 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-pub use listing::Listed;
 pub use response::Response;
 pub use server::Server;
 
-/// Knows what there is.
+/// What the server serves.
 pub trait Handler: Send + Sync + 'static {
-    /// The answer to a request. A GET is answered with the whole; which part of it is sent, or
-    /// whether anything has to be, is the server's to find.
-    fn answer(&self, request: &Request<'_>) -> impl Future<Output = Response> + Send;
+    /// Returns the response to a request. For a GET that is the whole content: the server applies
+    /// ranges and conditions.
+    fn respond(&self, request: &Request<'_>) -> impl Future<Output = Response> + Send;
 
-    /// An answer was sent, or as much of it as the client took. Must be quick.
-    fn sent(&self, sent: &Sent<'_>) {
+    /// Called after a response was sent, or after the connection broke while it was sent. Must not
+    /// block.
+    fn sent(&self, sent: &SentResponse<'_>) {
         let _ = sent;
     }
 }
 
-/// What a client wants done.
+/// The method of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// Send it.
+    /// Read the content.
     Get,
-    /// As GET, but only the header is sent. Answer it as a GET.
+    /// Read the header only. A handler responds as to a GET.
     Head,
-    /// Take this.
+    /// Store the body.
     Put,
-    /// Take this.
+    /// Process the body.
     Post,
 }
 
 /// A request.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// What to do.
+    /// The method.
     pub method: Method,
-    /// Decoded and as [`crate::path::normalise`] leaves it: no slash at the beginning.
+    /// The path, decoded and normalised by [`crate::path::normalise`]: no slash at the beginning.
     pub path: &'a str,
-    /// What is behind the question mark, not decoded. See [`Request::query_value`].
+    /// The query, not decoded.
     pub query: Option<&'a str>,
     /// The body of a PUT or POST.
     pub body: &'a [u8],
@@ -59,61 +58,46 @@ pub struct Request<'a> {
     pub peer: SocketAddr,
     /// The address that the request came to.
     pub local: SocketAddr,
-    /// The host that the client asked for.
-    pub host: Option<&'a str>,
-    /// The client's program.
-    pub user_agent: Option<&'a str>,
 }
 
-impl Request<'_> {
-    /// The decoded value of a name in the query, if it is there and can be decoded.
-    #[must_use]
-    pub fn query_value(&self, name: &str) -> Option<String> {
-        let pairs = self.query?.split('&');
-        let mut pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        let (_, value) = pairs.find(|(key, _)| *key == name)?;
-        crate::path::percent_decode(&value.replace('+', " ")).ok()
-    }
-}
-
-/// An answer that was sent.
+/// A response that was sent, whole or in part.
 #[derive(Clone, Copy, Debug)]
-pub struct Sent<'a> {
-    /// What was asked.
+pub struct SentResponse<'a> {
+    /// The request.
     pub request: &'a Request<'a>,
-    /// The status of the answer.
+    /// The status.
     pub status: u16,
-    /// Bytes of the body that were handed to the network.
+    /// Bytes of the body that the network accepted.
     pub bytes: u64,
-    /// Bytes of the body that were to be sent.
+    /// Bytes of the body.
     pub size: u64,
-    /// Whether all of it was.
+    /// Whether the whole body was sent.
     pub complete: bool,
-    /// From the request's arrival on.
+    /// Time since the request arrived.
     pub duration: Duration,
 }
 
-/// What a server allows.
+/// Limits of a server.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Connections at a time; further ones wait to be accepted.
+    /// Concurrent connections; further ones wait to be accepted.
     pub connections: usize,
-    /// Connections at a time of one address; further ones are answered 503.
+    /// Concurrent connections from one address; further ones get 503.
     pub connections_per_client: usize,
-    /// Bytes of a request's header.
+    /// Largest header of a request, in bytes.
     pub head: usize,
-    /// Bytes of a request's body.
+    /// Largest body of a request, in bytes.
     pub body: usize,
-    /// How long a request may take to arrive, header and body each.
-    pub request_time: Duration,
+    /// How long the header and the body of a request may each take to arrive.
+    pub request_timeout: Duration,
     /// How long a connection may be idle between requests.
-    pub idle_time: Duration,
-    /// How long a client may take nothing of an answer.
-    pub send_time: Duration,
+    pub idle_timeout: Duration,
+    /// How long a client may accept no byte of a response.
+    pub send_timeout: Duration,
     /// How long the handler may take.
-    pub answer_time: Duration,
-    /// How long running answers may go on after a shutdown.
-    pub drain_time: Duration,
+    pub respond_timeout: Duration,
+    /// How long responses in progress may continue after a shutdown.
+    pub drain_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -123,36 +107,11 @@ impl Default for Limits {
             connections_per_client: 256,
             head: 16 * 1024,
             body: 64 * 1024,
-            request_time: Duration::from_secs(10),
-            idle_time: Duration::from_secs(30),
-            send_time: Duration::from_secs(30),
-            answer_time: Duration::from_secs(30),
-            drain_time: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(30),
+            send_timeout: Duration::from_secs(30),
+            respond_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(5),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn query_values() {
-        let address = SocketAddr::from(([127, 0, 0, 1], 1));
-        let request = Request {
-            method: Method::Get,
-            path: "boot.ipxe",
-            query: Some("mac=52%3a54&at=a+b&flag&bad=%"),
-            body: b"",
-            peer: address,
-            local: address,
-            host: None,
-            user_agent: None,
-        };
-        assert_eq!(request.query_value("mac").as_deref(), Some("52:54"));
-        assert_eq!(request.query_value("at").as_deref(), Some("a b"));
-        assert_eq!(request.query_value("flag").as_deref(), Some(""));
-        assert_eq!(request.query_value("bad"), None);
-        assert_eq!(request.query_value("none"), None);
     }
 }

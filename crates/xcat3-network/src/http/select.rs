@@ -1,26 +1,27 @@
-//! Which part of a file answers a request: conditions (RFC 9110 section 13) and ranges (section 14).
+//! Which part of a file a request gets: conditions (RFC 9110, 13) and ranges (RFC 9110, 14).
 
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
 use super::head::Head;
 
-/// What to send of a file.
+/// The part of a file to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selected {
-    /// All of it.
+    /// The whole file.
     Whole,
     /// These bytes.
     Part(Range<u64>),
-    /// Nothing: the client has it.
+    /// Nothing: the client has the current version.
     NotModified,
     /// Nothing: the range is beyond the end.
     Unsatisfiable,
 }
 
-/// Selects for a GET or HEAD of a file of `len` bytes.
+/// Selects what a GET or HEAD of a file of `len` bytes gets.
+#[must_use]
 pub fn select(head: &Head, etag: Option<&str>, modified: Option<SystemTime>, len: u64) -> Selected {
-    if is_held(head, etag, modified) {
+    if client_has_current(head, etag, modified) {
         return Selected::NotModified;
     }
     let is_get = head.method == super::Method::Get;
@@ -28,14 +29,14 @@ pub fn select(head: &Head, etag: Option<&str>, modified: Option<SystemTime>, len
         return Selected::Whole;
     };
     let condition = head.if_range.as_deref();
-    if condition.is_some_and(|condition| !is_same(condition, etag, modified)) {
+    if condition.is_some_and(|condition| !if_range_matches(condition, etag, modified)) {
         return Selected::Whole;
     }
     part(range, len)
 }
 
-/// Whether the client has the file already.
-fn is_held(head: &Head, etag: Option<&str>, modified: Option<SystemTime>) -> bool {
+/// Whether the client has the current version (If-None-Match, else If-Modified-Since).
+fn client_has_current(head: &Head, etag: Option<&str>, modified: Option<SystemTime>) -> bool {
     if let Some(tags) = &head.if_none_match {
         let weak = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
         return match etag {
@@ -51,8 +52,8 @@ fn is_held(head: &Head, etag: Option<&str>, modified: Option<SystemTime>) -> boo
     }
 }
 
-/// Whether an If-Range means what there is: a tag exactly, a date exactly.
-fn is_same(condition: &str, etag: Option<&str>, modified: Option<SystemTime>) -> bool {
+/// Whether an If-Range names the current version, by exactly its tag or its date.
+fn if_range_matches(condition: &str, etag: Option<&str>, modified: Option<SystemTime>) -> bool {
     if condition.ends_with('"') {
         return etag == Some(condition) && !condition.starts_with("W/");
     }
@@ -60,16 +61,16 @@ fn is_same(condition: &str, etag: Option<&str>, modified: Option<SystemTime>) ->
     date.is_some() && date == modified.map(whole_seconds)
 }
 
-/// Dates in HTTP have whole seconds.
-pub fn whole_seconds(time: SystemTime) -> SystemTime {
+/// A time in whole seconds, which is the resolution of dates in HTTP.
+fn whole_seconds(time: SystemTime) -> SystemTime {
     let since = time
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
     SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }
 
-/// The bytes that a Range field means. What is not understood, and several ranges at once, are
-/// answered with the whole, as section 14.2 allows.
+/// The bytes that a Range field names. Malformed fields and lists of ranges select the whole file, as
+/// RFC 9110, 14.2 allows.
 fn part(range: &str, len: u64) -> Selected {
     let Some((unit, range)) = range.split_once('=') else {
         return Selected::Whole;
@@ -80,7 +81,7 @@ fn part(range: &str, len: u64) -> Selected {
     let Some((first, last)) = range.trim().split_once('-') else {
         return Selected::Whole;
     };
-    let selected = match (position(first), position(last)) {
+    let selected = match (byte_position(first), byte_position(last)) {
         (Some(first), Some(last)) if first <= last => first..last.saturating_add(1).min(len),
         (Some(first), None) if last.is_empty() => first..len,
         (None, Some(suffix)) if first.is_empty() => len.saturating_sub(suffix)..len,
@@ -92,8 +93,8 @@ fn part(range: &str, len: u64) -> Selected {
     Selected::Part(selected)
 }
 
-/// A number; one too large for any file is as good as the largest.
-fn position(digits: &str) -> Option<u64> {
+/// A number of bytes; one that is too large for a `u64` is the largest.
+fn byte_position(digits: &str) -> Option<u64> {
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| digits.parse().unwrap_or(u64::MAX))
 }
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges() {
+    fn range_field_selects_its_bytes() {
         for (range, expected) in [
             ("bytes=0-0", Selected::Part(0..1)),
             ("bytes=10-", Selected::Part(10..100)),
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions() {
+    fn condition_fields_select_by_version() {
         const SAME: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
         const OLDER: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
         for (fields, expected) in [
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_neither_tag_nor_date_is_never_held() {
+    fn file_without_tag_and_date_is_always_sent() {
         let head = get("If-None-Match: *\r\n");
         assert_eq!(select(&head, None, None, 1), Selected::Whole);
         let head = get("Range: bytes=0-0\r\nIf-Range: Sun, 06 Nov 1994 08:49:37 GMT\r\n");
@@ -196,7 +197,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parts_are_inside(range in "(bytes=)?[-0-9, ]{0,30}", len: u64) {
+        fn selected_part_is_inside_the_file(range in "(bytes=)?[-0-9, ]{0,30}", len: u64) {
             if let Selected::Part(part) = part(&range, len) {
                 prop_assert!(part.start < part.end && part.end <= len);
             }

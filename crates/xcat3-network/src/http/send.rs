@@ -1,5 +1,5 @@
-//! Sends bytes to a client that may be slow or gone: each wait has a time-out, and after a few
-//! megabytes others have their turn.
+//! Sends bytes to a client that may be slow or gone: each wait has a timeout, and after a few
+//! megabytes the task yields to others.
 
 use std::fs::File;
 use std::io;
@@ -11,59 +11,63 @@ use tokio::net::TcpStream;
 
 use crate::content::{Content, Run};
 
-/// Files up to this size are read and sent with their header in one piece.
-const SMALL: u64 = 16 * 1024;
-/// Bytes sent by one call.
-const PIECE: u64 = 1 << 20;
-/// Bytes after which others have their turn.
-const TURN: u64 = 4 << 20;
+/// Contents up to this size, in bytes, are sent with their header by one call.
+const SMALL_BYTES: u64 = 16 * 1024;
+/// Most bytes sent by one call.
+const CHUNK_BYTES: u64 = 1 << 20;
+/// Bytes after which the task yields.
+const YIELD_BYTES: u64 = 4 << 20;
 
-/// Sends on one connection, within one answer.
+/// Sends one response on one connection.
 #[derive(Debug)]
 pub struct Sender<'a> {
     stream: &'a TcpStream,
-    limit: Duration,
-    since_turn: u64,
-    /// Bytes of the body that the network took.
+    timeout: Duration,
+    since_yield: u64,
+    /// Bytes of the body that the network accepted.
     pub bytes: u64,
 }
 
 impl<'a> Sender<'a> {
-    /// Sends to `stream`; an answer of which nothing is taken for `limit` breaks off.
-    pub fn new(stream: &'a TcpStream, limit: Duration) -> Self {
+    /// Sends to `stream`. Sending fails when the client accepts nothing for `timeout`.
+    pub fn new(stream: &'a TcpStream, timeout: Duration) -> Self {
         Self {
             stream,
-            limit,
-            since_turn: 0,
+            timeout,
+            since_yield: 0,
             bytes: 0,
         }
     }
 
     /// Sends a header, and the body where there is one.
-    pub async fn answer(&mut self, head: &mut Vec<u8>, body: Option<&Content>) -> io::Result<()> {
+    pub async fn send_response(
+        &mut self,
+        head: &mut Vec<u8>,
+        body: Option<&Content>,
+    ) -> io::Result<()> {
         let Some(body) = body.filter(|body| !body.is_empty()) else {
-            return self.all(head, SendFlags::empty()).await;
+            return self.send_all(head, SendFlags::empty()).await;
         };
         let len = body.len();
-        if len <= SMALL {
+        if len <= SMALL_BYTES {
             let start = head.len();
             head.resize(start + len as usize, 0);
             body.read_at(0, &mut head[start..])?;
-            self.all(head, SendFlags::empty()).await?;
+            self.send_all(head, SendFlags::empty()).await?;
             self.bytes = len;
             return Ok(());
         }
-        self.all(head, SendFlags::MORE).await?;
+        self.send_all(head, SendFlags::MORE).await?;
         match body {
             Content::Memory(bytes) => {
-                for piece in bytes.chunks(PIECE as usize) {
-                    self.all(piece, SendFlags::empty()).await?;
-                    self.bytes += piece.len() as u64;
+                for chunk in bytes.chunks(CHUNK_BYTES as usize) {
+                    self.send_all(chunk, SendFlags::empty()).await?;
+                    self.bytes += chunk.len() as u64;
                 }
             }
             Content::File(runs) => {
                 for run in runs.runs() {
-                    self.run(runs.file(), *run).await?;
+                    self.send_run(runs.file(), *run).await?;
                 }
             }
         }
@@ -71,31 +75,31 @@ impl<'a> Sender<'a> {
     }
 
     /// Sends all of `bytes`.
-    pub async fn all(&mut self, mut bytes: &[u8], flags: SendFlags) -> io::Result<()> {
+    pub async fn send_all(&mut self, mut bytes: &[u8], flags: SendFlags) -> io::Result<()> {
         let stream = self.stream;
         let flags = flags | SendFlags::NOSIGNAL;
         while !bytes.is_empty() {
             let sent = self
-                .once(|| Ok(rustix::net::send(stream, bytes, flags)?))
+                .send_once(|| Ok(rustix::net::send(stream, bytes, flags)?))
                 .await?;
             bytes = &bytes[sent..];
         }
         Ok(())
     }
 
-    async fn run(&mut self, file: &File, run: Run) -> io::Result<()> {
+    async fn send_run(&mut self, file: &File, run: Run) -> io::Result<()> {
         let stream = self.stream;
         let (mut at, end) = (run.offset, run.offset.saturating_add(run.len));
         while at < end {
-            let piece = (end - at).min(PIECE) as usize;
+            let chunk = (end - at).min(CHUNK_BYTES) as usize;
             let mut offset = at;
             let sent = self
-                .once(|| {
+                .send_once(|| {
                     Ok(rustix::fs::sendfile(
                         stream,
                         file,
                         Some(&mut offset),
-                        piece,
+                        chunk,
                     )?)
                 })
                 .await?;
@@ -109,24 +113,27 @@ impl<'a> Sender<'a> {
         Ok(())
     }
 
-    /// Does a call that sends, once the network takes something.
-    async fn once(&mut self, mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
-        if self.since_turn >= TURN {
-            self.since_turn = 0;
+    /// Repeats a call that sends until the network accepts something.
+    async fn send_once(
+        &mut self,
+        mut call: impl FnMut() -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        if self.since_yield >= YIELD_BYTES {
+            self.since_yield = 0;
             tokio::task::yield_now().await;
         }
         loop {
             match self.stream.try_io(Interest::WRITABLE, &mut call) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let writable = tokio::time::timeout(self.limit, self.stream.writable());
+                    let writable = tokio::time::timeout(self.timeout, self.stream.writable());
                     writable.await.map_err(|_| {
-                        let message = "the client takes nothing any more";
+                        let message = "the client accepts no more data";
                         io::Error::new(io::ErrorKind::TimedOut, message)
                     })??;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(sent) => {
-                    self.since_turn += sent as u64;
+                    self.since_yield += sent as u64;
                     return Ok(sent);
                 }
                 Err(error) => return Err(error),

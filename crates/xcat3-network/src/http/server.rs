@@ -1,4 +1,4 @@
-//! Accepts connections, no more than are allowed.
+//! Accepts connections within the limits.
 
 use std::collections::HashMap;
 use std::io;
@@ -13,14 +13,14 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::connection::{Connection, Shared};
-use super::response::{Keep, Response};
+use super::connection::{Connection, ServerState};
+use super::response::{Persistence, Response};
 use super::{Handler, Limits};
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// An HTTP server that is bound and not yet running.
+/// An HTTP server that is bound to its address.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
@@ -29,8 +29,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds to an address. With `interface` only packets of that network interface are taken (the
-    /// host's own, which come by `lo`, are then not).
+    /// Binds to an address. With `interface` the server accepts only packets of that network interface,
+    /// and not the host's own, which arrive on `lo`.
     ///
     /// # Errors
     /// The operating system's, for example that the port is in use.
@@ -38,12 +38,16 @@ impl Server {
         Self::bind_with(address, interface, limits, false)
     }
 
-    /// The same for an address that other processes of this user bind so, too: each takes a part of the
-    /// connections.
+    /// Binds like [`Server::bind`] to an address that other processes of this user bind as well
+    /// (SO_REUSEPORT). The kernel distributes connections among them.
     ///
     /// # Errors
     /// The operating system's, for example that another program uses the port.
-    pub fn share(address: SocketAddr, interface: Option<&str>, limits: Limits) -> io::Result<Self> {
+    pub fn bind_reuse_port(
+        address: SocketAddr,
+        interface: Option<&str>,
+        limits: Limits,
+    ) -> io::Result<Self> {
         Self::bind_with(address, interface, limits, true)
     }
 
@@ -51,7 +55,7 @@ impl Server {
         address: SocketAddr,
         interface: Option<&str>,
         limits: Limits,
-        shared: bool,
+        reuse_port: bool,
     ) -> io::Result<Self> {
         let socket = Socket::new(
             Domain::for_address(address),
@@ -60,7 +64,7 @@ impl Server {
         )?;
         socket.bind_device(interface.map(str::as_bytes))?;
         socket.set_reuse_address(true)?;
-        socket.set_reuse_port(shared)?;
+        socket.set_reuse_port(reuse_port)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         let listener = TcpListener::from_std(socket.into())?;
@@ -71,21 +75,21 @@ impl Server {
         })
     }
 
-    /// Where it is bound.
+    /// The address that the server is bound to.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.local
     }
 
-    /// Serves until `shutdown`; answers that are being sent then have a few seconds to end.
+    /// Serves until `shutdown`. Responses in progress then have [`Limits::drain_timeout`] to end.
     pub async fn run<H: Handler>(self, handler: Arc<H>, shutdown: CancellationToken) {
-        let drain_time = self.limits.drain_time;
-        let shared = Arc::new(Shared {
+        let drain_timeout = self.limits.drain_timeout;
+        let state = Arc::new(ServerState {
             limits: self.limits,
             is_crowded: AtomicBool::new(false),
             shutdown: shutdown.clone(),
         });
-        let most = shared.limits.connections.max(1);
+        let most = state.limits.connections.max(1);
         let mut connections = JoinSet::new();
         let mut clients = Clients::default();
         loop {
@@ -94,31 +98,34 @@ impl Server {
                 () = shutdown.cancelled() => break,
                 Some(ended) = connections.join_next_with_id() => {
                     clients.remove(ended);
-                    shared.is_crowded.store(is_crowded(connections.len(), most), Ordering::Relaxed);
+                    state.is_crowded.store(is_crowded(connections.len(), most), Ordering::Relaxed);
                     continue;
                 }
                 accepted = self.listener.accept(), if connections.len() < most => accepted,
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    if clients.count(peer.ip()) >= shared.limits.connections_per_client {
-                        turn_away(&stream, peer);
+                    if clients.count(peer.ip()) >= state.limits.connections_per_client {
+                        refuse(&stream, peer);
                         continue;
                     }
                     let handler = Arc::clone(&handler);
-                    let task = connections.spawn(serve(stream, peer, handler, Arc::clone(&shared)));
+                    let task = connections.spawn(serve(stream, peer, handler, Arc::clone(&state)));
                     clients.insert(task.id(), peer.ip());
                 }
-                Err(error) => pause(&error).await,
+                Err(error) => wait_after(&error).await,
             }
-            shared
+            state
                 .is_crowded
                 .store(is_crowded(connections.len(), most), Ordering::Relaxed);
         }
         drop(self.listener);
         let all_ended = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(drain_time, all_ended).await.is_err() {
-            debug!("HTTP answers still being sent are cut off");
+        if tokio::time::timeout(drain_timeout, all_ended)
+            .await
+            .is_err()
+        {
+            debug!("HTTP responses cut off at shutdown");
         }
         connections.shutdown().await;
     }
@@ -132,7 +139,7 @@ async fn serve<H: Handler>(
     stream: TcpStream,
     peer: SocketAddr,
     handler: Arc<H>,
-    shared: Arc<Shared>,
+    state: Arc<ServerState>,
 ) {
     if let Ok(local) = stream.local_addr() {
         // Without it the last piece of an answer may wait for an acknowledgement.
@@ -142,13 +149,13 @@ async fn serve<H: Handler>(
             peer,
             local,
             handler,
-            shared,
+            state,
         };
         connection.serve().await;
     }
 }
 
-/// Whose connections there are.
+/// Open connections by client address.
 #[derive(Default)]
 struct Clients {
     by_task: HashMap<Id, IpAddr>,
@@ -169,7 +176,7 @@ impl Clients {
         let task = match ended {
             Ok((task, ())) => task,
             Err(error) => {
-                warn!(%error, "an HTTP connection ended badly");
+                warn!(%error, "HTTP connection task panicked");
                 error.id()
             }
         };
@@ -183,21 +190,21 @@ impl Clients {
     }
 }
 
-fn turn_away(stream: &TcpStream, peer: SocketAddr) {
-    debug!(%peer, "too many HTTP connections of one client");
+fn refuse(stream: &TcpStream, peer: SocketAddr) {
+    debug!(%peer, "HTTP connection refused: too many from one client");
     let response = Response::text(503, "This client has too many connections open.\n");
     let mut out = Vec::new();
-    response.write_head(None, Keep::Close, &mut out);
+    response.write_head(None, Persistence::Close, &mut out);
     let mut body = vec![0; response.content.len() as usize];
     if response.content.read_at(0, &mut body).is_ok() {
         out.extend_from_slice(&body);
-        // It fits into an empty socket buffer, or the client is gone.
+        // The response fits into an empty socket buffer.
         let _ = rustix::net::send(stream, &out, rustix::net::SendFlags::NOSIGNAL);
     }
 }
 
-/// Out of descriptors or memory: others may end and give some back.
-async fn pause(error: &io::Error) {
-    warn!(%error, "an HTTP connection can't be accepted");
+/// Waits a moment when the system is out of descriptors or memory: other connections may end.
+async fn wait_after(error: &io::Error) {
+    warn!(%error, "cannot accept an HTTP connection");
     tokio::time::sleep(Duration::from_millis(100)).await;
 }

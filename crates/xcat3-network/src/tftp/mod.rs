@@ -1,6 +1,6 @@
-//! A TFTP server for boot loaders: read only, whatever is not in its [`Handler`]'s knowledge does not
-//! exist. [`packet`] is the form of packets, [`transfer`] says what to send when and does no I/O,
-//! [`Server`] has the socket for requests and a socket of its own for each transfer.
+//! A read-only TFTP server for boot loaders. A [`Handler`] decides what exists; [`packet`] is the wire
+//! format, [`transfer`] the state machine of a transfer without I/O, [`Server`] owns the socket for
+//! requests, and each transfer has its own socket.
 //!
 //! RFC 1350, 2347, 2348 (blksize), 2349 (timeout, tsize), 7440 (windowsize).
 
@@ -13,7 +13,6 @@ pub mod transfer;
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::content::Content;
@@ -21,83 +20,81 @@ use crate::content::Content;
 pub use server::Server;
 pub use transfer::Bounds;
 
-/// Knows the files there are.
+/// What the server serves.
 pub trait Handler: Send + Sync + 'static {
-    /// What a file holds. The path is as [`crate::path::normalise`] leaves it, with backslashes
-    /// taken for slashes.
+    /// Returns the content of a file. Backslashes in the path are slashes, and the path is normalised
+    /// by [`crate::path::normalise`].
     fn open(
         &self,
         client: &Client,
         path: &str,
     ) -> impl Future<Output = Result<Content, Refusal>> + Send;
 
-    /// A transfer ended. Must be quick.
+    /// Called after a transfer ended. Must not block.
     fn ended(&self, transfer: &Ended) {
         let _ = transfer;
     }
 }
 
-/// Who asks, and at which of our addresses.
+/// A client and the local address of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client {
-    /// The client.
+    /// The address of the client.
     pub peer: SocketAddr,
-    /// The address that the request came to.
+    /// The local address that received the request.
     pub local: SocketAddr,
 }
 
-/// Why there is no file for a client; the sentence is sent to it.
+/// Why a client gets no file. The sentence is sent to the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// There is none of that name.
+    /// There is no such file.
     NotFound(String),
-    /// It is not for this client.
+    /// The file is not for this client.
     Denied(String),
-    /// Something else.
+    /// The file cannot be read now.
     Failed(String),
 }
 
 /// A transfer that ended.
 #[derive(Clone, Debug)]
 pub struct Ended {
-    /// Whose it was.
+    /// The client.
     pub client: Client,
-    /// The path, in one form.
+    /// The path, normalised.
     pub path: String,
-    /// Bytes of the file.
+    /// Size of the file, in bytes.
     pub size: u64,
     /// Bytes that the client acknowledged.
     pub bytes: u64,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
-    /// How long it took.
+    /// Time since the request arrived.
     pub duration: Duration,
 }
 
 /// How a transfer ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The client has it all.
+    /// The client has the whole file.
     Complete,
-    /// The client ended it: the sentence says with which error. Boot ROMs do so on purpose when they
-    /// only ask for the size.
+    /// The client sent the error in the sentence. Boot ROMs do so on purpose when they only want the
+    /// size.
     Aborted(String),
-    /// It was refused: there is no such file, or not for this client.
+    /// The request was refused, with this sentence.
     Refused(String),
-    /// It broke off on this side, or nothing was heard from the client any more.
+    /// The server failed, or the client stopped responding.
     Failed(String),
 }
 
-/// What a server allows.
+/// Limits of a server.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Transfers at a time. Requests beyond it are not answered, so that clients ask again.
+    /// Concurrent transfers. Further requests get no reply, so that clients repeat them.
     pub transfers: usize,
-    /// Transfers at a time of one address.
+    /// Concurrent transfers of one address.
     pub transfers_per_client: usize,
-    /// Ports that transfers use; any where `None`.
-    pub ports: Option<RangeInclusive<u16>>,
-    /// Block size, window and time-outs.
+    /// Block size, window and timeouts.
     pub bounds: Bounds,
 }
 
@@ -106,7 +103,6 @@ impl Default for Limits {
         Self {
             transfers: 1000,
             transfers_per_client: 16,
-            ports: None,
             bounds: Bounds::default(),
         }
     }

@@ -38,13 +38,13 @@ mod tests {
     }
 
     #[test]
-    fn line_ends() {
+    fn line_ends_are_encoded() {
         assert_eq!(encode(b"a\nb\r\n"), b"a\r\nb\r\0\r\n");
     }
 
     proptest! {
         #[test]
-        fn decodes_to_the_same(bytes in prop::collection::vec(prop_oneof![Just(b'\r'), Just(b'\n'), any::<u8>()], 0..200)) {
+        fn encoded_bytes_decode_to_the_same(bytes in prop::collection::vec(prop_oneof![Just(b'\r'), Just(b'\n'), any::<u8>()], 0..200)) {
             prop_assert_eq!(decode(&encode(&bytes)), bytes);
         }
     }

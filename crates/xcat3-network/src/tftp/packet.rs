@@ -1,5 +1,5 @@
-//! The packets of TFTP: RFC 1350 with the options of RFC 2347 (blksize: 2348; timeout and tsize:
-//! 2349; windowsize: 7440). Only their form; what follows from them is [`super::transfer`]'s.
+//! The wire format of TFTP: RFC 1350 with the options of RFC 2347 (blksize: RFC 2348; timeout and
+//! tsize: RFC 2349; windowsize: RFC 7440).
 
 use std::borrow::Cow;
 
@@ -17,8 +17,8 @@ pub mod code {
     pub const OPTIONS: u16 = 8;
 }
 
-/// Most bytes of a request that are looked at.
-pub const LONGEST_REQUEST: usize = 1500;
+/// Most bytes of a request that are read.
+pub const MAX_REQUEST_LENGTH: usize = 1500;
 
 const READ: u16 = 1;
 const WRITE: u16 = 2;
@@ -41,62 +41,62 @@ pub enum Packet<'a> {
         /// Its bytes.
         bytes: &'a [u8],
     },
-    /// A block (or, with 0, the options) arrived.
+    /// Acknowledges a block, or the options with 0.
     Ack(u16),
-    /// The transfer is over.
+    /// Ends the transfer.
     Error {
         /// See [`code`].
         code: u16,
-        /// Why, for people.
+        /// The reason, as text.
         message: Cow<'a, str>,
     },
-    /// The options that hold.
+    /// The options that the server accepted.
     OptionAck(Options),
 }
 
-/// What a client asks for.
+/// A read or write request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// The file, as it came.
+    /// The path, as received.
     pub path: &'a [u8],
-    /// How it is to be sent.
+    /// The transfer mode.
     pub mode: Mode,
-    /// Options it would like.
+    /// The options that the client proposes.
     pub options: Options,
 }
 
-/// How a file is sent.
+/// A transfer mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// As it is.
+    /// Unchanged bytes.
     Octet,
-    /// With line ends as CR LF (RFC 764).
+    /// Text with line ends CR LF (RFC 764).
     Netascii,
 }
 
-/// Options of a request or of the answer to one. One with an unreadable value is as if not there.
+/// Options of a request or of an option acknowledgement. Options with malformed values are ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Bytes of a block.
+    /// Size of a block, in bytes.
     pub block_size: Option<u64>,
-    /// Seconds until something is sent again.
+    /// Retransmission timeout, in seconds.
     pub timeout: Option<u64>,
-    /// Bytes of the file; 0 in a request.
+    /// Size of the file, in bytes; 0 in a request.
     pub transfer_size: Option<u64>,
-    /// Blocks sent before an acknowledgement is waited for.
+    /// Blocks sent before the server waits for an acknowledgement.
     pub window_size: Option<u64>,
 }
 
-/// The bytes are no packet.
+/// Bytes that are not a TFTP packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Malformed(pub &'static str);
 
 impl<'a> Packet<'a> {
-    /// Reads a packet.
+    /// Parses a packet.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    /// The bytes are malformed.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let (operation, rest) = number(bytes).ok_or(Malformed("the packet is too short"))?;
         match operation {
@@ -117,11 +117,11 @@ impl<'a> Packet<'a> {
                 Ok(Self::Error { code, message })
             }
             OPTION_ACK => Ok(Self::OptionAck(Options::parse(rest))),
-            _ => Err(Malformed("the operation is not one of TFTP's")),
+            _ => Err(Malformed("the operation is unknown to TFTP")),
         }
     }
 
-    /// Writes it into `buffer`, in place of what is there.
+    /// Replaces the contents of `buffer` by the packet.
     pub fn write(&self, buffer: &mut Vec<u8>) {
         buffer.clear();
         match self {
@@ -144,7 +144,7 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// The bytes of it.
+    /// The packet as bytes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -152,14 +152,14 @@ impl<'a> Packet<'a> {
         bytes
     }
 
-    /// An error to send.
+    /// An error packet.
     pub fn error(code: u16, message: impl Into<Cow<'a, str>>) -> Self {
         let message = message.into();
         Self::Error { code, message }
     }
 }
 
-/// Begins a block of data; its bytes are to follow.
+/// Replaces the contents of `buffer` by the header of a data packet; the bytes of the block follow.
 pub fn begin_data(buffer: &mut Vec<u8>, block: u16) {
     buffer.clear();
     push_header(buffer, DATA, block);
@@ -200,21 +200,21 @@ impl<'a> Request<'a> {
 }
 
 impl Options {
-    /// Reads pairs of name and value. Names that are not known are left out (RFC 2347); of two with
-    /// the same name the first counts.
+    /// Parses pairs of name and value. Unknown names are ignored (RFC 2347); of equal names the first
+    /// counts.
     fn parse(mut bytes: &[u8]) -> Self {
         let mut options = Self::default();
         while let Some((name, after)) = text(bytes) {
             let (value, after) = text(after).unwrap_or((after, &[]));
             bytes = after;
-            let place = match name.to_ascii_lowercase().as_slice() {
+            let option = match name.to_ascii_lowercase().as_slice() {
                 b"blksize" => &mut options.block_size,
                 b"timeout" => &mut options.timeout,
                 b"tsize" => &mut options.transfer_size,
                 b"windowsize" => &mut options.window_size,
                 _ => continue,
             };
-            *place = place.or(decimal(value));
+            *option = option.or(decimal(value));
         }
         options
     }
@@ -246,7 +246,7 @@ fn number(bytes: &[u8]) -> Option<(u16, &[u8])> {
     Some((u16::from_be_bytes(*number), rest))
 }
 
-/// The text up to a NUL, and what is behind it.
+/// Splits at the first NUL.
 fn text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = bytes.iter().position(|byte| *byte == 0)?;
     Some((&bytes[..end], &bytes[end + 1..]))
@@ -266,7 +266,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_of_a_boot_rom() {
+    fn boot_rom_request_is_parsed() {
         let bytes = b"\0\x01undionly.kpxe\0octet\0tsize\x000\0BLKSIZE\x001456\0foo\0bar\0";
         let Ok(Packet::Read(request)) = Packet::parse(bytes) else {
             panic!("a read request");
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn forgiven_and_not() {
+    fn malformed_packet_is_refused_with_reason() {
         assert!(matches!(
             Packet::parse(b"\0\x01a\0NetASCII"),
             Ok(Packet::Read(_))
@@ -291,14 +291,14 @@ mod tests {
             (b"\0\x01\0octet\0", "the file name is empty"),
             (b"\0\x01a\0mail\0", "the mode is neither octet nor netascii"),
             (b"\0\x04\0", "the acknowledgement has no number"),
-            (b"\0\x07", "the operation is not one of TFTP's"),
+            (b"\0\x07", "the operation is unknown to TFTP"),
         ] {
             assert_eq!(Packet::parse(bytes), Err(Malformed(problem)));
         }
     }
 
     #[test]
-    fn unreadable_values_are_as_if_not_there() {
+    fn option_with_malformed_value_is_ignored() {
         let bytes = b"\0\x01a\0octet\0blksize\0-1\0timeout\0\0tsize\x0018446744073709551616\0windowsize\x008";
         let Ok(Packet::Read(request)) = Packet::parse(bytes) else {
             panic!("a read request");
@@ -323,19 +323,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        fn arbitrary_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
             let _ = Packet::parse(&bytes);
         }
 
         #[test]
-        fn any_request_is_read_without_panic(
+        fn arbitrary_request_does_not_panic(
             operation in 1u8..7, rest in prop::collection::vec(prop_oneof![Just(0u8), any::<u8>()], 0..100)
         ) {
             let _ = Packet::parse(&[&[0, operation][..], &rest].concat());
         }
 
         #[test]
-        fn what_is_written_is_read_again(
+        fn written_packet_is_parsed_to_the_same(
             path in prop::collection::vec(1u8.., 1..100), ascii: bool, options in options(),
             block: u16, bytes in prop::collection::vec(any::<u8>(), 0..600), message in "[^\0]{0,50}",
         ) {

@@ -1,13 +1,13 @@
-//! Reads the blocks of a transfer: ahead, so that a file is not read in pieces as small as a block.
+//! Reads the blocks of a transfer, with read-ahead: a file is not read in pieces as small as a block.
 
 use std::io;
 
 use crate::content::Content;
 
-/// Bytes read at a time.
-const AHEAD: usize = 64 * 1024;
+/// Bytes read by one call.
+const READ_AHEAD: usize = 64 * 1024;
 
-/// Reads content, mostly from its beginning to its end.
+/// Reads content, mostly sequentially.
 #[derive(Debug)]
 pub struct Reader {
     content: Content,
@@ -16,7 +16,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Reads `content`.
+    /// A reader of `content`.
     pub fn new(content: Content) -> Self {
         Self {
             content,
@@ -44,7 +44,7 @@ impl Reader {
     }
 
     fn fill(&mut self, offset: u64, len: usize) -> io::Result<()> {
-        self.ahead.resize(AHEAD.max(len), 0);
+        self.ahead.resize(READ_AHEAD.max(len), 0);
         self.start = offset;
         match self.content.read_at(offset, &mut self.ahead) {
             Ok(filled) => {
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_order_of_blocks() {
+    fn blocks_in_any_order_are_read() {
         let bytes: Vec<u8> = (0..300_000u32).map(|byte| (byte / 7) as u8).collect();
         let mut file = tempfile::tempfile().expect("a temporary file");
         file.write_all(&bytes).expect("written");

@@ -1,4 +1,4 @@
-//! The socket to which requests come. It starts a session for each and takes no part in them.
+//! The socket for requests. The server starts a session for each request.
 
 use std::collections::HashMap;
 use std::io;
@@ -12,14 +12,14 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::packet::{self, LONGEST_REQUEST, Packet};
-use super::session::{self, Asked, Stop};
+use super::packet::{self, MAX_REQUEST_LENGTH, Packet};
+use super::session::{self, ReadRequest, Stop};
 use super::{Client, Handler, Limits};
 
-/// For so long after it a repeated request is taken for a copy of the first.
-const COPIES: Duration = Duration::from_secs(3);
+/// An equal request within this time is a duplicate of the first.
+const DUPLICATE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A TFTP server that is bound and not yet running.
+/// A TFTP server that is bound to its address.
 #[derive(Debug)]
 pub struct Server {
     socket: Arc<UdpSocket>,
@@ -27,7 +27,7 @@ pub struct Server {
     limits: Arc<Limits>,
 }
 
-/// A session that runs.
+/// A running session.
 struct Active {
     request: Box<[u8]>,
     since: Instant,
@@ -36,8 +36,8 @@ struct Active {
 }
 
 impl Server {
-    /// Binds to one address; transfers use the same. With `interface` only packets of that network
-    /// interface are taken (the host's own, which come by `lo`, are then not).
+    /// Binds to an address, which transfers use as well. With `interface` the server accepts only packets
+    /// of that network interface, and not the host's own, which arrive on `lo`.
     ///
     /// # Errors
     /// The operating system's, for example that the port is in use.
@@ -45,12 +45,16 @@ impl Server {
         Self::bind_with(address, interface, limits, false)
     }
 
-    /// The same for an address that other processes of this user bind so, too: each takes the requests
-    /// of a part of the clients.
+    /// Binds like [`Server::bind`] to an address that other processes of this user bind as well
+    /// (SO_REUSEPORT). The kernel distributes clients among them.
     ///
     /// # Errors
     /// The operating system's, for example that another program uses the port.
-    pub fn share(address: SocketAddr, interface: Option<&str>, limits: Limits) -> io::Result<Self> {
+    pub fn bind_reuse_port(
+        address: SocketAddr,
+        interface: Option<&str>,
+        limits: Limits,
+    ) -> io::Result<Self> {
         Self::bind_with(address, interface, limits, true)
     }
 
@@ -58,7 +62,7 @@ impl Server {
         address: SocketAddr,
         interface: Option<&str>,
         limits: Limits,
-        shared: bool,
+        reuse_port: bool,
     ) -> io::Result<Self> {
         let socket = Socket::new(
             Domain::for_address(address),
@@ -66,7 +70,7 @@ impl Server {
             Some(Protocol::UDP),
         )?;
         socket.bind_device(interface.map(str::as_bytes))?;
-        socket.set_reuse_port(shared)?;
+        socket.set_reuse_port(reuse_port)?;
         socket.bind(&address.into())?;
         let socket = UdpSocket::from_std(socket.into())?;
         Ok(Self {
@@ -76,36 +80,36 @@ impl Server {
         })
     }
 
-    /// Where it is bound.
+    /// The address that the server is bound to.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.local
     }
 
-    /// Serves until `shutdown`; then running transfers are ended with an error to their clients.
+    /// Serves until `shutdown`. Running transfers then end with an error to their clients.
     pub async fn run<H: Handler>(self, handler: Arc<H>, shutdown: CancellationToken) {
         let mut sessions = JoinSet::new();
         let mut active = HashMap::<SocketAddr, Active>::new();
-        let mut buffer = vec![0; LONGEST_REQUEST];
+        let mut buffer = vec![0; MAX_REQUEST_LENGTH];
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                Some(ended) = sessions.join_next_with_id() => ended_session(&mut active, ended),
+                Some(ended) = sessions.join_next_with_id() => remove_session(&mut active, ended),
                 received = self.socket.recv_from(&mut buffer) => match received {
                     Ok((len, peer)) => {
                         if let Some(request) = self.admit(&buffer[..len], peer, &active) {
                             let replaced = CancellationToken::new();
                             let stop = Stop { shutdown: shutdown.clone(), replaced: replaced.clone() };
                             let client = Client { peer, local: self.local };
-                            let asked = Asked { client, request: request.clone() };
+                            let read = ReadRequest { client, bytes: request.clone() };
                             let (handler, limits) = (Arc::clone(&handler), Arc::clone(&self.limits));
-                            let task = sessions.spawn(session::run(asked, handler, limits, stop)).id();
+                            let task = sessions.spawn(session::run(read, handler, limits, stop)).id();
                             active.insert(peer, Active { request, since: Instant::now(), task, replaced });
                         }
                     }
                     Err(error) => {
-                        // The kernel reports troubles of earlier answers here.
-                        debug!(%error, local = %self.local, "TFTP socket");
+                        // The kernel reports errors of earlier replies here.
+                        debug!(%error, local = %self.local, "TFTP receive failed");
                         tokio::time::sleep(Duration::from_millis(10)).await;
                     }
                 },
@@ -114,7 +118,7 @@ impl Server {
         while sessions.join_next().await.is_some() {}
     }
 
-    /// The request, if a session is to be started for it.
+    /// Returns the request where a session has to be started for it.
     fn admit(
         &self,
         bytes: &[u8],
@@ -127,10 +131,10 @@ impl Server {
                 self.refuse(peer, packet::code::ACCESS, "this server is read only");
                 return None;
             }
-            // Strays of a transfer do not come here; answering an error could go on for ever.
+            // A reply to an error could cause another error, without end.
             Ok(_) => return None,
             Err(problem) => {
-                debug!(%peer, %problem, "TFTP request that can't be read");
+                debug!(%peer, %problem, "malformed TFTP request");
                 if bytes.starts_with(&[0, 1]) || bytes.starts_with(&[0, 2]) {
                     self.refuse(peer, packet::code::ILLEGAL, problem.0);
                 }
@@ -138,10 +142,10 @@ impl Server {
             }
         }
         if let Some(running) = active.get(&peer) {
-            if *running.request == *bytes && running.since.elapsed() < COPIES {
+            if *running.request == *bytes && running.since.elapsed() < DUPLICATE_TIMEOUT {
                 return None;
             }
-            // A client at one port does one transfer at a time: it began anew.
+            // A port of a client has one transfer at a time: this request replaces it.
             running.replaced.cancel();
             return Some(bytes.into());
         }
@@ -150,7 +154,7 @@ impl Server {
             .filter(|other| other.ip() == peer.ip())
             .count();
         if active.len() >= self.limits.transfers || of_client >= self.limits.transfers_per_client {
-            warn!(%peer, transfers = active.len(), of_client, "too many TFTP transfers at a time: a request is left for later");
+            warn!(%peer, transfers = active.len(), of_client, "TFTP request ignored: too many transfers");
             return None;
         }
         Some(bytes.into())
@@ -159,16 +163,16 @@ impl Server {
     fn refuse(&self, peer: SocketAddr, code: u16, message: &str) {
         let packet = Packet::error(code, message).to_bytes();
         if let Err(error) = self.socket.try_send_to(&packet, peer) {
-            debug!(%peer, %error, "a TFTP error could not be sent");
+            debug!(%peer, %error, "cannot send a TFTP error");
         }
     }
 }
 
-fn ended_session(active: &mut HashMap<SocketAddr, Active>, ended: Result<(Id, ()), JoinError>) {
+fn remove_session(active: &mut HashMap<SocketAddr, Active>, ended: Result<(Id, ()), JoinError>) {
     let task = match ended {
         Ok((task, ())) => task,
         Err(error) => {
-            warn!(%error, "a TFTP transfer ended badly");
+            warn!(%error, "TFTP transfer task panicked");
             error.id()
         }
     };

@@ -1,4 +1,4 @@
-//! One transfer on a socket of its own: carries packets between the network and
+//! One transfer on its own socket: moves packets between the network and
 //! [`super::transfer::Transfer`].
 
 use std::io;
@@ -19,66 +19,66 @@ use super::{Client, Ended, Handler, Limits, Outcome, Refusal};
 use crate::content::Content;
 use crate::path;
 
-/// Largest file that is sent as netascii, for which it is held in memory.
-const LARGEST_NETASCII: u64 = 4 << 20;
+/// Largest file that is sent as netascii, in bytes: the encoded file is kept in memory.
+const MAX_NETASCII_SIZE: u64 = 4 << 20;
 
-/// A read request.
-pub struct Asked {
+/// A read request, as received.
+pub struct ReadRequest {
     pub client: Client,
-    pub request: Box<[u8]>,
+    pub bytes: Box<[u8]>,
 }
 
-/// What ends a session from outside.
+/// Events that end a session from outside.
 pub struct Stop {
     /// The server shuts down.
     pub shutdown: CancellationToken,
-    /// The client began anew.
+    /// The client sent another request from the same port.
     pub replaced: CancellationToken,
 }
 
 impl Stop {
-    async fn wait(&self) -> Broken {
+    async fn wait(&self) -> SessionError {
         tokio::select! {
-            () = self.shutdown.cancelled() => Broken::Here("the server shuts down".to_owned()),
-            () = self.replaced.cancelled() => Broken::There("the client began anew".to_owned()),
+            () = self.shutdown.cancelled() => SessionError::Server("the server shuts down".to_owned()),
+            () = self.replaced.cancelled() => SessionError::Client("the client sent another request".to_owned()),
         }
     }
 }
 
-/// Why a transfer broke off, unless [`Transfer::end`] knows.
-enum Broken {
-    /// A trouble on this side, of which the client is told.
-    Here(String),
-    /// The client is not there any more, or not for this transfer.
-    There(String),
+/// Why a transfer failed, apart from what [`Transfer::end`] reports.
+enum SessionError {
+    /// A failure of the server, which is sent to the client.
+    Server(String),
+    /// The client is gone, or replaced this transfer.
+    Client(String),
 }
 
-impl Broken {
-    fn of_socket(error: &io::Error) -> Self {
+impl SessionError {
+    fn from_socket(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::ConnectionRefused => {
-                Self::There("nobody is at the client's port any more".to_owned())
+                Self::Client("the client closed its port".to_owned())
             }
-            _ => Self::Here(format!("the socket failed: {error}")),
+            _ => Self::Server(format!("the socket failed: {error}")),
         }
     }
 
-    fn of_file(error: &io::Error) -> Self {
-        Self::Here(format!("the file can't be read: {error}"))
+    fn from_file(error: &io::Error) -> Self {
+        Self::Server(format!("the file cannot be read: {error}"))
     }
 }
 
-/// Answers a request: looks the file up, sends it, tells the handler how that ended.
-pub async fn run<H: Handler>(asked: Asked, handler: Arc<H>, limits: Arc<Limits>, stop: Stop) {
-    let began = Instant::now();
-    let client = asked.client;
-    let Ok(Packet::Read(request)) = Packet::parse(&asked.request) else {
+/// Serves a request: looks the file up, sends it, reports the outcome to the handler.
+pub async fn run<H: Handler>(read: ReadRequest, handler: Arc<H>, limits: Arc<Limits>, stop: Stop) {
+    let start = Instant::now();
+    let client = read.client;
+    let Ok(Packet::Read(request)) = Packet::parse(&read.bytes) else {
         return;
     };
-    let socket = match open_socket(client, &limits) {
+    let socket = match open_socket(client) {
         Ok(socket) => socket,
         Err(error) => {
-            warn!(peer = %client.peer, %error, "no socket for a TFTP transfer");
+            warn!(peer = %client.peer, %error, "cannot open a socket for a TFTP transfer");
             return;
         }
     };
@@ -89,7 +89,7 @@ pub async fn run<H: Handler>(asked: Asked, handler: Arc<H>, limits: Arc<Limits>,
         size: 0,
         bytes: 0,
         outcome: Outcome::Failed("stopped".to_owned()),
-        duration: began.elapsed(),
+        duration: start.elapsed(),
     };
     let found = tokio::select! {
         found = look_up(&*handler, &client, request.path) => found,
@@ -111,14 +111,14 @@ pub async fn run<H: Handler>(asked: Asked, handler: Arc<H>, limits: Arc<Limits>,
         }
         Err(refusal) => {
             let (code, message) = refusal.parts();
-            tell(&socket, code, message).await;
+            send_error(&socket, code, message).await;
             ended.outcome = Outcome::Refused(message.to_owned());
         }
     }
-    ended.duration = began.elapsed();
+    ended.duration = start.elapsed();
     debug!(
         peer = %client.peer, path = ended.path, bytes = ended.bytes, outcome = ?ended.outcome,
-        duration_ms = ended.duration.as_millis() as u64, "TFTP"
+        duration_ms = ended.duration.as_millis() as u64, "TFTP transfer ended"
     );
     handler.ended(&ended);
 }
@@ -151,51 +151,27 @@ fn in_mode(content: Content, mode: Mode) -> Result<Content, Refusal> {
     if mode == Mode::Octet {
         return Ok(content);
     }
-    if content.len() > LARGEST_NETASCII {
-        let message = "the file is too large for netascii: ask for octet".to_owned();
+    if content.len() > MAX_NETASCII_SIZE {
+        let message = "the file is too large for netascii: use mode octet".to_owned();
         return Err(Refusal::Failed(message));
     }
     let mut bytes = vec![0; content.len() as usize];
     match content.read_at(0, &mut bytes) {
         Ok(_) => Ok(Content::from(netascii::encode(&bytes))),
-        Err(error) => Err(Refusal::Failed(format!("the file can't be read: {error}"))),
+        Err(error) => Err(Refusal::Failed(format!("the file cannot be read: {error}"))),
     }
 }
 
-/// A socket at the address that the client asked, on a port of its own, which hears only that client.
-fn open_socket(client: Client, limits: &Limits) -> io::Result<UdpSocket> {
+/// Opens a socket at the address of the request, on a free port, connected to the client.
+fn open_socket(client: Client) -> io::Result<UdpSocket> {
     let socket = Socket::new(
         Domain::for_address(client.local),
         Type::DGRAM.nonblocking().cloexec(),
         Some(Protocol::UDP),
     )?;
-    bind_free_port(&socket, client.local, limits)?;
+    socket.bind(&SocketAddr::new(client.local.ip(), 0).into())?;
     socket.connect(&client.peer.into())?;
     UdpSocket::from_std(socket.into())
-}
-
-fn bind_free_port(socket: &Socket, mut address: SocketAddr, limits: &Limits) -> io::Result<()> {
-    let Some(ports) = &limits.ports else {
-        address.set_port(0);
-        return socket.bind(&address.into());
-    };
-    let count = u32::from(ports.end().saturating_sub(*ports.start())) + 1;
-    let first = rand::random_range(0..count);
-    for step in 0..count {
-        address.set_port(ports.start() + ((first + step) % count) as u16);
-        match socket.bind(&address.into()) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-            result => return result,
-        }
-    }
-    Err(io::Error::new(
-        io::ErrorKind::AddrInUse,
-        format!(
-            "all ports from {} to {} are in use",
-            ports.start(),
-            ports.end()
-        ),
-    ))
 }
 
 async fn send(
@@ -206,52 +182,52 @@ async fn send(
     stop: &Stop,
     ended: &mut Ended,
 ) {
-    let terms = Terms::agree(options, &limits.bounds, size);
+    let terms = Terms::negotiate(options, &limits.bounds, size);
     let mut transfer = Transfer::new(terms, &limits.bounds, content.len(), Instant::now());
     let mut reader = Reader::new(content);
-    let carried = tokio::select! {
+    let result = tokio::select! {
         biased;
-        carried = carry(socket, &mut transfer, &mut reader) => carried,
-        broken = stop.wait() => Err(broken),
+        result = transfer_packets(socket, &mut transfer, &mut reader) => result,
+        error = stop.wait() => Err(error),
     };
     ended.bytes = transfer.bytes();
-    ended.outcome = match (carried, transfer.end()) {
-        (Err(Broken::Here(problem)), _) => {
-            tell(socket, packet::code::OTHER, &problem).await;
+    ended.outcome = match (result, transfer.end()) {
+        (Err(SessionError::Server(problem)), _) => {
+            send_error(socket, packet::code::OTHER, &problem).await;
             Outcome::Failed(problem)
         }
-        (Err(Broken::There(problem)), _) => Outcome::Failed(problem),
+        (Err(SessionError::Client(problem)), _) => Outcome::Failed(problem),
         (Ok(()), Some(End::Complete)) => Outcome::Complete,
-        (Ok(()), Some(End::Refused { code, message })) => {
+        (Ok(()), Some(End::Aborted { code, message })) => {
             let message = message.escape_debug();
             Outcome::Aborted(format!("the client sent error {code} \"{message}\""))
         }
-        (Ok(()), Some(End::GaveUp) | None) => {
-            Outcome::Failed("the client does not answer any more".to_owned())
+        (Ok(()), Some(End::TimedOut) | None) => {
+            Outcome::Failed("the client stopped responding".to_owned())
         }
     };
 }
 
-/// Carries packets until the transfer ends.
-async fn carry(
+/// Moves packets until the transfer ends.
+async fn transfer_packets(
     socket: &UdpSocket,
     transfer: &mut Transfer,
     reader: &mut Reader,
-) -> Result<(), Broken> {
+) -> Result<(), SessionError> {
     let mut packet = Vec::with_capacity(2048);
     let mut received = [0; 600];
-    // One timer for all packets: it is moved when it fires too early, not with each packet.
+    // One timer for all packets: the loop moves it when it fires early, not with each packet.
     let timer = tokio::time::sleep_until(transfer.deadline().into());
     tokio::pin!(timer);
     loop {
         while let Some(send) = transfer.next_send() {
-            write(send, reader, &mut packet).map_err(|error| Broken::of_file(&error))?;
+            write(send, reader, &mut packet).map_err(|error| SessionError::from_file(&error))?;
             match socket.send(&packet).await {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                    return Err(Broken::of_socket(&error));
+                    return Err(SessionError::from_socket(&error));
                 }
-                // As if lost on the way: it is sent again.
-                Err(error) => debug!(%error, "a TFTP packet was not sent"),
+                // Like a packet that the network loses: the transfer sends it again.
+                Err(error) => debug!(%error, "cannot send a TFTP packet"),
                 Ok(_) => {}
             }
         }
@@ -264,10 +240,10 @@ async fn carry(
                 Ok(len) => if let Ok(packet) = Packet::parse(&received[..len]) {
                     transfer.receive(&packet, Instant::now());
                 },
-                Err(error) => return Err(Broken::of_socket(&error)),
+                Err(error) => return Err(SessionError::from_socket(&error)),
             },
             () = &mut timer => {
-                transfer.strike(Instant::now());
+                transfer.handle_timeout(Instant::now());
                 timer.as_mut().reset(transfer.deadline().into());
             }
         }
@@ -291,8 +267,8 @@ fn write(send: Send, reader: &mut Reader, packet: &mut Vec<u8>) -> io::Result<()
     }
 }
 
-async fn tell(socket: &UdpSocket, code: u16, message: &str) {
+async fn send_error(socket: &UdpSocket, code: u16, message: &str) {
     if let Err(error) = socket.send(&Packet::error(code, message).to_bytes()).await {
-        debug!(%error, "a TFTP error could not be sent");
+        debug!(%error, "cannot send a TFTP error");
     }
 }

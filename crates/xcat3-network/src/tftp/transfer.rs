@@ -1,22 +1,22 @@
-//! What a server sends when, in one transfer of a file to a client: RFC 1350, 2347, 7440. No I/O and
-//! no clock in it: packets and the time come in, what to send goes out, so that loss, duplication
-//! and reordering are tested without a network.
+//! The state machine of one transfer of a file to a client: RFC 1350, 2347, 7440. Without I/O and
+//! clock: packets and the time go in, packets to send come out, so that loss, duplication and
+//! reordering are tested without a network.
 //!
 //! ```text
 //!             options                    acknowledgement of the last block
 //!  request ──────────▶ Negotiating ──┐ ┌──────────────────────────────────▶ Complete
 //!     │                   ACK 0 ▼    │ │
-//!     └──────────────▶ Sending ◀─────┘ │  ERROR of the client ─────────────▶ Refused
-//!        no options    window by window┘  nothing heard for too long ──────▶ GaveUp
+//!     └──────────────▶ Sending ◀─────┘ │  ERROR of the client ─────────────▶ Aborted
+//!        no options    window by window┘  no packet for too long ──────────▶ TimedOut
 //! ```
 //!
-//! - Blocks are counted from 1 without end; on the wire is the count modulo 65,536, and after block
-//!   65,535 comes block 0, which is what boot ROMs expect.
-//! - With a window of one block a repeated acknowledgement is never answered (Sorcerer's Apprentice);
-//!   only the timer sends again. With larger windows it says that the first block of the window was
-//!   lost (RFC 7440 section 4) and the window is sent again, once, and not in two successive windows,
-//!   so that duplicates die out instead of breeding.
-//! - Whatever the reason, sending goes on at the first block that is not acknowledged.
+//! - Blocks are counted from 1; the wire has the count modulo 65,536. Block 0 follows block 65,535, as
+//!   boot ROMs expect.
+//! - With a window of one block a repeated acknowledgement has no effect (Sorcerer's Apprentice): only
+//!   the timer retransmits. With larger windows a repeated acknowledgement means that the first block
+//!   of the window was lost (RFC 7440, 4). The window is then sent again, once, and not in two
+//!   successive windows, so that duplicates die out.
+//! - A retransmission begins at the first block that is not acknowledged.
 
 use std::time::{Duration, Instant};
 
@@ -27,19 +27,18 @@ pub const DEFAULT_BLOCK: u16 = 512;
 /// Smallest and largest block size (RFC 2348).
 const BLOCK_SIZES: std::ops::RangeInclusive<u64> = 8..=65_464;
 
-/// What a server agrees to.
+/// Limits of the options that a server accepts.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Largest block. A client that asks for more is given this.
+    /// Largest block, in bytes; the answer to requests for more.
     pub block: u16,
-    /// Largest window. A client that asks for more is given this.
+    /// Largest window, in blocks; the answer to requests for more.
     pub window: u16,
-    /// How long to wait for an acknowledgement before sending again, unless the client says; it
-    /// doubles with each time.
+    /// First retransmission timeout where the client requests none; each retransmission doubles it.
     pub timeout: Duration,
-    /// The longest it grows to.
-    pub longest_timeout: Duration,
-    /// How often to send again before giving up.
+    /// Largest retransmission timeout.
+    pub max_timeout: Duration,
+    /// Retransmissions before the transfer ends.
     pub retries: u32,
 }
 
@@ -49,66 +48,68 @@ impl Default for Bounds {
             block: 65_464,
             window: 64,
             timeout: Duration::from_secs(1),
-            longest_timeout: Duration::from_secs(8),
+            max_timeout: Duration::from_secs(8),
             retries: 5,
         }
     }
 }
 
-/// What client and server agreed on.
+/// The negotiated options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// Bytes of a block.
+    /// Size of a block, in bytes.
     pub block: u16,
-    /// Blocks of a window.
+    /// Size of a window, in blocks.
     pub window: u16,
-    /// Until something is sent again.
+    /// First retransmission timeout.
     pub timeout: Duration,
-    /// What is answered to the options; none where there were none to agree to.
-    pub answer: Option<Options>,
+    /// The option acknowledgement; `None` where the client requested no valid option.
+    pub option_ack: Option<Options>,
 }
 
 impl Terms {
-    /// Agrees to a client's options within `bounds`. `size` is what `tsize` is answered with, `None`
-    /// where it is not known. Options out of their RFC's range are left out of the answer.
+    /// Negotiates the requested options within `bounds`. `size` is the size of the file for `tsize`,
+    /// `None` where it is unknown. Options outside the range of their RFC are ignored.
     #[must_use]
-    pub fn agree(asked: &Options, bounds: &Bounds, size: Option<u64>) -> Self {
-        let block_size = asked
+    pub fn negotiate(requested: &Options, bounds: &Bounds, size: Option<u64>) -> Self {
+        let block_size = requested
             .block_size
             .filter(|block| *block >= *BLOCK_SIZES.start())
             .map(|block| block.min(u64::from(bounds.block)).min(*BLOCK_SIZES.end()));
-        let window_size = asked
+        let window_size = requested
             .window_size
             .filter(|window| (1..=65_535).contains(window))
             .map(|window| window.min(u64::from(bounds.window.max(1))));
-        let timeout = asked.timeout.filter(|timeout| (1..=255).contains(timeout));
-        let answer = Options {
+        let timeout = requested
+            .timeout
+            .filter(|timeout| (1..=255).contains(timeout));
+        let option_ack = Options {
             block_size,
             timeout,
-            transfer_size: asked.transfer_size.and(size),
+            transfer_size: requested.transfer_size.and(size),
             window_size,
         };
         Self {
             block: block_size.map_or(DEFAULT_BLOCK, |block| block as u16),
             window: window_size.map_or(1, |window| window as u16),
             timeout: timeout.map_or(bounds.timeout, Duration::from_secs),
-            answer: (answer != Options::default()).then_some(answer),
+            option_ack: (option_ack != Options::default()).then_some(option_ack),
         }
     }
 }
 
-/// What to send next.
+/// A packet to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Send {
-    /// The options that hold.
+    /// The option acknowledgement.
     OptionAck(Options),
-    /// A block: its number on the wire, and which bytes of the file.
+    /// A block of the file.
     Block {
-        /// The number.
+        /// The number on the wire.
         number: u16,
-        /// The first byte.
+        /// Offset in the file, in bytes.
         offset: u64,
-        /// How many bytes; fewer than a block in the last one only.
+        /// Length, in bytes; less than a block in the last block only.
         len: usize,
     },
 }
@@ -116,59 +117,59 @@ pub enum Send {
 /// How a transfer ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The client has it all.
+    /// The client has the whole file.
     Complete,
-    /// The client sent an error, as boot ROMs do which only wanted to know the size.
-    Refused {
-        /// Its code.
+    /// The client sent an error, as boot ROMs do that only want the size.
+    Aborted {
+        /// The error code.
         code: u16,
-        /// Its message.
+        /// The error message.
         message: String,
     },
-    /// Nothing was heard from the client any more.
-    GaveUp,
+    /// The client stopped responding.
+    TimedOut,
 }
 
 /// A transfer.
 #[derive(Debug)]
 pub struct Transfer {
     terms: Terms,
-    longest_timeout: Duration,
+    max_timeout: Duration,
     retries: u32,
     size: u64,
     /// The last block; blocks are counted from 1.
     last: u64,
-    /// All blocks up to this one arrived.
+    /// The last block that the client acknowledged.
     acknowledged: u64,
-    /// All blocks up to this one were sent, as far as is known not in vain.
+    /// The last block that was sent since the last retransmission.
     sent: u64,
     negotiating: bool,
     option_ack_due: bool,
-    /// Since when `acknowledged` stands, and how often the timer struck since.
-    strikes: u32,
+    /// Timeouts since the last progress.
+    timeouts: u32,
     deadline: Instant,
-    /// The acknowledgement on which a window was last sent again at once, and whether that was in
-    /// the window before this one.
+    /// The acknowledgement that caused the last retransmission, and whether the previous window was
+    /// retransmitted.
     resent: Option<u64>,
     resent_before: bool,
     end: Option<End>,
 }
 
 impl Transfer {
-    /// A transfer of `size` bytes that begins now.
+    /// Begins a transfer of `size` bytes.
     #[must_use]
     pub fn new(terms: Terms, bounds: &Bounds, size: u64, now: Instant) -> Self {
         Self {
             terms,
-            longest_timeout: bounds.longest_timeout.max(terms.timeout),
+            max_timeout: bounds.max_timeout.max(terms.timeout),
             retries: bounds.retries,
             size,
             last: size / u64::from(terms.block) + 1,
             acknowledged: 0,
             sent: 0,
-            negotiating: terms.answer.is_some(),
-            option_ack_due: terms.answer.is_some(),
-            strikes: 0,
+            negotiating: terms.option_ack.is_some(),
+            option_ack_due: terms.option_ack.is_some(),
+            timeouts: 0,
             deadline: now + terms.timeout,
             resent: None,
             resent_before: false,
@@ -176,14 +177,14 @@ impl Transfer {
         }
     }
 
-    /// What to send now, if anything; ask until there is nothing.
+    /// The next packet to send. Call it until it returns `None`.
     pub fn next_send(&mut self) -> Option<Send> {
         if self.end.is_some() {
             return None;
         }
         if self.negotiating {
             let due = std::mem::take(&mut self.option_ack_due);
-            return self.terms.answer.filter(|_| due).map(Send::OptionAck);
+            return self.terms.option_ack.filter(|_| due).map(Send::OptionAck);
         }
         let window_end = self.acknowledged + u64::from(self.terms.window);
         if self.sent >= window_end.min(self.last) {
@@ -199,7 +200,7 @@ impl Transfer {
         })
     }
 
-    /// A packet of the client arrived.
+    /// Processes a packet of the client.
     pub fn receive(&mut self, packet: &Packet<'_>, now: Instant) {
         if self.end.is_some() {
             return;
@@ -207,12 +208,12 @@ impl Transfer {
         match packet {
             Packet::Ack(number) => self.acknowledge(*number, now),
             Packet::Error { code, message } => {
-                self.end = Some(End::Refused {
+                self.end = Some(End::Aborted {
                     code: *code,
                     message: message.to_string(),
                 });
             }
-            // Nothing else is a client's to send here.
+            // A reading client sends no other packets.
             _ => {}
         }
     }
@@ -221,70 +222,70 @@ impl Transfer {
         if self.negotiating {
             if number == 0 {
                 self.negotiating = false;
-                self.progressed(now);
+                self.reset_timeout(now);
             }
             return;
         }
         let ahead = u64::from(number.wrapping_sub(self.acknowledged as u16));
         if ahead == 0 {
-            self.repeated(now);
+            self.handle_repeated_ack(now);
         } else if self.acknowledged + ahead <= self.sent {
             let lost_some = self.acknowledged + ahead < self.sent;
             self.acknowledged += ahead;
             self.resent_before = self.resent.is_some();
             self.resent = lost_some.then_some(self.acknowledged);
             self.sent = self.acknowledged;
-            self.progressed(now);
+            self.reset_timeout(now);
             if self.acknowledged == self.last {
                 self.end = Some(End::Complete);
             }
         }
-        // Anything else is of long ago, or of nothing that was sent.
+        // Any other acknowledgement is old, or of a block that was not sent.
     }
 
-    /// The client has nothing beyond what it acknowledged before.
-    fn repeated(&mut self, now: Instant) {
-        let is_answered = self.resent == Some(self.acknowledged) || self.resent_before;
-        if self.terms.window > 1 && self.sent > self.acknowledged && !is_answered {
+    /// A repeated acknowledgement: the client got nothing since.
+    fn handle_repeated_ack(&mut self, now: Instant) {
+        let is_duplicate = self.resent == Some(self.acknowledged) || self.resent_before;
+        if self.terms.window > 1 && self.sent > self.acknowledged && !is_duplicate {
             self.resent = Some(self.acknowledged);
             self.sent = self.acknowledged;
-            self.deadline = now + self.wait();
+            self.deadline = now + self.current_timeout();
         }
     }
 
-    fn progressed(&mut self, now: Instant) {
-        self.strikes = 0;
+    fn reset_timeout(&mut self, now: Instant) {
+        self.timeouts = 0;
         self.deadline = now + self.terms.timeout;
     }
 
-    fn wait(&self) -> Duration {
-        let doubled = self.terms.timeout * (1 << self.strikes.min(10));
-        doubled.min(self.longest_timeout)
+    fn current_timeout(&self) -> Duration {
+        let doubled = self.terms.timeout * (1 << self.timeouts.min(10));
+        doubled.min(self.max_timeout)
     }
 
-    /// When [`Transfer::strike`] is due.
+    /// When [`Transfer::handle_timeout`] is due.
     #[must_use]
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// The deadline may have passed: sends again, or gives up.
-    pub fn strike(&mut self, now: Instant) {
+    /// Retransmits, or ends the transfer, where the deadline has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
         if now < self.deadline || self.end.is_some() {
             return;
         }
-        if self.strikes == self.retries {
-            self.end = Some(End::GaveUp);
+        if self.timeouts == self.retries {
+            self.end = Some(End::TimedOut);
             return;
         }
-        self.strikes += 1;
-        self.deadline = now + self.wait();
+        self.timeouts += 1;
+        self.deadline = now + self.current_timeout();
         self.option_ack_due = self.negotiating;
         self.sent = self.acknowledged;
         self.resent = Some(self.acknowledged);
     }
 
-    /// How it ended, when it has.
+    /// How the transfer ended; `None` while it runs.
     #[must_use]
     pub fn end(&self) -> Option<&End> {
         self.end.as_ref()

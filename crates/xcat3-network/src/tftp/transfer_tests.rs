@@ -1,5 +1,5 @@
-//! Tests of the transfer against a client that follows the RFCs, over a network that loses,
-//! duplicates and reorders.
+//! Tests of the transfer with a client that follows the RFCs, over a network that loses, duplicates
+//! and reorders packets.
 
 use std::collections::VecDeque;
 
@@ -11,16 +11,16 @@ use crate::tftp::packet::Mode;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn terms(block: u16, window: u16) -> Terms {
-    let asked = Options {
+    let requested = Options {
         block_size: Some(u64::from(block)),
         window_size: Some(u64::from(window)),
         ..Options::default()
     };
-    Terms::agree(&asked, &Bounds::default(), Some(0))
+    Terms::negotiate(&requested, &Bounds::default(), Some(0))
 }
 
 fn without_options() -> Terms {
-    Terms::agree(&Options::default(), &Bounds::default(), Some(0))
+    Terms::negotiate(&Options::default(), &Bounds::default(), Some(0))
 }
 
 fn numbers(transfer: &mut Transfer) -> Vec<u16> {
@@ -48,25 +48,25 @@ fn windowed(window: u16, blocks: u64, now: Instant) -> Transfer {
 }
 
 #[test]
-fn agreeing() {
+fn negotiated_options_are_within_bounds() {
     let bounds = Bounds {
         block: 1468,
         ..Bounds::default()
     };
-    let asked = Options {
+    let requested = Options {
         block_size: Some(65_464),
         timeout: Some(3),
         transfer_size: Some(0),
         window_size: Some(65_535),
     };
-    let terms = Terms::agree(&asked, &bounds, Some(77));
+    let terms = Terms::negotiate(&requested, &bounds, Some(77));
     let expected = Options {
         block_size: Some(1468),
         timeout: Some(3),
         transfer_size: Some(77),
         window_size: Some(64),
     };
-    assert_eq!(terms.answer, Some(expected));
+    assert_eq!(terms.option_ack, Some(expected));
     assert_eq!((terms.block, terms.window), (1468, 64));
     assert_eq!(terms.timeout, SECOND * 3);
 
@@ -76,19 +76,19 @@ fn agreeing() {
         transfer_size: None,
         window_size: Some(0),
     };
-    let terms = Terms::agree(&absurd, &bounds, Some(77));
-    assert_eq!(terms.answer, None);
+    let terms = Terms::negotiate(&absurd, &bounds, Some(77));
+    assert_eq!(terms.option_ack, None);
     assert_eq!((terms.block, terms.window), (512, 1));
     assert_eq!(
-        Terms::agree(&asked, &bounds, None)
-            .answer
-            .and_then(|answer| answer.transfer_size),
+        Terms::negotiate(&requested, &bounds, None)
+            .option_ack
+            .and_then(|option_ack| option_ack.transfer_size),
         None
     );
 }
 
 #[test]
-fn lock_step_without_options() {
+fn transfer_without_options_is_lock_step() {
     let now = Instant::now();
     let mut transfer = Transfer::new(without_options(), &Bounds::default(), 1024, now);
     for block in 1..=3 {
@@ -101,7 +101,7 @@ fn lock_step_without_options() {
 }
 
 #[test]
-fn an_empty_file_is_one_empty_block() {
+fn empty_file_is_one_empty_block() {
     let now = Instant::now();
     let mut transfer = Transfer::new(without_options(), &Bounds::default(), 0, now);
     let block = Send::Block {
@@ -115,7 +115,7 @@ fn an_empty_file_is_one_empty_block() {
 }
 
 #[test]
-fn no_sorcerers_apprentice() {
+fn repeated_ack_without_window_is_ignored() {
     let now = Instant::now();
     let mut transfer = Transfer::new(without_options(), &Bounds::default(), 5000, now);
     assert_eq!(numbers(&mut transfer), [1]);
@@ -126,27 +126,27 @@ fn no_sorcerers_apprentice() {
         assert_eq!(
             numbers(&mut transfer),
             [0u16; 0],
-            "a repeated acknowledgement is not answered"
+            "a repeated acknowledgement causes no packet"
         );
     }
 }
 
 #[test]
-fn a_size_probe_ends_at_once() {
+fn client_error_aborts_transfer() {
     let now = Instant::now();
     let mut transfer = windowed(1, 5, now);
     transfer.receive(&Packet::error(8, "User aborted the transfer"), now);
-    assert!(matches!(transfer.end(), Some(End::Refused { code: 8, .. })));
+    assert!(matches!(transfer.end(), Some(End::Aborted { code: 8, .. })));
     assert_eq!(numbers(&mut transfer), [0u16; 0]);
-    transfer.strike(now + SECOND * 100);
+    transfer.handle_timeout(now + SECOND * 100);
     assert!(
-        matches!(transfer.end(), Some(End::Refused { .. })),
-        "and stays so"
+        matches!(transfer.end(), Some(End::Aborted { .. })),
+        "the end is final"
     );
 }
 
 #[test]
-fn goes_on_at_the_first_block_that_is_not_acknowledged() {
+fn partial_ack_resumes_at_first_missing_block() {
     let now = Instant::now();
     let mut transfer = windowed(4, 100, now);
     assert_eq!(numbers(&mut transfer), [1, 2, 3, 4]);
@@ -156,16 +156,16 @@ fn goes_on_at_the_first_block_that_is_not_acknowledged() {
     assert_eq!(
         numbers(&mut transfer),
         [0u16; 0],
-        "that loss was told of already"
+        "that loss was handled already"
     );
-    transfer.strike(now + SECOND);
+    transfer.handle_timeout(now + SECOND);
     assert_eq!(numbers(&mut transfer), [3, 4, 5, 6]);
     transfer.receive(&Packet::Ack(6), now);
     assert_eq!(numbers(&mut transfer), [7, 8, 9, 10]);
 }
 
 #[test]
-fn a_lost_first_block_of_a_window_is_sent_again_at_once_and_duplicates_die_out() {
+fn repeated_ack_with_window_retransmits_once() {
     let now = Instant::now();
     let mut transfer = windowed(4, 100, now);
     assert_eq!(numbers(&mut transfer), [1, 2, 3, 4]);
@@ -186,7 +186,7 @@ fn a_lost_first_block_of_a_window_is_sent_again_at_once_and_duplicates_die_out()
 }
 
 #[test]
-fn acknowledgements_of_what_was_not_sent_are_ignored() {
+fn ack_of_unsent_block_is_ignored() {
     let now = Instant::now();
     let mut transfer = windowed(4, 100, now);
     assert_eq!(numbers(&mut transfer), [1, 2, 3, 4]);
@@ -198,7 +198,7 @@ fn acknowledgements_of_what_was_not_sent_are_ignored() {
 }
 
 #[test]
-fn block_numbers_roll_over() {
+fn block_number_rolls_over() {
     let now = Instant::now();
     let mut transfer = windowed(16, 200_000, now);
     let mut last = 0u16;
@@ -214,37 +214,37 @@ fn block_numbers_roll_over() {
 }
 
 #[test]
-fn backs_off_and_gives_up() {
+fn silent_client_times_out_after_backoff() {
     let start = Instant::now();
     let mut transfer = windowed(2, 100, start);
     let mut waits = Vec::new();
     let mut now = start;
     while transfer.end().is_none() {
         assert_eq!(numbers(&mut transfer), [1, 2]);
-        transfer.strike(transfer.deadline() - Duration::from_nanos(1));
-        assert_eq!(numbers(&mut transfer), [0u16; 0], "not before its time");
+        transfer.handle_timeout(transfer.deadline() - Duration::from_nanos(1));
+        assert_eq!(numbers(&mut transfer), [0u16; 0], "not before the deadline");
         waits.push((transfer.deadline() - now).as_secs());
         now = transfer.deadline();
-        transfer.strike(now);
+        transfer.handle_timeout(now);
     }
     assert_eq!(waits, [1, 2, 4, 8, 8, 8]);
-    assert_eq!(transfer.end(), Some(&End::GaveUp));
+    assert_eq!(transfer.end(), Some(&End::TimedOut));
 }
 
 #[test]
-fn options_are_sent_again_until_they_are_acknowledged() {
+fn option_ack_is_repeated_until_acknowledged() {
     let now = Instant::now();
     let mut transfer = Transfer::new(terms(512, 4), &Bounds::default(), 5000, now);
     assert_eq!(numbers(&mut transfer), [u16::MAX]);
     transfer.receive(&Packet::Ack(7), now);
     assert_eq!(numbers(&mut transfer), [0u16; 0]);
-    transfer.strike(now + SECOND);
+    transfer.handle_timeout(now + SECOND);
     assert_eq!(numbers(&mut transfer), [u16::MAX]);
     transfer.receive(&Packet::Ack(0), now + SECOND);
     assert_eq!(numbers(&mut transfer), [1, 2, 3, 4]);
 }
 
-/// A client as RFC 7440 describes it, which acknowledges a gap by its last block in order.
+/// A client as in RFC 7440, which acknowledges a gap by its last block in order.
 struct Client {
     window: u16,
     expected: u64,
@@ -267,7 +267,10 @@ impl Client {
             self.in_window = 0;
             return Some(Packet::Ack((self.expected - 1) as u16));
         }
-        assert_eq!(offset, self.received, "the block is what its number says");
+        assert_eq!(
+            offset, self.received,
+            "offset does not match the block number"
+        );
         self.received += len as u64;
         self.expected += 1;
         self.in_window += 1;
@@ -279,24 +282,24 @@ impl Client {
         None
     }
 
-    /// It hears nothing for a while.
-    fn wait(&mut self) -> Option<Packet<'static>> {
+    /// The client's own timeout.
+    fn time_out(&mut self) -> Option<Packet<'static>> {
         self.in_window = 0;
         (self.expected > 1).then_some(Packet::Ack((self.expected - 1) as u16))
     }
 }
 
-/// What the network does with a packet, by a random byte.
-fn carry<T: Copy>(queue: &mut VecDeque<T>, packet: T, fate: u8, harm: u8) {
-    match fate {
-        fate if fate >= harm => queue.push_back(packet),
-        fate if fate % 3 == 0 => {}
-        fate if fate % 3 == 1 => queue.extend([packet, packet]),
+/// Delivers a packet, or below `harm` loses, duplicates or reorders it, by a random byte.
+fn deliver<T: Copy>(queue: &mut VecDeque<T>, packet: T, random: u8, harm: u8) {
+    match random {
+        random if random >= harm => queue.push_back(packet),
+        random if random % 3 == 0 => {}
+        random if random % 3 == 1 => queue.extend([packet, packet]),
         _ => queue.push_front(packet),
     }
 }
 
-fn run(size: u64, block: u16, window: u16, harm: u8, fates: &[u8]) -> (Option<End>, u64, usize) {
+fn run(size: u64, block: u16, window: u16, harm: u8, randoms: &[u8]) -> (Option<End>, u64, usize) {
     let bounds = Bounds {
         retries: 1000,
         ..Bounds::default()
@@ -310,28 +313,28 @@ fn run(size: u64, block: u16, window: u16, harm: u8, fates: &[u8]) -> (Option<En
         received: 0,
         done: false,
     };
-    let mut fates = fates.iter().cycle().copied();
-    let mut fate = move || fates.next().unwrap_or(255);
+    let mut randoms = randoms.iter().cycle().copied();
+    let mut random = move || randoms.next().unwrap_or(255);
     let (mut down, mut up) = (VecDeque::new(), VecDeque::new());
     let mut packets = 0;
     while transfer.end().is_none() && packets < 1_000_000 {
         while let Some(send) = transfer.next_send() {
             packets += 1;
-            carry(&mut down, send, fate(), harm);
+            deliver(&mut down, send, random(), harm);
         }
         if let Some(send) = down.pop_front()
             && let Some(Packet::Ack(number)) = client.receive(send, block)
         {
-            carry(&mut up, number, fate(), harm);
+            deliver(&mut up, number, random(), harm);
         }
         if let Some(number) = up.pop_front() {
             transfer.receive(&Packet::Ack(number), now);
         } else if down.is_empty() {
-            if let Some(Packet::Ack(number)) = client.wait() {
-                carry(&mut up, number, fate(), harm);
+            if let Some(Packet::Ack(number)) = client.time_out() {
+                deliver(&mut up, number, random(), harm);
             }
             now = transfer.deadline();
-            transfer.strike(now);
+            transfer.handle_timeout(now);
         }
     }
     assert!(client.done || transfer.end() != Some(&End::Complete));
@@ -340,18 +343,18 @@ fn run(size: u64, block: u16, window: u16, harm: u8, fates: &[u8]) -> (Option<En
 
 proptest! {
     #[test]
-    fn arrives_whole_over_a_bad_network(
+    fn file_arrives_whole_over_bad_network(
         size in 0u64..60_000, block in 64u16..1500, window in 1u16..20,
-        fates in prop::collection::vec(any::<u8>(), 97..200),
+        randoms in prop::collection::vec(any::<u8>(), 97..200),
     ) {
-        prop_assume!(fates.iter().filter(|fate| **fate >= 60).count() > 40);
-        let (end, received, packets) = run(size, block, window, 60, &fates);
+        prop_assume!(randoms.iter().filter(|random| **random >= 60).count() > 40);
+        let (end, received, packets) = run(size, block, window, 60, &randoms);
         prop_assert_eq!(end, Some(End::Complete), "after {} packets", packets);
         prop_assert_eq!(received, size);
     }
 
     #[test]
-    fn a_good_network_carries_nothing_twice(size in 0u64..200_000, block in 8u16..1500, window in 1u16..64) {
+    fn good_network_has_no_retransmission(size in 0u64..200_000, block in 8u16..1500, window in 1u16..64) {
         let (end, received, packets) = run(size, block, window, 0, &[0]);
         prop_assert_eq!(end, Some(End::Complete));
         prop_assert_eq!(received, size);
@@ -359,7 +362,7 @@ proptest! {
     }
 
     #[test]
-    fn any_packets_are_borne(
+    fn arbitrary_packets_do_not_panic(
         window in 1u16..64, packets in prop::collection::vec((0u8..4, any::<u16>(), 0u64..3), 0..200)
     ) {
         let mut now = Instant::now();
@@ -370,7 +373,7 @@ proptest! {
         for (kind, number, seconds) in packets {
             prop_assert!(numbers(&mut transfer).len() <= usize::from(window));
             now += SECOND * seconds as u32;
-            transfer.strike(now);
+            transfer.handle_timeout(now);
             transfer.receive(&match kind {
                 0 => Packet::Data { block: number, bytes: b"x" },
                 1 => Packet::Read(request),

@@ -1,14 +1,14 @@
-//! The clients that others wrote, run as programs.
+//! Runs real clients as programs.
 
 use std::process::{Command, Output, Stdio};
 
-/// Runs a program to its end, which may not be longer than half a minute away. Panics with the name
-/// of the Debian package where the program is missing.
+/// Runs a program for at most 30 seconds. Panics with the name of the Debian package where the program
+/// is missing.
 pub fn run(package: &str, program: &str, arguments: &[&str]) -> Output {
     run_with_input(package, program, arguments, "")
 }
 
-/// Runs a program as [`run`] does and gives it something to read.
+/// Runs a program like [`run`], with input.
 pub fn run_with_input(package: &str, program: &str, arguments: &[&str], input: &str) -> Output {
     let mut command = Command::new("timeout");
     command.args(["30", program]).args(arguments);
@@ -21,7 +21,7 @@ pub fn run_with_input(package: &str, program: &str, arguments: &[&str], input: &
         .expect("timeout of the package coreutils is installed");
     let mut pipe = child.stdin.take().expect("its input");
     let input = input.to_owned();
-    // It may end without having read it all.
+    // The program may end before it has read all of it.
     let writer = std::thread::spawn(move || {
         let _ = std::io::Write::write_all(&mut pipe, input.as_bytes());
     });
@@ -40,7 +40,7 @@ pub fn run_with_input(package: &str, program: &str, arguments: &[&str], input: &
     output
 }
 
-/// What curl prints; with `-f` or without, whatever the status, but it must have got an answer.
+/// The output of curl, which must get a response, whatever its status.
 pub fn curl(arguments: &[&str]) -> Vec<u8> {
     let output = run("curl", "curl", &[&["-sS"], arguments].concat());
     let errors = String::from_utf8_lossy(&output.stderr);

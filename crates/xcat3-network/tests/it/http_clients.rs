@@ -1,10 +1,10 @@
-//! HTTP with clients that others wrote: curl and wget.
+//! HTTP with real clients: curl and wget.
 
 use xcat3_network::content::Content;
 use xcat3_network::http::Limits;
 
 use crate::clients::{curl, run};
-use crate::site::{Running, Site, bytes, file, noted};
+use crate::site::{Running, Site, bytes, file, recorded};
 
 fn serve() -> (Running, String, Vec<u8>) {
     let whole = bytes(3_000_000);
@@ -24,7 +24,7 @@ fn serve() -> (Running, String, Vec<u8>) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "real: programs"]
-async fn whole_files() {
+async fn whole_file_arrives() {
     let (_running, url, whole) = serve();
     tokio::task::spawn_blocking(move || {
         assert!(curl(&[&format!("{url}/images/a%20b/kernel")]) == whole);
@@ -49,7 +49,7 @@ async fn whole_files() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "real: programs"]
-async fn ranges_across_extents() {
+async fn range_across_extents_arrives() {
     let (_running, url, whole) = serve();
     tokio::task::spawn_blocking(move || {
         for path in ["images/a%20b/kernel", "memory"] {
@@ -65,10 +65,10 @@ async fn ranges_across_extents() {
                 let form = "%{http_code} %header{content-range}";
                 let output = curl(&["-r", range, "-w", form, &url]);
                 assert!(output.starts_with(part), "{range} of {path}");
-                let told = String::from_utf8_lossy(&output[part.len()..]);
-                let (status, told) = told.split_once(' ').expect("status and range");
+                let output = String::from_utf8_lossy(&output[part.len()..]);
+                let (status, range_field) = output.split_once(' ').expect("status and range");
                 assert_eq!(status, "206", "{range}");
-                assert!(told.ends_with("/3000000"), "{told}");
+                assert!(range_field.ends_with("/3000000"), "{range_field}");
             }
             let beyond = curl(&["-r", "3000000-", "-w", "%{http_code}", &url]);
             assert!(
@@ -84,7 +84,7 @@ async fn ranges_across_extents() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "real: programs"]
-async fn a_download_is_resumed() {
+async fn download_is_resumed() {
     let (_running, url, whole) = serve();
     tokio::task::spawn_blocking(move || {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -103,7 +103,7 @@ async fn a_download_is_resumed() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "real: programs"]
-async fn one_connection_for_many_requests() {
+async fn connection_is_reused_for_many_requests() {
     let (_running, url, _) = serve();
     tokio::task::spawn_blocking(move || {
         let (small, kernel) = (format!("{url}/small"), format!("{url}/images/a%20b/kernel"));
@@ -113,8 +113,8 @@ async fn one_connection_for_many_requests() {
             arguments.extend(["-o", "/dev/null", url]);
         }
         let output = run("curl", "curl", &[&["-sS"], &arguments[..]].concat());
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(told, "200 1\n200 0\n404 0\n200 0\n");
+        let output = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output, "200 1\n200 0\n404 0\n200 0\n");
     })
     .await
     .expect("the clients");
@@ -122,7 +122,7 @@ async fn one_connection_for_many_requests() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "real: programs"]
-async fn headers_only_and_what_the_client_has() {
+async fn head_and_conditional_requests_have_no_body() {
     let (running, url, _) = serve();
     tokio::task::spawn_blocking(move || {
         let head = curl(&["-I", &format!("{url}/images/a%20b/kernel")]);
@@ -161,19 +161,19 @@ async fn headers_only_and_what_the_client_has() {
     })
     .await
     .expect("the clients");
-    let sent = noted(&running.site.sent, 1).await;
+    let sent = recorded(&running.site.sent, 1).await;
     assert_eq!((sent[0].bytes, sent[0].size), (0, 0), "HEAD has no body");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "real: programs"]
-async fn bodies_are_taken() {
+async fn request_bodies_reach_the_handler() {
     let (running, url, _) = serve();
     tokio::task::spawn_blocking(move || {
         let url = format!("{url}/node/t0k3n/callback");
         assert_eq!(
             curl(&["-X", "POST", "-d", "state=deployed", &url]),
-            b"taken\n"
+            b"stored\n"
         );
         let expecting = [
             "-H",
@@ -191,7 +191,7 @@ async fn bodies_are_taken() {
             &[&["-sS"], &expecting[..]].concat(),
             &body,
         );
-        assert_eq!(output.stdout, b"taken\n", "{output:?}");
+        assert_eq!(output.stdout, b"stored\n", "{output:?}");
         let body = "x".repeat(70_000);
         let arguments = ["-sS", "-w", "%{http_code}", "--data-binary", "@-", &url];
         let output = crate::clients::run_with_input("curl", "curl", &arguments, &body);

@@ -1,4 +1,4 @@
-//! Servers on loopback over a handful of contents, which note what they are told.
+//! Servers on loopback with a few contents, which record what their handlers are called with.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use xcat3_network::content::Content;
 use xcat3_network::{http, tftp};
 
-/// What [`http::Handler::sent`] was told.
+/// The fields of an [`http::SentResponse`].
 #[derive(Clone, Debug)]
 pub struct Sent {
     pub path: String,
@@ -26,7 +26,7 @@ pub struct Site {
     contents: HashMap<String, Content>,
     pub sent: Mutex<Vec<Sent>>,
     pub ended: Mutex<Vec<tftp::Ended>>,
-    /// Bodies that were put, with their paths.
+    /// Bodies of PUT and POST, with their paths.
     pub put: Mutex<Vec<(String, Vec<u8>)>>,
 }
 
@@ -44,7 +44,7 @@ impl Drop for Running {
     }
 }
 
-/// Bytes in which no two pieces are alike.
+/// Pseudo-random bytes.
 pub fn bytes(len: usize) -> Vec<u8> {
     let mut state = 0x9E37_79B9_7F4A_7C15u64;
     let mut bytes = Vec::with_capacity(len + 8);
@@ -103,18 +103,18 @@ impl Site {
 }
 
 impl http::Handler for Site {
-    async fn answer(&self, request: &http::Request<'_>) -> http::Response {
+    async fn respond(&self, request: &http::Request<'_>) -> http::Response {
         match (request.method, request.path) {
             (http::Method::Put | http::Method::Post, path) => {
                 let mut put = self.put.lock().expect("not poisoned");
                 put.push((path.to_owned(), request.body.to_owned()));
-                http::Response::text(200, "taken\n")
+                http::Response::text(200, "stored\n")
             }
             (_, "slow") => {
                 tokio::time::sleep(Duration::from_secs(60)).await;
                 http::Response::text(200, "late\n")
             }
-            (_, "panic") => panic!("a handler that panics, on purpose"),
+            (_, "panic") => panic!("a handler that panics on purpose"),
             (_, path) => match self.contents.get(path) {
                 Some(content) => http::Response {
                     etag: Some("\"tag\"".to_owned()),
@@ -126,7 +126,7 @@ impl http::Handler for Site {
         }
     }
 
-    fn sent(&self, sent: &http::Sent<'_>) {
+    fn sent(&self, sent: &http::SentResponse<'_>) {
         self.sent.lock().expect("not poisoned").push(Sent {
             path: sent.request.path.to_owned(),
             status: sent.status,
@@ -155,17 +155,17 @@ impl tftp::Handler for Site {
     }
 }
 
-/// Waits until something was noted.
-pub async fn noted<T: Clone>(notes: &Mutex<Vec<T>>, count: usize) -> Vec<T> {
+/// Waits until `count` values are recorded.
+pub async fn recorded<T: Clone>(values: &Mutex<Vec<T>>, count: usize) -> Vec<T> {
     let until = Instant::now() + Duration::from_secs(20);
     loop {
-        let now = notes.lock().expect("not poisoned").clone();
+        let now = values.lock().expect("not poisoned").clone();
         if now.len() >= count {
             return now;
         }
         assert!(
             Instant::now() < until,
-            "{count} were to be noted, not {}",
+            "{count} values expected, {} recorded",
             now.len()
         );
         tokio::time::sleep(Duration::from_millis(5)).await;

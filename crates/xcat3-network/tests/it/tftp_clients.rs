@@ -1,10 +1,10 @@
-//! TFTP with clients that others wrote: tftp-hpa, atftp and curl.
+//! TFTP with real clients: tftp-hpa, atftp and curl.
 
 use xcat3_network::content::Content;
 use xcat3_network::tftp::{Limits, Outcome};
 
 use crate::clients::{curl, run, run_with_input};
-use crate::site::{Running, Site, bytes, file, noted};
+use crate::site::{Running, Site, bytes, file, recorded};
 
 /// More than 65,535 blocks of 512 bytes.
 const LARGE: usize = 34_000_001;
@@ -20,7 +20,7 @@ fn serve() -> Running {
     site.serve_tftp([127, 0, 0, 1], Limits::default())
 }
 
-/// A client fetches a file into a new one, which is told.
+/// Runs a client that writes a file, and returns the contents of the file.
 fn fetched(fetch: impl FnOnce(&str)) -> Vec<u8> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("fetched");
@@ -54,7 +54,7 @@ fn tftp_hpa(port: &str, mode: &str, path: &str) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "real: programs"]
-async fn any_size_with_any_block_and_window() {
+async fn file_of_any_size_arrives_with_any_block_and_window() {
     let running = serve();
     let port = running.address.port().to_string();
     tokio::task::spawn_blocking(move || {
@@ -70,7 +70,7 @@ async fn any_size_with_any_block_and_window() {
     })
     .await
     .expect("the clients");
-    for ended in noted(&running.site.ended, 30).await {
+    for ended in recorded(&running.site.ended, 30).await {
         assert_eq!(ended.outcome, Outcome::Complete, "{ended:?}");
         assert_eq!(ended.bytes, ended.size);
     }
@@ -78,7 +78,7 @@ async fn any_size_with_any_block_and_window() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "real: programs"]
-async fn block_numbers_roll_over() {
+async fn block_number_rolls_over_for_real_clients() {
     let running = serve();
     let port = running.address.port().to_string();
     let url = format!("tftp://{}/large", running.address);
@@ -97,7 +97,7 @@ async fn block_numbers_roll_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "real: programs"]
-async fn netascii() {
+async fn netascii_file_arrives_as_text() {
     let running = serve();
     let port = running.address.port().to_string();
     tokio::task::spawn_blocking(move || {
@@ -110,7 +110,7 @@ async fn netascii() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "real: programs"]
-async fn paths_and_refusals() {
+async fn path_is_normalised_and_refusal_has_its_error_code() {
     let running = serve();
     let address = running.address;
     tokio::task::spawn_blocking(move || {
@@ -123,7 +123,7 @@ async fn paths_and_refusals() {
             let url = format!("tftp://{address}/{path}");
             assert_eq!(curl(&["--path-as-is", &url]), b"a loader", "{path}");
         }
-        // What curl makes of errors 1 and 2.
+        // Exit statuses of curl for the errors 1 and 2.
         for (path, code) in [
             ("none", 68),
             ("denied", 69),
@@ -144,7 +144,7 @@ async fn paths_and_refusals() {
     })
     .await
     .expect("the clients");
-    let ended = noted(&running.site.ended, 8).await;
+    let ended = recorded(&running.site.ended, 8).await;
     let refused = Outcome::Refused("there is no none".to_owned());
     assert!(
         ended.iter().any(|ended| ended.outcome == refused),
