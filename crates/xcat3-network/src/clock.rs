@@ -1,4 +1,4 @@
-//! The time of day as the store writes it.
+//! The time of day in the unit of the store.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,6 +1,5 @@
-//! What the file servers send: bytes in memory, or runs of bytes of an open file (a whole file, or
-//! the extents of a file inside an ISO image). It holds files open and never opens one: which path
-//! means which content is decided by the handlers of the servers.
+//! The content that file servers send: bytes in memory, or runs of bytes of an open file (a whole file,
+//! or the extents of a file inside an ISO).
 
 use std::fs::File;
 use std::io;
@@ -10,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-/// Bytes to send. Cheap to clone.
+/// Bytes to send. A clone copies no bytes.
 #[derive(Clone, Debug)]
 pub enum Content {
     /// Bytes in memory.
@@ -43,16 +42,16 @@ impl<T: Into<Bytes>> From<T> for Content {
 }
 
 impl Content {
-    /// A whole file, as long as it is now.
+    /// A whole file, with its current size.
     ///
     /// # Errors
-    /// Its length can't be read.
+    /// The size cannot be read.
     pub fn file(file: Arc<File>) -> io::Result<Self> {
         let len = file.metadata()?.len();
         Ok(Self::extents(file, [(0, len)]))
     }
 
-    /// Runs of a file, each an offset and a length, in the order in which they are sent.
+    /// Runs of a file, each an offset and a length, in the order of sending.
     pub fn extents(file: Arc<File>, extents: impl IntoIterator<Item = (u64, u64)>) -> Self {
         let extents = extents.into_iter();
         let runs: Vec<Run> = extents
@@ -65,7 +64,7 @@ impl Content {
         Self::File(Runs { file, runs, len })
     }
 
-    /// How many bytes there are.
+    /// Length, in bytes.
     #[must_use]
     pub fn len(&self) -> u64 {
         match self {
@@ -74,13 +73,13 @@ impl Content {
         }
     }
 
-    /// Whether there are none.
+    /// Whether the length is 0.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Part of it. What is beyond the end is left out.
+    /// A part of the content. A range beyond the end is cut off.
     #[must_use]
     pub fn slice(&self, range: Range<u64>) -> Self {
         let end = range.end.min(self.len());
@@ -91,11 +90,11 @@ impl Content {
         }
     }
 
-    /// Fills `buffer` from `offset` on and answers how many bytes that were: fewer than asked for
-    /// only at the end. Reads of a file block, for as long as the disk takes.
+    /// Fills `buffer` from `offset` on and returns the number of bytes, which is less than the buffer
+    /// only at the end. Reading a file blocks the thread.
     ///
     /// # Errors
-    /// The file can't be read or has become shorter.
+    /// The file cannot be read or has become shorter.
     pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let len = self.len().saturating_sub(offset).min(buffer.len() as u64) as usize;
         let buffer = &mut buffer[..len];
@@ -124,7 +123,7 @@ impl Runs {
         &self.file
     }
 
-    /// Its runs, none of them empty.
+    /// The runs; none is empty.
     #[must_use]
     pub fn runs(&self) -> &[Run] {
         &self.runs
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_across_extents() {
+    fn read_spans_extents() {
         let content = scattered(b"0123456789", &[(7, 3), (0, 0), (1, 2), (4, 1)]);
         assert_eq!(content.len(), 6);
         assert_eq!(read(&content), b"789124");
@@ -186,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_cut_short_is_an_error() {
+    fn truncated_file_is_an_error() {
         let content = scattered(b"0123", &[(2, 10)]);
         let mut buffer = [0; 10];
         assert!(content.read_at(0, &mut buffer).is_err());
@@ -194,7 +193,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn slices_of_runs_are_slices_of_the_bytes(
+        fn slice_of_runs_equals_slice_of_bytes(
             bytes in prop::collection::vec(any::<u8>(), 1..200),
             cuts in prop::collection::vec((0u64..100, 0u64..100), 0..6),
             start in 0u64..400, len in 0u64..400, again in 0u64..50,

@@ -1,9 +1,10 @@
-//! Machines that boot over the network without being known: noted in memory by the DHCP servers,
-//! written to the store for all at once every few seconds, so that an operator finds and enrols them.
+//! Machines that boot over the network and are no nodes: the DHCP servers record them in memory, and a
+//! task writes all of them to the store every few seconds, so that an operator can enrol them.
 //!
-//! Whoever sends requests from ever new addresses costs a bounded table here and in the store.
+//! Requests from ever new MACs cost a bounded table here and in the store.
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,23 +13,31 @@ use uuid::{Builder, Uuid};
 use xcat3_core::{DiscoveredMachine, MacAddr};
 use xcat3_store::Store;
 
-use crate::dhcp::packet::{Kind, Request, code};
+use crate::dhcp::packet::{MessageType, Request, code};
 
-const WRITE_EVERY: Duration = Duration::from_secs(3);
-const PATIENCE: Duration = Duration::from_secs(5);
-/// So many are noted between two writings; of more, those that come later are noted when they ask
-/// again.
-const MOST: usize = 4_096;
+const WRITE_INTERVAL: Duration = Duration::from_secs(3);
+const STORE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Most machines recorded between two writes. Machines beyond that are recorded when they repeat their
+/// requests.
+const MAX_MACHINES: usize = 4_096;
 
-/// Where unknown machines are noted. Cheap to clone.
+/// The machines that are not written yet. Clones share them.
 #[derive(Clone, Default)]
 pub struct DiscoveredMachines(Arc<Mutex<HashMap<MacAddr, DiscoveredMachine>>>);
 
-/// What a request of a machine that is no node says of it, where its firmware sent it. An operating
-/// system that asks for an address is no machine to be enrolled.
+/// The machine that a request describes, where its firmware sent the request. An operating system that
+/// requests an address is no machine to enrol.
 #[must_use]
-pub fn of(request: &Request, network: &str, now_ms: i64) -> Option<DiscoveredMachine> {
-    if !matches!(request.kind(), Some(Kind::Discover | Kind::Request)) {
+pub fn from_request(
+    request: &Request,
+    network: &str,
+    ip: Option<Ipv4Addr>,
+    now_ms: i64,
+) -> Option<DiscoveredMachine> {
+    if !matches!(
+        request.message_type(),
+        Some(MessageType::Discover | MessageType::Request)
+    ) {
         return None;
     }
     let class = request.option(code::VENDOR_CLASS);
@@ -39,32 +48,31 @@ pub fn of(request: &Request, network: &str, now_ms: i64) -> Option<DiscoveredMac
     if !boots && architecture.is_none() {
         return None;
     }
-    let ipxe = request
+    let is_ipxe = request
         .option(code::USER_CLASS)
         .is_some_and(|user| user.ends_with(b"iPXE"));
+    let machine_id = request.option(code::MACHINE_ID);
     Some(DiscoveredMachine {
         mac: request.mac,
         network: network.to_owned(),
-        ip: None,
+        ip,
         vendor_class: class.and_then(DiscoveredMachine::class_from_bytes),
         architecture,
-        uuid: request
-            .option(code::MACHINE_ID)
-            .and_then(|bytes| machine_id(bytes, ipxe)),
+        uuid: machine_id.and_then(|bytes| parse_machine_id(bytes, is_ipxe)),
         first_ms: now_ms,
         last_ms: now_ms,
     })
 }
 
-/// The UUID in option 97. Firmware sends the bytes as they stand in SMBIOS, where the first three
-/// fields are little-endian; iPXE turns them into the order of RFC 9562.
-fn machine_id(bytes: &[u8], turned: bool) -> Option<Uuid> {
-    let (kind, id) = bytes.split_first()?;
+/// The UUID in option 97. Firmware sends the bytes of SMBIOS, where the first three fields are
+/// little-endian; iPXE sends the byte order of RFC 9562.
+fn parse_machine_id(bytes: &[u8], is_ipxe: bool) -> Option<Uuid> {
+    let (id_type, id) = bytes.split_first()?;
     let id: [u8; 16] = id.try_into().ok()?;
-    if *kind != 0 || id == [0; 16] || id == [0xff; 16] {
+    if *id_type != 0 || id == [0; 16] || id == [0xff; 16] {
         return None;
     }
-    let builder = if turned {
+    let builder = if is_ipxe {
         Builder::from_bytes(id)
     } else {
         Builder::from_bytes_le(id)
@@ -73,37 +81,38 @@ fn machine_id(bytes: &[u8], turned: bool) -> Option<Uuid> {
 }
 
 impl DiscoveredMachines {
-    /// Notes a machine.
-    pub fn note(&self, machine: DiscoveredMachine) {
-        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = noted.get_mut(&machine.mac) {
+    /// Records a machine.
+    pub fn record(&self, machine: DiscoveredMachine) {
+        let mut machines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = machines.get_mut(&machine.mac) {
             known.seen_again(machine);
-        } else if noted.len() < MOST {
-            noted.insert(machine.mac, machine);
+        } else if machines.len() < MAX_MACHINES {
+            machines.insert(machine.mac, machine);
         }
     }
 
-    fn take(&self) -> Vec<DiscoveredMachine> {
-        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *noted).into_values().collect()
+    fn drain(&self) -> Vec<DiscoveredMachine> {
+        let mut machines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *machines).into_values().collect()
     }
 }
 
-/// Writes what was noted to the store until `stop`, and the last of it then.
+/// Writes recorded machines to the store until `stop`, and a last time then.
 pub async fn write(store: Store, discovered: DiscoveredMachines, stop: CancellationToken) {
     loop {
-        let waiting = stop.run_until_cancelled(tokio::time::sleep(WRITE_EVERY));
+        let waiting = stop.run_until_cancelled(tokio::time::sleep(WRITE_INTERVAL));
         let stopped = waiting.await.is_none();
-        let seen = discovered.take();
-        if !seen.is_empty() {
-            let writing = tokio::time::timeout(PATIENCE, store.record_discovered(&seen)).await;
-            if !matches!(writing, Ok(Ok(()))) {
-                tracing::debug!(
-                    count = seen.len(),
-                    "machines that are no nodes are not saved yet"
-                );
-                for machine in seen {
-                    discovered.note(machine);
+        let machines = discovered.drain();
+        if !machines.is_empty() {
+            let writing = store.record_discovered(&machines);
+            if !matches!(
+                tokio::time::timeout(STORE_TIMEOUT, writing).await,
+                Ok(Ok(()))
+            ) {
+                let count = machines.len();
+                tracing::debug!(machines = count, "cannot save discovered machines yet");
+                for machine in machines {
+                    discovered.record(machine);
                 }
             }
         }
@@ -122,11 +131,11 @@ mod tests {
     ];
 
     #[test]
-    fn a_machine_has_one_uuid_whoever_sends_it() {
-        let uuid = machine_id(&ID, false).unwrap();
+    fn machine_id_of_firmware_and_ipxe_is_one_uuid() {
+        let uuid = parse_machine_id(&ID, false).unwrap();
         assert_eq!(uuid.to_string(), "00112233-4455-6677-0809-0a0b0c0d0e0f");
         let turned = [&[0], uuid.as_bytes().as_slice()].concat();
-        assert_eq!(machine_id(&turned, true), Some(uuid));
+        assert_eq!(parse_machine_id(&turned, true), Some(uuid));
         for bad in [
             &[][..],
             &ID[..16],
@@ -134,16 +143,16 @@ mod tests {
             &[0; 17],
             &[&[0u8][..], &[0xff; 16]].concat(),
         ] {
-            assert_eq!(machine_id(bad, false), None);
+            assert_eq!(parse_machine_id(bad, false), None);
         }
     }
 
     #[test]
-    fn ever_new_addresses_fill_a_bounded_table() {
-        let discovered = DiscoveredMachines::default();
+    fn ever_new_macs_fill_a_bounded_table() {
+        let machines = DiscoveredMachines::default();
         for number in 0..100_000_u32 {
             let [a, b, c, d] = number.to_be_bytes();
-            discovered.note(DiscoveredMachine {
+            machines.record(DiscoveredMachine {
                 mac: MacAddr([2, 0, a, b, c, d]),
                 network: "n".to_owned(),
                 ip: None,
@@ -154,7 +163,7 @@ mod tests {
                 last_ms: i64::from(number),
             });
         }
-        assert_eq!(discovered.take().len(), MOST);
-        assert!(discovered.take().is_empty());
+        assert_eq!(machines.drain().len(), MAX_MACHINES);
+        assert!(machines.drain().is_empty());
     }
 }

@@ -1,62 +1,63 @@
-//! The tree as the TFTP and the HTTP server ask for it: their requests in, their answers out.
+//! The tree as handler of the TFTP and the HTTP server.
 
 use std::time::{Duration, SystemTime};
 
 use crate::content::Content;
 use crate::images::Found;
-use crate::tree::{Asked, Refusal, Tree, ipv4_of};
+use crate::tree::{FileRequest, Refusal, Tree, ipv4_of};
 use crate::{http, tftp};
 
 impl tftp::Handler for Tree {
     async fn open(&self, client: &tftp::Client, path: &str) -> Result<Content, tftp::Refusal> {
-        let asked = Asked {
-            by: "TFTP",
+        let request = FileRequest {
+            method: "TFTP",
             path,
             query: None,
             peer: ipv4_of(client.peer),
             server: ipv4_of(client.local),
         };
-        match self.look_up(&asked).await {
+        match self.look_up(&request).await {
             Ok(found) => Ok(found.content),
             Err(refusal) => {
-                let sentence = refusal.to_string();
-                tracing::debug!(ip = %asked.peer, "TFTP /{path}: {sentence}");
+                let reason = refusal.to_string();
+                let path = without_token(path);
+                tracing::debug!(ip = %request.peer, path, reason, "TFTP request refused");
                 Err(match refusal {
-                    Refusal::NotFound => tftp::Refusal::NotFound(sentence),
-                    Refusal::Forbidden(_) => tftp::Refusal::Denied(sentence),
-                    Refusal::Failed(_) => tftp::Refusal::Failed(sentence),
+                    Refusal::NotFound => tftp::Refusal::NotFound(reason),
+                    Refusal::Forbidden(_) => tftp::Refusal::Denied(reason),
+                    Refusal::Failed(_) => tftp::Refusal::Failed(reason),
                 })
             }
         }
     }
 
     fn ended(&self, transfer: &tftp::Ended) {
-        let (path, ip) = (transfer.path.as_str(), transfer.client.peer.ip());
+        let (path, ip) = (without_token(&transfer.path), transfer.client.peer.ip());
         let (bytes, outcome) = (transfer.bytes, &transfer.outcome);
-        tracing::info!(%ip, bytes, "TFTP /{path}: {outcome:?}");
+        tracing::info!(%ip, path, bytes, ?outcome, "TFTP transfer ended");
     }
 }
 
 impl http::Handler for Tree {
     async fn respond(&self, request: &http::Request<'_>) -> http::Response {
         let is_callback = request.path.ends_with("/callback");
-        let fits = match request.method {
+        let is_allowed = match request.method {
             http::Method::Get => true,
             http::Method::Head => !is_callback,
             http::Method::Put | http::Method::Post => is_callback,
         };
-        if !fits {
+        if !is_allowed {
             return http::Response::wrong_method();
         }
-        let asked = Asked {
-            by: method(request.method),
+        let file = FileRequest {
+            method: method_name(request.method),
             path: request.path,
             query: request.query,
             peer: ipv4_of(request.peer),
             server: ipv4_of(request.local),
         };
-        match self.look_up(&asked).await {
-            Ok(found) => answer(request.path, found),
+        match self.look_up(&file).await {
+            Ok(found) => response(request.path, found),
             Err(Refusal::NotFound) => http::Response::not_found("There is no such file."),
             Err(refusal @ Refusal::Forbidden(_)) => http::Response::forbidden(&refusal.to_string()),
             Err(Refusal::Failed(reason)) => http::Response::text(503, format!("{reason}\n")),
@@ -66,17 +67,16 @@ impl http::Handler for Tree {
     fn sent(&self, sent: &http::SentResponse<'_>) {
         let (request, status) = (sent.request, sent.status);
         let (ip, path) = (request.peer.ip(), without_token(request.path));
-        let by = method(request.method);
+        let (method, bytes, size) = (method_name(request.method), sent.bytes, sent.size);
         if status >= 400 || !sent.complete {
-            let (bytes, size) = (sent.bytes, sent.size);
-            tracing::info!(%ip, status, bytes, size, "{by} /{path}");
+            tracing::info!(%ip, method, path, status, bytes, size, "HTTP request failed");
         } else {
-            tracing::debug!(%ip, status, bytes = sent.bytes, "{by} /{path}");
+            tracing::debug!(%ip, method, path, status, bytes, "HTTP request served");
         }
     }
 }
 
-fn answer(path: &str, found: Found) -> http::Response {
+fn response(path: &str, found: Found) -> http::Response {
     let Some(modified) = found.modified else {
         return http::Response {
             content: found.content,
@@ -92,7 +92,7 @@ fn answer(path: &str, found: Found) -> http::Response {
     }
 }
 
-fn method(method: http::Method) -> &'static str {
+fn method_name(method: http::Method) -> &'static str {
     match method {
         http::Method::Get => "GET",
         http::Method::Head => "HEAD",
@@ -101,7 +101,7 @@ fn method(method: http::Method) -> &'static str {
     }
 }
 
-/// A path as it may stand in a log.
+/// A path for the log, without its token.
 fn without_token(path: &str) -> String {
     match path.strip_prefix("node/") {
         Some(rest) => format!("node/…/{}", rest.split_once('/').unwrap_or_default().1),

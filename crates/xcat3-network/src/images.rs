@@ -1,5 +1,5 @@
-//! The kept ISO images and boot files, opened when they are first asked for and held until the image
-//! goes or is imported anew.
+//! The ISO files and boot files of OS images, opened at the first request and closed when the image is
+//! deleted or imported again.
 //!
 //! A file inside an ISO is served from its extents; nothing is unpacked.
 
@@ -19,46 +19,46 @@ use xcat3_store::Store;
 use crate::content::Content;
 use crate::facts::Facts;
 
-/// Content with what caches want to know of it.
+/// Content with the time of its last change, for caches.
 #[derive(Clone, Debug)]
 pub struct Found {
     /// The bytes.
     pub content: Content,
-    /// When they were last changed, in seconds since 1970.
+    /// The last change, in seconds since 1970.
     pub modified: Option<i64>,
 }
 
-/// Why content is not there.
+/// Why a file of an image cannot be served.
 #[derive(Debug, thiserror::Error)]
-pub enum Missing {
-    /// Nothing of that name.
+pub enum ImageError {
+    /// There is no such file.
     #[error("no such file")]
     NotFound,
-    /// The image can't be served.
+    /// The image cannot be read.
     #[error("OS image '{image}': {reason}")]
     Broken {
-        /// The image.
+        /// The name of the image.
         image: String,
-        /// What is wrong with its files.
+        /// The reason.
         reason: String,
     },
 }
 
-/// Images by name. Cheap to clone.
+/// The open images by name. Clones share them.
 #[derive(Clone)]
 pub struct Images {
     directory: Arc<Path>,
     open: Arc<Mutex<HashMap<String, Arc<Image>>>>,
 }
 
-/// An image as it was declared when it was first asked for.
+/// An image as it was declared at the first request.
 struct Image {
     declared: ImageContent,
     iso: OnceCell<(IsoFile, Arc<File>)>,
 }
 
 impl Images {
-    /// The images kept in `directory`.
+    /// The images stored in `directory`.
     #[must_use]
     pub fn new(directory: &Path) -> Self {
         Self {
@@ -67,18 +67,18 @@ impl Images {
         }
     }
 
-    /// The file at `path` inside of an image's ISO.
+    /// The file at `path` inside the ISO of an image.
     ///
     /// # Errors
-    /// There is no such file, or the ISO can't be read.
-    pub async fn file(&self, image: &OsImage, path: &str) -> Result<Found, Missing> {
-        let declared = image.content.as_ref().ok_or(Missing::NotFound)?;
-        let held = self.held(&image.name, declared);
-        let broken = |reason: String| Missing::Broken {
+    /// There is no such file, or the ISO cannot be read.
+    pub async fn file(&self, image: &OsImage, path: &str) -> Result<Found, ImageError> {
+        let declared = image.content.as_ref().ok_or(ImageError::NotFound)?;
+        let opened = self.opened(&image.name, declared);
+        let broken = |reason: String| ImageError::Broken {
             image: image.name.clone(),
             reason,
         };
-        let (iso, file) = held
+        let (iso, file) = opened
             .iso
             .get_or_try_init(|| open(self.directory.join(&declared.iso), declared.iso_size))
             .await
@@ -86,7 +86,7 @@ impl Images {
         let entry = iso
             .lookup(path)
             .and_then(|entry| entry.file())
-            .ok_or(Missing::NotFound)?;
+            .ok_or(ImageError::NotFound)?;
         let extents = entry
             .extents()
             .iter()
@@ -97,24 +97,28 @@ impl Images {
         })
     }
 
-    /// A boot file that is kept beside the ISO.
+    /// A boot file of an image, beside or inside the ISO.
     ///
     /// # Errors
-    /// The image has none, or it can't be read.
-    pub async fn kept(&self, image: &OsImage, file: Option<&BootFile>) -> Result<Found, Missing> {
+    /// The image has no such file, or it cannot be read.
+    pub async fn boot_file(
+        &self,
+        image: &OsImage,
+        file: Option<&BootFile>,
+    ) -> Result<Found, ImageError> {
         let path = match file {
             Some(BootFile::Kept(name)) if is_plain(name) => self.directory.join(name),
             Some(BootFile::Iso(path)) => return self.file(image, path).await,
-            _ => return Err(Missing::NotFound),
+            _ => return Err(ImageError::NotFound),
         };
-        let broken = |error: io::Error| Missing::Broken {
+        let broken = |error: io::Error| ImageError::Broken {
             image: image.name.clone(),
             reason: format!("cannot read {}: {error}", path.display()),
         };
         whole_file(&path).await.map_err(broken)
     }
 
-    fn held(&self, name: &str, declared: &ImageContent) -> Arc<Image> {
+    fn opened(&self, name: &str, declared: &ImageContent) -> Arc<Image> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         match open.get(name) {
             Some(image) if image.declared == *declared => image.clone(),
@@ -129,20 +133,20 @@ impl Images {
         }
     }
 
-    /// Closes images that are gone or were imported anew.
-    pub fn forget_stale(&self, facts: &Facts) {
+    /// Closes images that were deleted or imported again.
+    pub fn close_stale(&self, facts: &Facts) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.retain(|name, held| {
-            let declared = facts.image(name).and_then(|image| image.content.as_ref());
-            declared == Some(&held.declared)
+        open.retain(|name, image| {
+            let declared = facts.image(name).and_then(|found| found.content.as_ref());
+            declared == Some(&image.declared)
         });
     }
 }
 
 impl Images {
-    /// Removes the files of images that were deleted. Under the lock that an import holds, and only
-    /// what no registered image needs: one of the same name may have been imported meanwhile. What
-    /// can't be removed stays and is named in the log.
+    /// Removes the files of deleted images, under the lock that an import takes. Files that a registered
+    /// image needs stay: an image of the same name may have been imported meanwhile. The log names
+    /// files that cannot be removed.
     pub(crate) async fn remove(&self, gone: &[ImageContent], store: &Store) {
         if gone.is_empty() {
             return;
@@ -150,7 +154,7 @@ impl Images {
         let lock = File::open(self.directory.join(".lock"));
         let locked = |file: &File| flock(file, FlockOperation::NonBlockingLockExclusive).is_ok();
         let Some(_lock) = lock.ok().filter(locked) else {
-            tracing::warn!("files of deleted OS images stay: an import is under way");
+            tracing::warn!("files of deleted OS images are not removed: an import is running");
             return;
         };
         let Ok(registered) = store.osimages().await else {
@@ -165,24 +169,28 @@ impl Images {
         for name in gone.iter().flat_map(files_of).filter(unneeded) {
             let path = self.directory.join(name);
             match tokio::fs::remove_file(&path).await {
-                Ok(()) => tracing::info!(file = %path.display(), "removed with its OS image"),
-                Err(error) => tracing::warn!(file = %path.display(), %error, "cannot remove"),
+                Ok(()) => {
+                    tracing::info!(file = %path.display(), "file of a deleted OS image removed");
+                }
+                Err(error) => {
+                    tracing::warn!(file = %path.display(), %error, "cannot remove the file of a deleted OS image");
+                }
             }
         }
     }
 }
 
-/// The names of the files that are kept for an image.
+/// The names of the stored files of an image.
 fn files_of(content: &ImageContent) -> impl Iterator<Item = &str> {
     let boot = [content.kernel.as_ref(), content.initrd.as_ref()];
-    let kept = boot.into_iter().flatten().filter_map(|file| match file {
+    let beside = boot.into_iter().flatten().filter_map(|file| match file {
         BootFile::Kept(name) => Some(name.as_str()),
         BootFile::Iso(_) => None,
     });
-    std::iter::once(content.iso.as_str()).chain(kept)
+    std::iter::once(content.iso.as_str()).chain(beside)
 }
 
-/// A name of a file in a directory, not a way out of it.
+/// Whether a name is that of a file in the directory, not a path out of it.
 fn is_plain(name: &str) -> bool {
     let mut parts = Path::new(name).components();
     matches!(
@@ -206,17 +214,17 @@ async fn open(path: PathBuf, size: u64) -> Result<(IsoFile, Arc<File>), String> 
     });
     opening
         .await
-        .unwrap_or_else(|_| Err("opening it was broken off".to_owned()))
+        .unwrap_or_else(|_| Err("opening the file panicked".to_owned()))
 }
 
-/// A regular file as it is now.
+/// A regular file with its current size.
 ///
 /// # Errors
-/// The operating system's; something that is no regular file is not found.
+/// The file cannot be opened; anything but a regular file is not found.
 pub async fn whole_file(path: &Path) -> io::Result<Found> {
     let path = path.to_owned();
     let opening = tokio::task::spawn_blocking(move || {
-        // Asked before it is opened: opening a FIFO would wait for its writer.
+        // Checked before opening: opening a FIFO would wait for its writer.
         let attributes = std::fs::metadata(&path)?;
         if !attributes.is_file() {
             return Err(io::ErrorKind::NotFound.into());
@@ -231,7 +239,7 @@ pub async fn whole_file(path: &Path) -> io::Result<Found> {
     });
     opening
         .await
-        .unwrap_or_else(|_| Err(io::Error::other("opening it was broken off")))
+        .unwrap_or_else(|_| Err(io::Error::other("opening the file panicked")))
 }
 
 #[cfg(test)]
@@ -252,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_what_no_image_needs_is_removed_and_never_during_an_import() {
+    async fn file_is_removed_unless_needed_or_import_runs() {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         for name in [".lock", "a.iso", "a.linux", "b.iso", "b.linux"] {
@@ -265,7 +273,7 @@ mod tests {
         let import = File::open(path(".lock")).unwrap();
         flock(&import, FlockOperation::LockExclusive).unwrap();
         images.remove(&gone, &store).await;
-        assert!(path("a.iso").exists(), "an import is under way");
+        assert!(path("a.iso").exists(), "an import is running");
         drop(import);
         images.remove(&gone, &store).await;
         assert!(!path("a.iso").exists() && !path("a.linux").exists());

@@ -1,9 +1,12 @@
 //! The network service: DHCP, TFTP and HTTP for the managed subnets.
 //!
-//! Nothing is rendered into files: every answer is computed from a snapshot of the store
-//! ([`snapshot`], [`facts`]) when it is asked for. [`listeners`] starts servers on the interfaces that
-//! own an address in a defined network; [`tree`] is what they serve. `docs/boot.md` tells the story.
+//! Nothing is rendered into files: every reply is computed from a snapshot of the store ([`snapshot`],
+//! [`facts`]) at the request. [`listeners`] runs servers on the interfaces that own an address in a
+//! declared network; [`dhcp::decide`] is the DHCP decision, [`tree`] the paths of TFTP and HTTP, and
+//! [`boot`] the context that all of them answer from. `docs/boot.md` tells the story.
 
+pub mod boot;
+pub mod boot_events;
 mod clock;
 pub mod content;
 pub mod dhcp;
@@ -18,7 +21,6 @@ pub mod listeners;
 pub mod path;
 pub mod plan;
 pub mod private;
-pub mod progress;
 pub mod ra;
 pub mod serving;
 pub mod settings;
@@ -36,27 +38,29 @@ use xcat3_service::heartbeat;
 use xcat3_service::jobs::Jobs;
 use xcat3_store::Store;
 
-use crate::dhcp::promise;
-use crate::dhcp::server::Shared;
+use crate::boot::BootSettings;
+use crate::boot_events::BootEvents;
+use crate::dhcp::lease_writer;
+use crate::dhcp::server::DhcpState;
 use crate::discovered::DiscoveredMachines;
 use crate::images::Images;
 use crate::leases::LeaseTable;
-use crate::listeners::{Among, Listeners};
+use crate::listeners::{ListenerOptions, Listeners};
 use crate::private::Private;
-use crate::progress::Sightings;
+use crate::serving::Serving;
 use crate::snapshot::{Feed, Snapshot};
 use crate::tree::Tree;
 
 pub use crate::settings::{Settings, Startup};
 
-/// The longest lease of an address of a dynamic range, in seconds. Such addresses are few, and who
-/// has one is seldom there for long.
-const DYNAMIC_LEASE_S: u32 = 3_600;
+/// Longest lease time of an address of a dynamic range, in seconds: such addresses are scarce, and
+/// their clients rarely stay long.
+const MAX_DYNAMIC_LEASE_S: u32 = 3_600;
 
-/// Why the service ended.
+/// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// The leases could not be read at the start; without them addresses would be given out twice.
+    /// The leases cannot be read. Without them addresses could be granted twice.
     #[error("cannot read the leases: {0}")]
     Leases(#[source] xcat3_store::StoreError),
 }
@@ -64,72 +68,68 @@ pub enum ServiceError {
 /// Serves until `shutdown`.
 ///
 /// # Errors
-/// The store can't be read at the start. Once it runs nothing ends it.
+/// The store cannot be read at the start.
 pub async fn run(
     startup: Startup,
     store: Store,
     jobs: Jobs,
     shutdown: CancellationToken,
 ) -> Result<(), ServiceError> {
-    let settings = startup.settings;
     let leases = store.leases().await.map_err(ServiceError::Leases)?;
     let bus = jobs.bus().clone();
     let follower = Follower::new(&store, bus.clone()).await;
     let snapshot = Snapshot::default();
-    let sightings = Sightings::default();
+    let events = BootEvents::default();
     let discovered = DiscoveredMachines::default();
-    let install = Arc::new(startup.install);
-    let (promises, kept) = mpsc::channel(promise::QUEUE);
-    let lease_s = u32::try_from(settings.lease_s.duration().as_secs()).unwrap_or(u32::MAX);
-    let shared = Arc::new(Shared {
-        snapshot: snapshot.clone(),
-        leases: Mutex::new(LeaseTable::restored(leases)),
-        promises,
-        sightings: sightings.clone(),
-        discovered: discovered.clone(),
+    let (settings, slot) = (startup.settings, startup.slot);
+    let boot = Arc::new(BootSettings {
         http_port: settings.http_port,
         loaders: settings.loaders,
-        install: install.clone(),
+        install: startup.install,
+    });
+    let (pending, queue) = mpsc::channel(lease_writer::QUEUE_CAPACITY);
+    let lease_s = u32::try_from(settings.lease_s.duration().as_secs()).unwrap_or(u32::MAX);
+    let dhcp = Arc::new(DhcpState {
+        snapshot: snapshot.clone(),
+        leases: Mutex::new(LeaseTable::restored(leases)),
+        pending,
+        events: events.clone(),
+        discovered: discovered.clone(),
+        boot: boot.clone(),
         lease_s,
-        dynamic_lease_s: lease_s.min(DYNAMIC_LEASE_S),
+        dynamic_lease_s: lease_s.min(MAX_DYNAMIC_LEASE_S),
     });
     let tree = Arc::new(Tree {
         snapshot: snapshot.clone(),
         images: Images::new(&startup.images),
         loader_dirs: settings.loader_dirs.into(),
-        install,
-        sightings: sightings.clone(),
-        http_port: settings.http_port,
+        boot,
+        events: events.clone(),
         private: Private::new(jobs),
     });
-    let among = Among {
-        shared: startup.slot.workers > 1,
-        drain: settings.drain_s.duration(),
+    let options = ListenerOptions {
+        reuse_port: slot.workers > 1,
+        drain_timeout: settings.drain_s.duration(),
     };
-    let serving = serving::Serving {
+    let serving = Serving {
         store: store.clone(),
         bus,
-        report: heartbeat::report(ServiceKind::Network, &startup.slot),
-        slot: startup.slot,
+        report: heartbeat::report(ServiceKind::Network, &slot),
+        slot,
         feed: Feed::new(store.clone(), follower, snapshot.clone()),
         snapshot: snapshot.clone(),
         images: tree.images.clone(),
         interfaces: settings.interfaces,
         router_advertisements: settings.router_advertisements,
-        listeners: Listeners::new(tree, shared, among),
+        listeners: Listeners::new(tree, dhcp, options),
     };
-    // The writer of promises ends by itself once the last server that makes any is gone.
+    let (other_workers, stop) = (options.reuse_port, shutdown.clone());
+    // The lease writer ends after the last DHCP server.
     tokio::join!(
-        serving.until(&shutdown),
-        promise::keep(store.clone(), kept),
+        serving.run(&shutdown),
+        lease_writer::run(store.clone(), queue),
         discovered::write(store.clone(), discovered, shutdown.clone()),
-        progress::write(
-            store.clone(),
-            snapshot,
-            sightings,
-            among.shared,
-            shutdown.clone()
-        ),
+        boot_events::write(store.clone(), snapshot, events, other_workers, stop),
     );
     Ok(())
 }

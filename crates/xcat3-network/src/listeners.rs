@@ -1,6 +1,6 @@
-//! The servers that run: started and stopped until they are those that [`crate::plan`] asks for.
+//! The running servers: started and stopped to match the plan of [`crate::plan`].
 //!
-//! A port that can't be had is a sentence for the operator and tried again, never the end.
+//! A port that cannot be bound is a sentence for the operator and is tried again.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,51 +12,49 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::dhcp::client::Served;
-use crate::dhcp::server::{self as dhcp, Shared};
-use crate::plan::{LOOPBACK, Plan, Server, Service};
+use crate::dhcp::server::{self as dhcp, DhcpState};
+use crate::plan::{LOOPBACK, Plan, Protocol, ServedNetwork, Server};
 use crate::tree::Tree;
 use crate::{http, ra, tftp};
 
 struct Running {
     stop: CancellationToken,
     task: JoinHandle<()>,
-    link: watch::Sender<Vec<Served>>,
+    link: watch::Sender<Vec<ServedNetwork>>,
 }
 
-/// Among whom the servers run.
+/// How servers bind and stop.
 #[derive(Clone, Copy, Debug)]
-pub struct Among {
+pub struct ListenerOptions {
     /// Whether other workers of this host bind the same ports.
-    pub shared: bool,
-    /// How long running HTTP answers may go on after a shutdown.
-    pub drain: Duration,
+    pub reuse_port: bool,
+    /// How long HTTP responses in progress may continue after a shutdown.
+    pub drain_timeout: Duration,
 }
 
-/// The servers that run.
+/// The running servers.
 pub struct Listeners {
     tree: Arc<Tree>,
-    shared: Arc<Shared>,
-    among: Among,
+    dhcp: Arc<DhcpState>,
+    options: ListenerOptions,
     running: BTreeMap<Server, Running>,
 }
 
 const TFTP_PORT: u16 = 69;
 
 impl Listeners {
-    /// Nothing runs yet.
+    /// No server runs yet.
     #[must_use]
-    pub fn new(tree: Arc<Tree>, shared: Arc<Shared>, among: Among) -> Self {
+    pub fn new(tree: Arc<Tree>, dhcp: Arc<DhcpState>, options: ListenerOptions) -> Self {
         Self {
             tree,
-            shared,
-            among,
+            dhcp,
+            options,
             running: BTreeMap::new(),
         }
     }
 
-    /// Starts what is wanted and does not run, stops what runs and is not wanted. Returns what could
-    /// not be served, a sentence each.
+    /// Starts and stops servers to match `plan`. Returns a sentence for each network that is not served.
     pub async fn reconcile(&mut self, plan: Plan) -> Vec<String> {
         let wanted = plan.servers;
         let unwanted: Vec<Server> = self
@@ -68,25 +66,25 @@ impl Listeners {
         for server in unwanted {
             self.stop(&server).await;
         }
-        let mut notes = plan.absent;
+        let mut problems = plan.unserved;
         for (server, link) in wanted {
             match self.running.get(&server) {
                 Some(running) => {
                     running.link.send_if_modified(|old| {
-                        let changed = !same(old, &link);
+                        let changed = !is_same(old, &link);
                         if changed {
                             old.clone_from(&link);
                         }
                         changed
                     });
                 }
-                None => notes.extend(self.start(server, &link)),
+                None => problems.extend(self.start(server, &link)),
             }
         }
-        notes
+        problems
     }
 
-    /// Stops everything and waits for it.
+    /// Stops all servers and waits until they have ended.
     pub async fn stop_all(&mut self) {
         for running in self.running.values() {
             running.stop.cancel();
@@ -102,27 +100,27 @@ impl Listeners {
             return;
         };
         running.stop.cancel();
-        let what = name(server.service);
+        let protocol = server.protocol.name();
         if let Err(error) = running.task.await {
-            tracing::error!(%error, interface = server.interface, "{what} broke down");
+            tracing::error!(%error, protocol, interface = server.interface, "server task panicked");
         }
-        tracing::info!(interface = server.interface, "{what} stopped");
+        tracing::info!(protocol, interface = server.interface, "server stopped");
     }
 
-    /// Starts a server; what it can't serve is told in sentences.
-    fn start(&mut self, server: Server, link: &[Served]) -> Vec<String> {
-        let (what, interface) = (name(server.service), &server.interface);
-        let port = match server.service {
-            Service::Dhcp => format!("UDP port {}", dhcp::PORT),
-            Service::Tftp => format!("UDP port {TFTP_PORT}"),
-            Service::Http => format!("TCP port {}", self.tree.http_port),
-            Service::RouterAdvertisements => "a raw socket".to_owned(),
+    /// Starts a server. Returns a sentence for each network that it cannot serve.
+    fn start(&mut self, server: Server, link: &[ServedNetwork]) -> Vec<String> {
+        let (protocol, interface) = (server.protocol.name(), &server.interface);
+        let port = match server.protocol {
+            Protocol::Dhcp => format!("UDP port {}", dhcp::PORT),
+            Protocol::Tftp => format!("UDP port {TFTP_PORT}"),
+            Protocol::Http => format!("TCP port {}", self.tree.boot.http_port),
+            Protocol::RouterAdvertisements => "a raw socket".to_owned(),
         };
         let stop = CancellationToken::new();
         let (sender, receiver) = watch::channel(link.to_vec());
         match self.bind(&server, receiver, &stop) {
             Ok(task) => {
-                tracing::info!(interface, address = %server.address, "{what} started on {port}");
+                tracing::info!(protocol, interface, address = %server.address, port, "server started");
                 self.running.insert(
                     server,
                     Running {
@@ -134,15 +132,15 @@ impl Listeners {
                 Vec::new()
             }
             Err(error) if is_optional(&server, link) => {
-                tracing::debug!(%error, interface, "{what} not started");
+                tracing::debug!(%error, protocol, interface, "optional server not started");
                 Vec::new()
             }
             Err(error) => {
-                let why = explain(&error, &port);
+                let reason = explain(&error, &port);
                 let networks = link.iter().map(|served| &served.network.name);
                 networks
                     .map(|name| {
-                        format!("network {name}: cannot serve {what} on {interface}: {why}")
+                        format!("network {name}: cannot serve {protocol} on {interface}: {reason}")
                     })
                     .collect()
             }
@@ -152,45 +150,39 @@ impl Listeners {
     fn bind(
         &self,
         server: &Server,
-        link: watch::Receiver<Vec<Served>>,
+        link: watch::Receiver<Vec<ServedNetwork>>,
         stop: &CancellationToken,
     ) -> io::Result<JoinHandle<()>> {
         let (tree, stop) = (self.tree.clone(), stop.clone());
         let interface = server.interface.as_str();
         let at = |port| SocketAddr::new(IpAddr::V4(server.address), port);
-        Ok(match server.service {
-            Service::Dhcp => {
-                let (socket, shared) = (dhcp::bind(interface)?, self.shared.clone());
-                tokio::spawn(dhcp::serve(
-                    socket,
-                    interface.to_owned(),
-                    link,
-                    shared,
-                    stop,
-                ))
+        Ok(match server.protocol {
+            Protocol::Dhcp => {
+                let (socket, state) = (dhcp::bind(interface)?, self.dhcp.clone());
+                tokio::spawn(dhcp::serve(socket, interface.to_owned(), link, state, stop))
             }
-            Service::Tftp => {
+            Protocol::Tftp => {
                 let limits = tftp::Limits::default();
-                let bind = match self.among.shared {
+                let bind = match self.options.reuse_port {
                     true => tftp::Server::bind_reuse_port,
                     false => tftp::Server::bind,
                 };
                 let server = bind(at(TFTP_PORT), Some(interface), limits)?;
                 tokio::spawn(server.run(tree, stop))
             }
-            Service::Http => {
+            Protocol::Http => {
                 let limits = http::Limits {
-                    drain_timeout: self.among.drain,
+                    drain_timeout: self.options.drain_timeout,
                     ..http::Limits::default()
                 };
-                let bind = match self.among.shared {
+                let bind = match self.options.reuse_port {
                     true => http::Server::bind_reuse_port,
                     false => http::Server::bind,
                 };
-                let server = bind(at(tree.http_port), Some(interface), limits)?;
+                let server = bind(at(tree.boot.http_port), Some(interface), limits)?;
                 tokio::spawn(server.run(tree, stop))
             }
-            Service::RouterAdvertisements => tokio::spawn(ra::serve(
+            Protocol::RouterAdvertisements => tokio::spawn(ra::serve(
                 ra::bind(interface, server.index)?,
                 server.index,
                 stop,
@@ -199,29 +191,32 @@ impl Listeners {
     }
 }
 
-fn name(service: Service) -> &'static str {
-    match service {
-        Service::Dhcp => "DHCP",
-        Service::Tftp => "TFTP",
-        Service::Http => "HTTP",
-        Service::RouterAdvertisements => "router advertisement",
+impl Protocol {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Dhcp => "DHCP",
+            Self::Tftp => "TFTP",
+            Self::Http => "HTTP",
+            Self::RouterAdvertisements => "router advertisement",
+        }
     }
 }
 
-/// The host's own requests can be done without, and so can answers for IPv6: machines then boot some
-/// seconds later.
-fn is_optional(server: &Server, link: &[Served]) -> bool {
+/// Whether the service works without the server: requests of the host itself are not essential, and
+/// without router advertisements machines boot some seconds later.
+fn is_optional(server: &Server, link: &[ServedNetwork]) -> bool {
     (server.interface == LOOPBACK && link.is_empty())
-        || server.service == Service::RouterAdvertisements
+        || server.protocol == Protocol::RouterAdvertisements
 }
 
-fn same(old: &[Served], new: &[Served]) -> bool {
-    let equal =
-        |(a, b): (&Served, &Served)| a.server == b.server && Arc::ptr_eq(&a.network, &b.network);
+fn is_same(old: &[ServedNetwork], new: &[ServedNetwork]) -> bool {
+    let equal = |(a, b): (&ServedNetwork, &ServedNetwork)| {
+        a.server == b.server && Arc::ptr_eq(&a.network, &b.network)
+    };
     old.len() == new.len() && old.iter().zip(new).all(equal)
 }
 
-/// Why a port can't be had, and what to do about it.
+/// Why a port cannot be bound, and what to do.
 fn explain(error: &io::Error, port: &str) -> String {
     match error.kind() {
         io::ErrorKind::PermissionDenied => format!(
@@ -237,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_that_is_not_to_be_had_is_explained() {
+    fn bind_error_is_explained() {
         let denied = explain(&io::ErrorKind::PermissionDenied.into(), "UDP port 67");
         assert!(
             denied.contains("binding UDP port 67 — run as root"),

@@ -1,6 +1,6 @@
-//! What is to be served on which interface: DHCP, TFTP and HTTP for every network that an interface of
-//! this host has an address in, and nowhere else. A pure decision from networks and local addresses;
-//! [`crate::listeners`] makes it so.
+//! Which servers run on which interface: DHCP, TFTP and HTTP for every network that an interface of this
+//! host has an address in. A pure decision from networks and local addresses; [`crate::listeners`]
+//! carries it out.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -8,48 +8,56 @@ use std::sync::Arc;
 
 use xcat3_core::Network;
 
-use crate::dhcp::client::Served;
 use crate::interfaces::LocalAddress;
 
-/// What a server speaks.
+/// A network that is served on an interface.
+#[derive(Clone, Debug)]
+pub struct ServedNetwork {
+    /// The network.
+    pub network: Arc<Network>,
+    /// The address of this host in the network.
+    pub server: Ipv4Addr,
+}
+
+/// The protocol of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Service {
-    /// Addresses.
+pub enum Protocol {
+    /// DHCP.
     Dhcp,
-    /// Boot programs.
+    /// TFTP.
     Tftp,
-    /// Everything else.
+    /// HTTP.
     Http,
-    /// Answers to router solicitations, see [`crate::ra`].
+    /// Replies to router solicitations, see [`crate::ra`].
     RouterAdvertisements,
 }
 
 /// One server.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Server {
-    /// What it speaks.
-    pub service: Service,
-    /// The interface that it is bound to.
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The interface that the server is bound to.
     pub interface: String,
-    /// The index of that interface: one made anew with the same name is another one.
+    /// The index of the interface: an interface created again with the same name has another.
     pub index: u32,
-    /// The address that it is bound to; unspecified for those that are bound to the interface only.
+    /// The address that the server is bound to; unspecified where it is bound to the interface only.
     pub address: Ipv4Addr,
 }
 
-/// What is to be served.
+/// The servers that run.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// The servers, each with the networks that it serves.
-    pub servers: BTreeMap<Server, Vec<Served>>,
-    /// Networks that are not served here, a sentence each.
-    pub absent: Vec<String>,
+    /// The servers, each with its networks.
+    pub servers: BTreeMap<Server, Vec<ServedNetwork>>,
+    /// A sentence for each network that is not served here.
+    pub unserved: Vec<String>,
 }
 
-/// The host's own requests come by this interface, whatever address they are for.
+/// The host's own requests arrive on this interface, whatever address they are for.
 pub const LOOPBACK: &str = "lo";
 
-/// Decides what is served where. `allowed` names the interfaces that may be used; none: all.
+/// Decides which servers run. `allowed` are the interfaces that may be used; empty means all.
 #[must_use]
 pub fn plan<'a>(
     networks: impl Iterator<Item = &'a Arc<Network>>,
@@ -68,14 +76,14 @@ pub fn plan<'a>(
             Some(local) => {
                 let server = local.address.addr();
                 plan.serve(
-                    &Served {
+                    &ServedNetwork {
                         network: network.clone(),
                         server,
                     },
                     local,
                 );
             }
-            None => plan.absent.push(format!(
+            None => plan.unserved.push(format!(
                 "network {}: no interface that may be served has an address in {}",
                 network.name, network.subnet
             )),
@@ -85,48 +93,48 @@ pub fn plan<'a>(
 }
 
 impl Plan {
-    fn serve(&mut self, served: &Served, local: &LocalAddress) {
+    fn serve(&mut self, served: &ServedNetwork, local: &LocalAddress) {
         let address = served.server;
         let is_loopback = local.interface == LOOPBACK;
-        // Where another server gives the addresses, only files are served.
+        // With another DHCP server in the network, only files are served.
         let is_ours = served.network.dhcpserver.is_none_or(|ip| ip == address);
         if is_ours && !is_loopback {
             let anywhere = Ipv4Addr::UNSPECIFIED;
             self.add(
-                Service::Dhcp,
+                Protocol::Dhcp,
                 &local.interface,
                 local.index,
                 anywhere,
                 Some(served),
             );
-            let ra = Service::RouterAdvertisements;
+            let ra = Protocol::RouterAdvertisements;
             self.add(ra, &local.interface, local.index, anywhere, Some(served));
         }
-        for service in [Service::Tftp, Service::Http] {
+        for protocol in [Protocol::Tftp, Protocol::Http] {
             self.add(
-                service,
+                protocol,
                 &local.interface,
                 local.index,
                 address,
                 Some(served),
             );
             if !is_loopback {
-                self.add(service, LOOPBACK, 1, address, None);
+                self.add(protocol, LOOPBACK, 1, address, None);
             }
         }
     }
 
     fn add(
         &mut self,
-        service: Service,
+        protocol: Protocol,
         interface: &str,
         index: u32,
         address: Ipv4Addr,
-        served: Option<&Served>,
+        served: Option<&ServedNetwork>,
     ) {
         let interface = interface.to_owned();
         let server = Server {
-            service,
+            protocol,
             interface,
             index,
             address,
@@ -157,12 +165,12 @@ mod tests {
     fn keys(plan: &Plan) -> Vec<String> {
         let servers = plan.servers.keys();
         servers
-            .map(|server| format!("{:?} {}", server.service, server.interface))
+            .map(|server| format!("{:?} {}", server.protocol, server.interface))
             .collect()
     }
 
     #[test]
-    fn only_interfaces_with_an_address_in_a_network_are_served() {
+    fn interface_without_address_in_a_network_is_not_served() {
         let addresses = [
             local("lo", 1, "127.0.0.1/8"),
             local("eth0", 2, "192.168.1.5/24"),
@@ -181,16 +189,16 @@ mod tests {
                 "RouterAdvertisements br0"
             ]
         );
-        assert_eq!(plan.absent.len(), 1);
+        assert_eq!(plan.unserved.len(), 1);
         assert!(
-            plan.absent[0].contains("network far: no interface"),
+            plan.unserved[0].contains("network far: no interface"),
             "{:?}",
-            plan.absent
+            plan.unserved
         );
     }
 
     #[test]
-    fn the_operator_may_limit_the_interfaces() {
+    fn interface_that_is_not_allowed_is_not_served() {
         let addresses = [local("a", 1, "11.0.0.1/8"), local("b", 2, "11.0.0.2/8")];
         let networks = [network("c920", "11.0.0.0/8")];
         let plan = plan(networks.iter(), &addresses, &["b".to_owned()]);
@@ -203,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn another_dhcp_server_is_left_alone() {
+    fn network_with_other_dhcp_server_gets_no_dhcp() {
         let addresses = [local("br0", 3, "11.0.0.101/8")];
         let mut other = Network::new("c920", "11.0.0.0/8".parse().unwrap());
         other.dhcpserver = Some("11.0.0.1".parse().unwrap());

@@ -1,9 +1,8 @@
-//! Answers router solicitations (RFC 4861, 6.2) with an advertisement that says: no router here, no
-//! prefix, nothing to configure.
+//! Replies to router solicitations (RFC 4861, 6.2) with an advertisement without router, prefix and
+//! configuration.
 //!
-//! iPXE waits 16 seconds for IPv6 before it boots over IPv4 unless a router answers it. The router
-//! lifetime is 0, so no machine takes us for its router or gives itself an address because of it. Not
-//! a router, and not for IPv6 provisioning.
+//! Without a reply iPXE waits 16 seconds for IPv6 before it boots over IPv4. The router lifetime is 0, so
+//! no machine uses this host as its router or configures an address. This is no IPv6 provisioning.
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -16,23 +15,23 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 const SOLICITATION: u8 = 133;
-/// Type 134, code 0; the kernel fills in the checksum. Hop limit, flags, router lifetime, reachable
-/// and retransmission time are all 0: "not said", and for the lifetime "no default router".
+/// Type 134, code 0; the kernel computes the checksum. Hop limit, flags, router lifetime, reachable and
+/// retransmission time are 0, which is "unspecified", for the lifetime "no default router".
 const ADVERTISEMENT: [u8; 16] = [134, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
-/// Advertisements to all are at least so far apart (MIN_DELAY_BETWEEN_RAS).
-const BETWEEN: Duration = Duration::from_secs(3);
+/// Shortest time between advertisements to all nodes (MIN_DELAY_BETWEEN_RAS).
+const MIN_INTERVAL: Duration = Duration::from_secs(3);
 
 /// Opens the socket of an interface.
 ///
 /// # Errors
-/// Raw sockets are not allowed, or the interface has no IPv6.
+/// Raw sockets are not permitted, or the interface has no IPv6.
 pub fn bind(interface: &str, index: u32) -> io::Result<AsyncFd<Socket>> {
     let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6))?;
     socket.bind_device(Some(interface.as_bytes()))?;
     socket.set_nonblocking(true)?;
-    // Whatever came through a router has fewer than 255 hops left and is no advertisement.
+    // Clients accept advertisements with a hop limit of 255 only: no router forwarded them.
     socket.set_unicast_hops_v6(255)?;
     socket.set_multicast_hops_v6(255)?;
     socket.join_multicast_v6(&ALL_ROUTERS, index)?;
@@ -43,13 +42,13 @@ pub fn bind(interface: &str, index: u32) -> io::Result<AsyncFd<Socket>> {
     AsyncFd::new(socket)
 }
 
-/// Answers solicitations until `stop`.
+/// Replies to solicitations until `stop`.
 pub async fn serve(socket: AsyncFd<Socket>, index: u32, stop: CancellationToken) {
     let mut to_all: Option<Instant> = None;
-    while let Some(from) = stop.run_until_cancelled(next(&socket)).await {
+    while let Some(from) = stop.run_until_cancelled(receive(&socket)).await {
         let Some(from) = from else { continue };
         let to = if from.ip().is_unspecified() {
-            if to_all.is_some_and(|last| last.elapsed() < BETWEEN) {
+            if to_all.is_some_and(|last| last.elapsed() < MIN_INTERVAL) {
                 continue;
             }
             to_all = Some(Instant::now());
@@ -59,14 +58,14 @@ pub async fn serve(socket: AsyncFd<Socket>, index: u32, stop: CancellationToken)
         };
         let to = SocketAddrV6::new(to, 0, 0, index);
         match socket.get_ref().send_to(&ADVERTISEMENT, &to.into()) {
-            Ok(_) => tracing::debug!(%to, "answered a router solicitation"),
-            Err(error) => tracing::debug!(%to, %error, "could not answer a router solicitation"),
+            Ok(_) => tracing::debug!(%to, "router advertisement sent"),
+            Err(error) => tracing::debug!(%to, %error, "cannot send a router advertisement"),
         }
     }
 }
 
-/// Who sent the next message, if that is a solicitation.
-async fn next(socket: &AsyncFd<Socket>) -> Option<SocketAddrV6> {
+/// Receives the next message, and returns its sender where it is a solicitation.
+async fn receive(socket: &AsyncFd<Socket>) -> Option<SocketAddrV6> {
     let mut buffer = [0u8; 256];
     let received = loop {
         let mut ready = socket.readable().await.ok()?;
@@ -85,15 +84,15 @@ async fn next(socket: &AsyncFd<Socket>) -> Option<SocketAddrV6> {
         }
         Ok(_) => None,
         Err(error) => {
-            tracing::debug!(%error, "receiving router solicitations failed");
+            tracing::debug!(%error, "cannot receive router solicitations");
             tokio::time::sleep(Duration::from_millis(100)).await;
             None
         }
     }
 }
 
-/// RFC 4861, 6.1.1. Link-local and unspecified sources come from the link itself: no router passes
-/// them on.
+/// RFC 4861, 6.1.1. Messages from link-local and unspecified sources come from the link itself: routers do
+/// not forward them.
 fn is_solicitation(message: &[u8], from: Ipv6Addr) -> bool {
     message.len() >= 8
         && message[..2] == [SOLICITATION, 0]
@@ -105,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_solicitations_from_the_link_are_answered() {
+    fn solicitation_from_the_link_is_recognised() {
         let link_local = "fe80::1".parse().unwrap();
         let solicitation = [133, 0, 1, 2, 0, 0, 0, 0];
         assert!(is_solicitation(&solicitation, link_local));

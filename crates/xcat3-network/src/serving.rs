@@ -1,5 +1,5 @@
-//! The loop that keeps the service in step: with the store, with the host's interfaces, and with
-//! those who wait until a change is served.
+//! The loop of the service: it applies changes of the store, starts and stops servers, and reports the
+//! served revision to the store, where others wait for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,53 +15,51 @@ use crate::facts::Touched;
 use crate::images::Images;
 use crate::interfaces::{AddressChanges, local_addresses};
 use crate::listeners::Listeners;
-use crate::plan::{Service, plan};
+use crate::plan::{Plan, Protocol, plan};
 use crate::snapshot::{Feed, Snapshot};
 
-/// How often interfaces are looked at though the kernel told of no change, and ports that could not
-/// be had are tried again.
-const LOOK_AGAIN: Duration = Duration::from_secs(3);
-/// The service says that it is there at least so often.
-const BEAT: Duration = Duration::from_secs(HEARTBEAT_S);
-/// How long the store may take to note what is served.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How often interfaces are listed without a notification of the kernel, and failed servers are started
+/// again.
+const RECONCILE_INTERVAL: Duration = Duration::from_secs(3);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(HEARTBEAT_S);
+const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What is kept in step.
+/// The service.
 pub struct Serving {
     /// The store.
     pub store: Store,
-    /// Where who waits for a change is told that it is served.
+    /// Where a newly served revision is announced.
     pub bus: Arc<dyn Bus>,
-    /// Who serves.
+    /// The heartbeat of this worker.
     pub report: ServiceReport,
-    /// Its place, which is told when it serves.
+    /// This worker.
     pub slot: Slot,
-    /// Where changes come from.
+    /// The source of changes.
     pub feed: Feed,
-    /// Where they go.
+    /// The facts that servers answer from.
     pub snapshot: Snapshot,
-    /// Open images, to be closed when they go.
+    /// The open images.
     pub images: Images,
-    /// Interfaces that may be used; none: all.
+    /// The interfaces that may be used; empty means all.
     pub interfaces: Vec<String>,
     /// Whether router solicitations are answered.
     pub router_advertisements: bool,
-    /// The servers.
+    /// The running servers.
     pub listeners: Listeners,
 }
 
-/// What was last said of an outcome, so that the log says each thing once.
+/// What was logged and reported last, so that each fact is logged and reported once.
 #[derive(Default)]
-struct Said {
+struct Reported {
     served: Option<(Revision, Option<String>)>,
-    beat: Option<Instant>,
-    notes: Vec<String>,
-    away: bool,
+    heartbeat: Option<Instant>,
+    problems: Vec<String>,
+    store_is_away: bool,
 }
 
 impl Serving {
-    /// Keeps in step until `shutdown`, then stops all servers.
-    pub async fn until(mut self, shutdown: &CancellationToken) {
+    /// Serves until `shutdown`, then stops all servers.
+    pub async fn run(mut self, shutdown: &CancellationToken) {
         shutdown.run_until_cancelled(self.follow()).await;
         self.listeners.stop_all().await;
         let ServiceReport {
@@ -71,55 +69,64 @@ impl Serving {
             ..
         } = &self.report;
         let retiring = self.store.retire_service(hostname, *kind, *instance);
-        if !matches!(tokio::time::timeout(PATIENCE, retiring).await, Ok(Ok(()))) {
-            tracing::warn!("the network service counts as online for a while yet");
+        if !matches!(
+            tokio::time::timeout(STORE_TIMEOUT, retiring).await,
+            Ok(Ok(()))
+        ) {
+            tracing::warn!(
+                "cannot sign off: the service counts as online until its heartbeat expires"
+            );
         }
     }
 
     async fn follow(&mut self) {
         let changes = AddressChanges::new()
-            .inspect_err(|error| tracing::warn!(%error, "changes of interfaces are seen late"))
+            .inspect_err(|error| {
+                let interval_s = RECONCILE_INTERVAL.as_secs();
+                tracing::warn!(%error, interval_s, "cannot subscribe to interface changes: polling");
+            })
             .ok();
-        let mut said = Said::default();
-        let mut look = Instant::now();
+        let mut reported = Reported::default();
+        let mut reconcile_at = Instant::now();
         loop {
-            let touched = self.pull(&mut said).await;
+            let touched = self.pull(&mut reported).await;
             if touched.images {
-                self.images.forget_stale(&self.snapshot.read());
-                self.images.remove(&touched.gone, &self.store).await;
+                self.images.close_stale(&self.snapshot.read());
+                self.images.remove(&touched.deleted, &self.store).await;
             }
-            if touched.networks || Instant::now() >= look {
-                look = Instant::now() + LOOK_AGAIN;
-                self.reconcile(&mut said).await;
+            if touched.networks || Instant::now() >= reconcile_at {
+                reconcile_at = Instant::now() + RECONCILE_INTERVAL;
+                self.reconcile(&mut reported).await;
             }
-            self.report(&mut said).await;
+            self.report(&mut reported).await;
             tokio::select! {
                 () = self.feed.changed() => {}
-                () = next(changes.as_ref()) => look = Instant::now(),
+                () = next_change(changes.as_ref()) => reconcile_at = Instant::now(),
             }
         }
     }
 
-    async fn pull(&mut self, said: &mut Said) -> Touched {
+    async fn pull(&mut self, reported: &mut Reported) -> Touched {
         match self.feed.pull().await {
             Ok(touched) => {
-                if said.away {
-                    tracing::info!("the store is back");
+                if reported.store_is_away {
+                    tracing::info!("store is back");
                 }
-                said.away = false;
+                reported.store_is_away = false;
                 touched.unwrap_or_default()
             }
             Err(error) => {
-                if !said.away {
-                    tracing::warn!(%error, "the store is away: serving what is known");
+                if !reported.store_is_away {
+                    let revision = self.feed.revision();
+                    tracing::warn!(%error, revision, "store is away: serving the last revision");
                 }
-                said.away = true;
+                reported.store_is_away = true;
                 Touched::default()
             }
         }
     }
 
-    async fn reconcile(&mut self, said: &mut Said) {
+    async fn reconcile(&mut self, reported: &mut Reported) {
         let addresses = match local_addresses() {
             Ok(addresses) => addresses,
             Err(error) => {
@@ -132,51 +139,65 @@ impl Serving {
             &addresses,
             &self.interfaces,
         );
+        self.restrict(&mut plan);
+        let problems = self.listeners.reconcile(plan).await;
+        for problem in &problems {
+            if !reported.problems.contains(problem) {
+                tracing::warn!(problem, "cannot serve a network");
+            }
+        }
+        reported.problems = problems;
+    }
+
+    /// Removes the servers that this worker does not run.
+    fn restrict(&self, plan: &mut Plan) {
         if self.slot.worker > 0 {
-            // A broadcast reaches the sockets of all workers; one answer is enough, and one process
-            // only gives the addresses of a dynamic range.
+            // A broadcast reaches the sockets of all workers. The first worker alone replies, and owns
+            // the addresses of the dynamic ranges.
             plan.servers
-                .retain(|server, _| matches!(server.service, Service::Tftp | Service::Http));
+                .retain(|server, _| matches!(server.protocol, Protocol::Tftp | Protocol::Http));
         }
         if !self.router_advertisements {
             plan.servers
-                .retain(|server, _| server.service != Service::RouterAdvertisements);
+                .retain(|server, _| server.protocol != Protocol::RouterAdvertisements);
         }
-        let notes = self.listeners.reconcile(plan).await;
-        for note in notes.iter().filter(|note| !said.notes.contains(note)) {
-            tracing::warn!("{note}");
-        }
-        said.notes = notes;
     }
 
-    /// Tells those who wait for a change that it is served, and now and then that we are there.
-    async fn report(&mut self, said: &mut Said) {
-        let note = (!said.notes.is_empty()).then(|| said.notes.join("; "));
-        let news = (self.feed.revision(), note);
-        let is_due = said.beat.is_none_or(|beat| beat.elapsed() >= BEAT);
-        if said.away || (said.served.as_ref() == Some(&news) && !is_due) {
+    /// Reports a newly served revision at once, and otherwise sends the heartbeat.
+    async fn report(&mut self, reported: &mut Reported) {
+        let note = (!reported.problems.is_empty()).then(|| reported.problems.join("; "));
+        let served = (self.feed.revision(), note);
+        let is_new = reported.served.as_ref() != Some(&served);
+        let is_due = reported
+            .heartbeat
+            .is_none_or(|sent| sent.elapsed() >= HEARTBEAT_INTERVAL);
+        if reported.store_is_away || !(is_new || is_due) {
             return;
         }
-        self.report.served = Some(news.0);
-        self.report.note.clone_from(&news.1);
-        match tokio::time::timeout(PATIENCE, self.store.heartbeat(&self.report)).await {
+        self.report.served = Some(served.0);
+        self.report.note.clone_from(&served.1);
+        match tokio::time::timeout(STORE_TIMEOUT, self.store.heartbeat(&self.report)).await {
             Ok(Ok(())) => {
-                self.slot.serving();
-                said.beat = Some(Instant::now());
-                if said.served.as_ref() != Some(&news)
-                    && let Err(error) = self.bus.nudge(Topic::Changes).await
-                {
-                    tracing::debug!(%error, "who waits for it notices late what is served");
+                if reported.served.is_none() {
+                    tracing::info!(revision = served.0, "network service ready");
                 }
-                said.served = Some(news);
+                self.slot.serving();
+                reported.heartbeat = Some(Instant::now());
+                if is_new && let Err(error) = self.bus.nudge(Topic::Changes).await {
+                    tracing::debug!(%error, "cannot announce the served revision");
+                }
+                reported.served = Some(served);
             }
-            Ok(Err(error)) => tracing::debug!(%error, "could not report what is served"),
-            Err(_) => tracing::debug!("could not report what is served in time"),
+            Ok(Err(error)) => tracing::debug!(%error, "cannot report the served revision"),
+            Err(_) => {
+                let error = "the store does not respond in time";
+                tracing::debug!(error, "cannot report the served revision");
+            }
         }
     }
 }
 
-async fn next(changes: Option<&AddressChanges>) {
+async fn next_change(changes: Option<&AddressChanges>) {
     match changes {
         Some(changes) => changes.next().await,
         None => std::future::pending().await,

@@ -17,17 +17,17 @@ pub struct Settings {
     pub interfaces: Vec<String>,
     /// TCP port of the boot files.
     pub http_port: u16,
-    /// Directories of boot loaders; the first that has a file gives it.
+    /// Directories of boot loaders, in the order of their search.
     pub loader_dirs: Vec<PathBuf>,
-    /// The boot loader for each kind of firmware.
+    /// The boot loader for each firmware.
     pub loaders: Loaders,
-    /// How long a lease is given for.
+    /// Lease time.
     pub lease_s: Seconds,
-    /// Whether router solicitations are answered (with: no router here), which saves iPXE a wait.
+    /// Whether router solicitations get an advertisement without router, which saves iPXE a wait.
     pub router_advertisements: bool,
     /// How many worker processes there are.
     pub workers: Workers,
-    /// How long answers under way may go on after the daemon was told to stop.
+    /// How long responses in progress may continue after a shutdown.
     pub drain_s: Seconds,
 }
 
@@ -56,15 +56,15 @@ impl Default for Settings {
 pub struct Startup {
     /// The section `[network]`.
     pub settings: Settings,
-    /// What is the same for all installs.
+    /// The settings of installs.
     pub install: InstallSettings,
-    /// Where ISO images and boot files are kept.
+    /// The directory of ISO files and boot files.
     pub images: PathBuf,
-    /// Its place among the network services.
+    /// This worker.
     pub slot: Slot,
 }
 
-/// A file that the configuration names can't be read.
+/// A file that the configuration names cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read {}, which install.{key} names: {reason}", path.display())]
 pub struct Unreadable {
@@ -74,11 +74,11 @@ pub struct Unreadable {
 }
 
 impl Startup {
-    /// Reads the files that the section `[install]` names. `home` is the home directory of the daemon's user, whose public
-    /// ssh keys are given to installed machines where the configuration names no others.
+    /// Reads the files that the section `[install]` names. `home` is the home directory of the daemon's
+    /// user, whose public ssh keys installed machines get where the configuration names no others.
     ///
     /// # Errors
-    /// A file that the configuration names can't be read.
+    /// A file that the configuration names cannot be read.
     pub fn new(
         settings: Settings,
         install: &config::Install,
@@ -145,7 +145,7 @@ fn default_key_files(state: &StateDir, home: Option<&Path>) -> Vec<PathBuf> {
     files
 }
 
-/// The keys in the texts of some files, each once.
+/// The keys in the texts of files, without duplicates.
 fn keys_in(texts: &[String]) -> Vec<String> {
     let mut keys: Vec<String> = Vec::new();
     let lines = texts.iter().flat_map(|text| text.lines()).map(str::trim);
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_keys_of_the_user_and_of_the_state_directory_are_taken_once_each() {
+    fn keys_of_user_and_state_directory_are_read_once_each() {
         let base = tempfile::tempdir().unwrap();
         let home = base.path().join("home");
         std::fs::create_dir_all(home.join(".ssh")).unwrap();

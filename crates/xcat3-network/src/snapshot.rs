@@ -1,8 +1,8 @@
-//! The facts in memory, kept up with the store by its change feed.
+//! The snapshot: the facts in memory, updated from the change feed of the store.
 //!
-//! Requests are answered from here, never from the store, so nodes go on booting while it is away.
-//! What changed of a node is taken over as a whole, and so is everything where it is read anew: nobody
-//! sees half a node or half the nodes. Of a change of many nodes one may be seen before another.
+//! Requests are answered from the snapshot, never from the store, so nodes boot while the store is
+//! away. A node changes as a whole, and a complete reading replaces the snapshot as a whole. Of a change
+//! of many nodes one may be visible before another.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -13,14 +13,14 @@ use xcat3_store::{Changes, Revision, Store, StoreError};
 use crate::facts::{Facts, Touched};
 
 /// How long reading changes may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The facts as of the last change that was read. Cheap to clone: all clones are the same facts.
+/// The facts as of the last change that was read. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot(Arc<RwLock<Facts>>);
 
 impl Snapshot {
-    /// The facts, for the moment of one answer: never hold this while waiting for anything.
+    /// The facts, for one answer. The guard must not live across an await.
     pub fn read(&self) -> RwLockReadGuard<'_, Facts> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -30,18 +30,18 @@ impl Snapshot {
     }
 }
 
-/// What the snapshot is fed from.
+/// Updates a snapshot from the store.
 pub struct Feed {
     store: Store,
     follower: Follower,
     snapshot: Snapshot,
     revision: Revision,
-    /// By changes that were taken over and not told of yet.
+    /// What was affected by changes that [`Feed::pull`] has not returned yet.
     touched: Touched,
 }
 
 impl Feed {
-    /// A feed that has read nothing yet.
+    /// A feed that has read nothing.
     #[must_use]
     pub fn new(store: Store, follower: Follower, snapshot: Snapshot) -> Self {
         Self {
@@ -53,7 +53,7 @@ impl Feed {
         }
     }
 
-    /// The revision that the snapshot has.
+    /// The revision of the snapshot.
     #[must_use]
     pub fn revision(&self) -> Revision {
         self.revision
@@ -64,33 +64,33 @@ impl Feed {
         self.follower.changed().await;
     }
 
-    /// Reads what changed since the last time and takes it over.
+    /// Reads the changes since the last call and applies them. Returns `None` where there are none.
     ///
     /// # Errors
-    /// The store's. What was read of changes up to then is taken over; of a new beginning nothing is.
+    /// The store fails. Changes that were read until then are applied; a complete reading is not.
     pub async fn pull(&mut self) -> Result<Option<Touched>, StoreError> {
         if self.revision > 0 && self.store.revision().await? == self.revision {
             return Ok(None);
         }
-        let mut anew: Option<Facts> = None;
-        let mut take = |changes: Changes| {
+        let mut rebuilt: Option<Facts> = None;
+        let mut apply = |changes: Changes| {
             if changes.complete {
-                anew = Some(Facts::default());
+                rebuilt = Some(Facts::default());
             }
-            let touched = match &mut anew {
+            let touched = match &mut rebuilt {
                 Some(facts) => facts.apply(changes),
                 None => self.snapshot.write().apply(changes),
             };
-            self.touched.and(touched);
+            self.touched.merge(touched);
         };
-        let reading = self.store.each_change_since(self.revision, &mut take);
-        let Ok(revision) = tokio::time::timeout(PATIENCE, reading).await else {
+        let reading = self.store.each_change_since(self.revision, &mut apply);
+        let Ok(revision) = tokio::time::timeout(READ_TIMEOUT, reading).await else {
             return Err(StoreError::Unavailable(
                 "reading changes takes too long".into(),
             ));
         };
         self.revision = revision?;
-        if let Some(facts) = anew {
+        if let Some(facts) = rebuilt {
             *self.snapshot.write() = facts;
         }
         Ok(Some(std::mem::take(&mut self.touched)))

@@ -1,313 +1,264 @@
-//! The one tree of paths that nodes fetch from, by TFTP as by HTTP: loaders, boot scripts, kernels, the
-//! files of OS images, and what belongs to one node and its token.
+//! The tree of paths that TFTP and HTTP serve: loaders, boot scripts, kernels, the files of OS images,
+//! and the documents of one deployment.
 //!
-//! | path | what |
+//! | path | content |
 //! | --- | --- |
-//! | `loaders/FILE`, or just `FILE` | a network boot program |
-//! | `boot/MAC.ipxe`, `boot.ipxe?mac=MAC` | a node's iPXE script |
-//! | `pxelinux.cfg/01-MAC`, `pxelinux.cfg/HEXIP`, `pxelinux.cfg/default` | a node's pxelinux configuration |
+//! | `loaders/FILE`, or just `FILE` | a loader |
+//! | `boot/MAC.ipxe`, `boot.ipxe?mac=MAC` | the iPXE script of a node |
+//! | `pxelinux.cfg/01-MAC`, `pxelinux.cfg/HEXIP`, `pxelinux.cfg/default` | the pxelinux configuration of a node |
 //! | `images/IMAGE/PATH` | a file inside an ISO |
-//! | `kept/IMAGE/kernel`, `kept/IMAGE/initrd` | boot files kept beside it |
+//! | `kept/IMAGE/kernel`, `kept/IMAGE/initrd` | boot files stored beside the ISO |
 //! | `node/TOKEN/…` | see [`crate::private`] |
 //!
-//! What carries a token is given only to the address of the node that it is for.
+//! What carries a token is served only to the address of its node.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use xcat3_core::boot::Phase;
-use xcat3_core::{MacAddr, Network, Nic, Node, OsImage, State};
+use xcat3_core::osimage::BootFile;
+use xcat3_core::{MacAddr, OsImage, State};
 use xcat3_drivers::boot::{BootError, BootFacts, pxe};
-use xcat3_drivers::install::InstallSettings;
 
+use crate::boot::{BootContext, BootSettings};
+use crate::boot_events::{BootEvents, Event};
 use crate::content::Content;
-use crate::facts::{Facts, address_of, nic_of};
-use crate::images::{Found, Images, Missing, whole_file};
+use crate::images::{Found, ImageError, Images, whole_file};
 use crate::private::Private;
-use crate::progress::{Sightings, Step};
 use crate::snapshot::Snapshot;
 
-/// What is asked for.
+/// A request for a file, by TFTP or HTTP.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct FileRequest<'a> {
     /// `TFTP`, or the HTTP method.
-    pub by: &'a str,
-    /// The path in its normal form, without a leading slash; see [`crate::path`].
+    pub method: &'a str,
+    /// The path, normalised by [`crate::path`].
     pub path: &'a str,
-    /// What stands after the question mark.
+    /// The query, not decoded.
     pub query: Option<&'a str>,
-    /// Who asks.
+    /// The address of the client.
     pub peer: Ipv4Addr,
-    /// Our address that was asked.
+    /// The local address that received the request.
     pub server: Ipv4Addr,
 }
 
-/// Why nothing is given.
+/// Why a request gets no file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// There is nothing at this path.
+    /// The path does not exist.
     #[error("no such file")]
     NotFound,
-    /// It is not for this peer.
+    /// The content is not for this client.
     #[error("this is not for {0}")]
     Forbidden(Ipv4Addr),
-    /// It could not be had; asking again may help.
+    /// The content is not available; a later request may succeed.
     #[error("{0}")]
     Failed(String),
 }
 
-impl From<Missing> for Refusal {
-    fn from(missing: Missing) -> Self {
-        match missing {
-            Missing::NotFound => Self::NotFound,
-            broken @ Missing::Broken { .. } => Self::Failed(broken.to_string()),
+impl From<ImageError> for Refusal {
+    fn from(error: ImageError) -> Self {
+        match error {
+            ImageError::NotFound => Self::NotFound,
+            broken @ ImageError::Broken { .. } => Self::Failed(broken.to_string()),
         }
     }
 }
 
-/// What paths are looked up in. Cheap to clone.
+/// The sources of the tree. Clones share them.
 #[derive(Clone)]
 pub struct Tree {
     /// What requests are answered from.
     pub snapshot: Snapshot,
-    /// OS images.
+    /// The OS images.
     pub images: Images,
-    /// Where boot programs are looked for, in this order.
+    /// The directories of loaders, in the order of their search.
     pub loader_dirs: Arc<[PathBuf]>,
-    /// What is the same for all installs.
-    pub install: Arc<InstallSettings>,
-    /// Where nodes that were seen are noted.
-    pub sightings: Sightings,
-    /// The port of our boot HTTP server.
-    pub http_port: u16,
-    /// What belongs to one node.
+    /// The settings of boot answers.
+    pub boot: Arc<BootSettings>,
+    /// Records boot events.
+    pub events: BootEvents,
+    /// The documents of deployments.
     pub private: Private,
 }
 
-/// A node's side of a boot, out of the facts.
-pub(crate) struct Boot {
-    pub node: Arc<Node>,
-    pub nic: Nic,
-    pub network: Arc<Network>,
-    pub image: Option<Arc<OsImage>>,
-}
-
-impl Boot {
-    /// The boot of the node with this nic, where it is its boot nic and inside a network.
-    pub fn of(facts: &Facts, node: &Arc<Node>, mac: MacAddr) -> Option<Self> {
-        let nic = nic_of(node, mac)?.clone();
-        let network = facts.network_around(address_of(&nic)?)?.clone();
-        let is_boot_nic = node.boot_nic().is_some_and(|boot| boot.mac == mac);
-        is_boot_nic.then(|| Self {
-            node: node.clone(),
-            nic,
-            network,
-            image: facts.image_of(node).cloned(),
-        })
-    }
-
-    pub fn facts<'a>(&'a self, tree: &'a Tree, server: Ipv4Addr) -> BootFacts<'a> {
-        BootFacts {
-            node: &self.node,
-            nic: &self.nic,
-            network: &self.network,
-            image: self.image.as_deref(),
-            server,
-            http_port: tree.http_port,
-            install: &tree.install,
-        }
-    }
-
-    /// Whether `peer` is the node itself.
-    pub fn is_peer(&self, peer: Ipv4Addr) -> bool {
-        address_of(&self.nic) == Some(peer)
-    }
-}
-
 impl Tree {
-    /// What is at a path.
+    /// Returns the content of a path.
     ///
     /// # Errors
-    /// There is nothing, it is not for this peer, or it can't be had now.
-    pub async fn look_up(&self, asked: &Asked<'_>) -> Result<Found, Refusal> {
-        let (first, rest) = asked.path.split_once('/').unwrap_or((asked.path, ""));
+    /// The path does not exist, is not for this client, or its content is not available now.
+    pub async fn look_up(&self, request: &FileRequest<'_>) -> Result<Found, Refusal> {
+        let path = request.path;
+        let (first, rest) = path.split_once('/').unwrap_or((path, ""));
         match first {
-            "images" => self.image_file(asked, rest).await,
-            "kept" => self.kept_file(asked, rest).await,
+            "images" => self.image_file(request, rest).await,
+            "kept" => self.boot_file(request, rest).await,
             "boot" => {
                 let mac = rest.strip_suffix(".ipxe").and_then(|mac| mac.parse().ok());
-                self.ipxe_script(asked, mac)
+                self.ipxe_script(request, mac)
             }
             "boot.ipxe" => {
-                let mac = asked.query.and_then(|query| parameter(query, "mac"));
-                self.ipxe_script(asked, mac.and_then(|mac| mac.parse().ok()))
+                let mac = request.query.and_then(|query| parameter(query, "mac"));
+                self.ipxe_script(request, mac.and_then(|mac| mac.parse().ok()))
             }
-            "pxelinux.cfg" => self.pxelinux_config(asked, rest),
-            "node" => self.private.look_up(self, asked, rest).await,
-            "loaders" => self.loader(asked, rest).await,
-            _ => self.loader(asked, asked.path).await,
+            "pxelinux.cfg" => self.pxelinux_config(request, rest),
+            "node" => self.private.look_up(self, request, rest).await,
+            "loaders" => self.loader(request, rest).await,
+            _ => self.loader(request, path).await,
         }
     }
 
-    async fn image_file(&self, asked: &Asked<'_>, rest: &str) -> Result<Found, Refusal> {
+    async fn image_file(&self, request: &FileRequest<'_>, rest: &str) -> Result<Found, Refusal> {
         let (name, path) = rest.split_once('/').ok_or(Refusal::NotFound)?;
-        let image = self
-            .snapshot
-            .read()
-            .image(name)
-            .cloned()
-            .ok_or(Refusal::NotFound)?;
+        let image = self.image(name)?;
         let found = self.images.file(&image, path).await?;
         let is_boot_file = image.content.as_ref().is_some_and(|content| {
-            let iso = |file: &Option<_>| {
-                matches!(file, Some(xcat3_core::osimage::BootFile::Iso(boot)) if boot == path)
-            };
-            iso(&content.kernel) || iso(&content.initrd)
+            let is_path =
+                |file: &Option<BootFile>| matches!(file, Some(BootFile::Iso(boot)) if boot == path);
+            is_path(&content.kernel) || is_path(&content.initrd)
         });
         let phase = if is_boot_file {
             Phase::Kernel
         } else {
             Phase::Packages
         };
-        self.note(asked, Step::Reaches(phase));
+        self.record(request, Event::Reaches(phase));
         Ok(found)
     }
 
-    async fn kept_file(&self, asked: &Asked<'_>, rest: &str) -> Result<Found, Refusal> {
+    async fn boot_file(&self, request: &FileRequest<'_>, rest: &str) -> Result<Found, Refusal> {
         let (name, which) = rest.split_once('/').ok_or(Refusal::NotFound)?;
-        let image = self
-            .snapshot
-            .read()
-            .image(name)
-            .cloned()
-            .ok_or(Refusal::NotFound)?;
+        let image = self.image(name)?;
         let content = image.content.as_ref().ok_or(Refusal::NotFound)?;
         let file = match which {
             "kernel" => content.kernel.as_ref(),
             "initrd" => content.initrd.as_ref(),
             _ => return Err(Refusal::NotFound),
         };
-        let found = self.images.kept(&image, file).await?;
-        self.note(asked, Step::Reaches(Phase::Kernel));
+        let found = self.images.boot_file(&image, file).await?;
+        self.record(request, Event::Reaches(Phase::Kernel));
         Ok(found)
     }
 
-    async fn loader(&self, asked: &Asked<'_>, file: &str) -> Result<Found, Refusal> {
+    fn image(&self, name: &str) -> Result<Arc<OsImage>, Refusal> {
+        let facts = self.snapshot.read();
+        facts.image(name).cloned().ok_or(Refusal::NotFound)
+    }
+
+    async fn loader(&self, request: &FileRequest<'_>, file: &str) -> Result<Found, Refusal> {
         if file.is_empty() {
             return Err(Refusal::NotFound);
         }
         for directory in self.loader_dirs.iter() {
-            // The path has no `..` any more; what links in the directory lead to is its owner's wish.
+            // A normalised path has no `..`; symbolic links in the directory are its owner's choice.
             if let Ok(found) = whole_file(&directory.join(Path::new(file))).await {
-                self.note(asked, Step::Reaches(Phase::Loader));
+                self.record(request, Event::Reaches(Phase::Loader));
                 return Ok(found);
             }
         }
         Err(Refusal::NotFound)
     }
 
-    fn ipxe_script(&self, asked: &Asked<'_>, mac: Option<MacAddr>) -> Result<Found, Refusal> {
+    fn ipxe_script(
+        &self,
+        request: &FileRequest<'_>,
+        mac: Option<MacAddr>,
+    ) -> Result<Found, Refusal> {
         let mac = mac.ok_or(Refusal::NotFound)?;
-        let boot = {
-            let facts = self.snapshot.read();
-            let node = facts.node_by_mac(mac);
-            node.and_then(|node| Boot::of(&facts, node, mac))
-                .ok_or(Refusal::NotFound)?
-        };
-        let render = |facts: &BootFacts<'_>| {
+        let facts = self.snapshot.read();
+        let context = BootContext::by_mac(&facts, &self.boot, mac, request.server);
+        drop(facts);
+        let context = context.ok_or(Refusal::NotFound)?;
+        self.script(request, &context, |facts| {
             Ok(pxe::ipxe_script(facts).unwrap_or_else(|error| {
-                tracing::warn!(node = %boot.node.name, %error, "the node can't be installed");
+                tracing::warn!(node = %facts.node.name, %error, "cannot install node");
                 pxe::ipxe_error_script(&error.to_string())
             }))
-        };
-        self.script(asked, &boot, render)
+        })
     }
 
-    /// `pxelinux.cfg/…`, which pxelinux asks for from the most to the least special name: its UUID,
-    /// its MAC, its address in hexadecimal and ever shorter prefixes of it, `default`.
-    fn pxelinux_config(&self, asked: &Asked<'_>, name: &str) -> Result<Found, Refusal> {
-        let boot = {
-            let facts = self.snapshot.read();
-            let of_address = |ip: Ipv4Addr| {
-                let nodes = facts.nodes_by_ip(ip).iter();
-                let nic = |node: &Arc<Node>| {
-                    node.nics
-                        .iter()
-                        .find(|nic| address_of(nic) == Some(ip))
-                        .map(|nic| nic.mac)
-                };
-                nodes
-                    .filter_map(|node| Boot::of(&facts, node, nic(node)?))
-                    .next()
-            };
-            if let Some(mac) = name.strip_prefix("01-") {
-                let mac = mac.parse().map_err(|_| Refusal::NotFound)?;
-                facts
-                    .node_by_mac(mac)
-                    .and_then(|node| Boot::of(&facts, node, mac))
-            } else if name == "default" {
-                of_address(asked.peer)
-            } else if name.len() == 8 {
-                let bits = u32::from_str_radix(name, 16).map_err(|_| Refusal::NotFound)?;
-                of_address(Ipv4Addr::from(bits))
-            } else {
-                None
-            }
+    /// `pxelinux.cfg/…`. pxelinux requests names from the most to the least specific one: its UUID, its
+    /// MAC, its address in hexadecimal and ever shorter prefixes of it, `default`.
+    fn pxelinux_config(&self, request: &FileRequest<'_>, name: &str) -> Result<Found, Refusal> {
+        let facts = self.snapshot.read();
+        let (settings, server) = (&self.boot, request.server);
+        let context = if let Some(mac) = name.strip_prefix("01-") {
+            let mac = mac.parse().map_err(|_| Refusal::NotFound)?;
+            BootContext::by_mac(&facts, settings, mac, server)
+        } else if name == "default" {
+            BootContext::by_ip(&facts, settings, request.peer, server)
+        } else if name.len() == 8 {
+            let bits = u32::from_str_radix(name, 16).map_err(|_| Refusal::NotFound)?;
+            BootContext::by_ip(&facts, settings, Ipv4Addr::from(bits), server)
+        } else {
+            None
         };
-        let boot = boot.ok_or(Refusal::NotFound)?;
-        self.script(asked, &boot, pxe::pxelinux_config)
+        drop(facts);
+        let context = context.ok_or(Refusal::NotFound)?;
+        self.script(request, &context, pxe::pxelinux_config)
     }
 
-    /// What tells a node how to boot. While it is deploying that carries its token, so only the node
-    /// itself is told.
+    /// A boot script. While the node is deploying the script carries its token and is served only to
+    /// the node itself.
     fn script(
         &self,
-        asked: &Asked<'_>,
-        boot: &Boot,
+        request: &FileRequest<'_>,
+        context: &BootContext,
         render: impl FnOnce(&BootFacts<'_>) -> Result<String, BootError>,
     ) -> Result<Found, Refusal> {
-        if boot.node.deployment.state == State::Deploying && !boot.is_peer(asked.peer) {
-            return Err(Refusal::Forbidden(asked.peer));
+        if context.node().deployment.state == State::Deploying && !context.is_at(request.peer) {
+            return Err(Refusal::Forbidden(request.peer));
         }
-        let text = render(&boot.facts(self, asked.server));
+        let text = render(&context.driver_facts());
         let text = text.map_err(|error| Refusal::Failed(error.to_string()))?;
-        self.note(asked, Step::Reaches(Phase::BootScript));
+        self.record(request, Event::Reaches(Phase::BootScript));
         Ok(Found {
             content: Content::from(text),
             modified: None,
         })
     }
 
-    /// Notes what the node at the peer's address fetched.
-    pub(crate) fn note(&self, asked: &Asked<'_>, step: Step) {
-        let node = self
-            .snapshot
-            .read()
-            .nodes_by_ip(asked.peer)
-            .first()
-            .cloned();
+    /// Records a boot event of the node at the client's address.
+    pub(crate) fn record(&self, request: &FileRequest<'_>, event: Event) {
+        let facts = self.snapshot.read();
+        let node = facts.nodes_by_ip(request.peer).first().cloned();
+        drop(facts);
         if let Some(node) = node {
-            let detail = format!("{} /{}", asked.by, asked.path);
-            self.sightings
-                .note(&self.snapshot, &node.name, step, &detail);
+            let detail = format!("{} /{}", request.method, request.path);
+            self.events
+                .record(&self.snapshot, &node.name, event, &detail);
         }
     }
 }
 
-/// The value of a parameter of a query, as it stands there but for `%3A` and `%3a`, which some
-/// loaders write for a colon.
+/// The decoded value of a parameter of a query.
 pub(crate) fn parameter(query: &str, name: &str) -> Option<String> {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let (_, value) = pairs.find(|(key, _)| *key == name)?;
     crate::path::percent_decode(&value.replace('+', " ")).ok()
 }
 
-/// The IPv4 address of a peer, also where it came in by a socket for both.
+/// The IPv4 address of a peer, also where its socket address is IPv4-mapped IPv6.
 #[must_use]
 pub fn ipv4_of(address: SocketAddr) -> Ipv4Addr {
     match address.ip().to_canonical() {
-        std::net::IpAddr::V4(ip) => ip,
-        std::net::IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
+        IpAddr::V4(ip) => ip,
+        IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn query_parameter_is_decoded() {
+        let query = "mac=52%3a54&at=a+b&flag&bad=%";
+        assert_eq!(parameter(query, "mac").as_deref(), Some("52:54"));
+        assert_eq!(parameter(query, "at").as_deref(), Some("a b"));
+        for name in ["flag", "bad", "none"] {
+            assert_eq!(parameter(query, name), None, "{name}");
+        }
     }
 }

@@ -1,16 +1,13 @@
-//! DHCPv4 (RFC 2131, 2132): addresses for nodes and unknown machines, and which boot program a firmware is
-//! to load.
+//! DHCPv4 (RFC 2131, 2132): addresses for nodes and other machines, and the loader for each firmware.
 //!
-//! `packet` reads requests and writes replies, `respond` is the pure decision between the two with
-//! `client` (who asks) and `answer` (what is written), `server` is the socket of one interface and
-//! `promise` saves leases before they are promised. Addresses of the dynamic ranges are in
-//! [`crate::leases`].
+//! [`packet`] parses requests and encodes replies, [`decide`] is the pure decision between the two,
+//! [`reply`] writes the options, [`server`] is the socket of one interface, and [`lease_writer`] saves
+//! leases before their replies are sent. The addresses of the dynamic ranges are in [`crate::leases`].
 
-pub mod answer;
-pub mod client;
+pub mod decide;
+pub mod lease_writer;
 pub mod packet;
-pub mod promise;
-pub mod respond;
+pub mod reply;
 pub mod server;
 
 #[cfg(test)]

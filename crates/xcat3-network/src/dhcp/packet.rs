@@ -1,9 +1,9 @@
-//! DHCP messages on the wire: what of a request matters here, and how a reply is written.
+//! The wire format of DHCP: parses requests and encodes replies.
 //!
-//! RFC 2131 (format), 2132 (options), 3396 (options longer than 255 bytes), 1542 (BOOTP). The codec is
-//! dhcproto; this file is the only one that knows it. It reads the fixed header and writes replies,
-//! but the options of a request are walked here: dhcproto drops whatever follows a malformed option,
-//! keeps one architecture of option 93 only, and has debug assertions that a hostile option trips.
+//! RFC 2131 (format), 2132 (options), 3396 (options longer than 255 bytes), 1542 (BOOTP). dhcproto is
+//! the codec of the fixed header and of replies, and is used in this file only. The options of a
+//! request are parsed here: dhcproto drops everything after a malformed option, reads only the first
+//! architecture of option 93, and has debug assertions that a hostile option trips.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -12,7 +12,7 @@ use dhcproto::v4::{DhcpOption, HType, Message, Opcode, OptionCode, UnknownOption
 use dhcproto::{Decodable, Encodable};
 use xcat3_core::MacAddr;
 
-/// Codes of the options that are read or written here.
+/// Option codes.
 pub mod code {
     #![allow(missing_docs)]
     pub const NETMASK: u8 = 1;
@@ -26,9 +26,9 @@ pub mod code {
     pub const REQUESTED_IP: u8 = 50;
     pub const LEASE_TIME: u8 = 51;
     pub const OVERLOAD: u8 = 52;
-    pub const KIND: u8 = 53;
+    pub const MESSAGE_TYPE: u8 = 53;
     pub const SERVER_ID: u8 = 54;
-    pub const WANTED: u8 = 55;
+    pub const PARAMETER_LIST: u8 = 55;
     pub const MESSAGE: u8 = 56;
     pub const MAX_SIZE: u8 = 57;
     pub const RENEWAL: u8 = 58;
@@ -45,30 +45,30 @@ pub mod code {
     pub const IPXE: u8 = 175;
 }
 
-/// What a DHCP message is (option 53).
+/// The type of a DHCP message (option 53).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum MessageType {
     /// A client looks for servers.
     Discover,
-    /// A server's proposal.
+    /// A server offers an address.
     Offer,
-    /// A client takes a proposal or keeps what it has.
+    /// A client accepts an offer, or verifies or extends its lease.
     Request,
     /// A client found its address in use by another machine.
     Decline,
-    /// A server's promise.
+    /// A server grants an address.
     Ack,
-    /// A server's refusal.
+    /// A server refuses an address.
     Nak,
-    /// A client gives its address back.
+    /// A client gives up its address.
     Release,
-    /// A client with an address of its own asks for the rest.
+    /// A client with an address requests the other options.
     Inform,
-    /// Any other.
+    /// Any other type.
     Other(u8),
 }
 
-impl Kind {
+impl MessageType {
     fn from_byte(byte: u8) -> Self {
         match byte {
             1 => Self::Discover,
@@ -98,53 +98,51 @@ impl Kind {
     }
 }
 
-/// Why some bytes are not a request that can be answered.
+/// Bytes that are not a request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadPacket {
     /// Shorter than the fixed header of BOOTP.
     #[error("{0} bytes are too few for a DHCP message")]
     Short(usize),
-    /// Not sent by a client.
-    #[error("it is not a request")]
+    /// A message of a server.
+    #[error("the message is not a request")]
     NotARequest,
-    /// Hardware of another kind, or an address that no nic can own.
-    #[error("its hardware address is not that of an Ethernet nic")]
+    /// Another hardware type, or a MAC that no nic can have.
+    #[error("the hardware address is not that of an Ethernet nic")]
     NotEthernet,
 }
 
-/// Options by code, with the parts of long ones joined.
+/// Options by code, with the parts of long options joined.
 pub type Options = BTreeMap<u8, Vec<u8>>;
 
-/// A client's message.
+/// A message of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Chosen by the client to know its answers.
+    /// Transaction id.
     pub xid: u32,
-    /// Seconds since it began to ask.
-    pub secs: u16,
-    /// All flags, as they are sent back.
+    /// Flags, which the reply repeats.
     pub flags: u16,
-    /// The address that the client has and answers ARP for.
+    /// The current address of the client, or 0.0.0.0.
     pub ciaddr: Ipv4Addr,
-    /// The relay that passed it on, or 0.0.0.0.
+    /// The relay that forwarded the request, or 0.0.0.0.
     pub giaddr: Ipv4Addr,
-    /// The nic that asks.
+    /// The MAC of the nic.
     pub mac: MacAddr,
-    /// Its options.
+    /// The options.
     pub options: Options,
 }
 
 /// The fixed header of BOOTP, without the magic cookie that options follow.
 const HEADER: usize = 236;
 const MAGIC: [u8; 4] = [99, 130, 83, 99];
-/// What a message may have where the client does not say: an IP datagram of 576 bytes.
-const DEFAULT_SIZE: usize = 548;
-/// No reply is longer, whatever the client says: it must fit into one Ethernet frame.
-const LARGEST_SIZE: usize = 1472;
-/// Replies are never shorter: clients of BOOTP drop shorter ones (RFC 1542, 2.1).
-const SMALLEST_SIZE: usize = 300;
-/// Left out in this order where a reply is longer than its client takes.
-const LEFT_OUT_FIRST: [u8; 6] = [
+/// Longest reply where the client names no length: an IP datagram of 576 bytes.
+const DEFAULT_LENGTH: usize = 548;
+/// Longest reply: it fits into one Ethernet frame.
+const MAX_LENGTH: usize = 1472;
+/// Shortest reply: clients of BOOTP drop shorter ones (RFC 1542, 2.1).
+const MIN_LENGTH: usize = 300;
+/// Options that are dropped in this order while a reply is longer than its client accepts.
+const DROPPED_FIRST: [u8; 6] = [
     code::NTP_SERVERS,
     code::BROADCAST,
     code::TFTP_SERVER,
@@ -154,10 +152,10 @@ const LEFT_OUT_FIRST: [u8; 6] = [
 ];
 
 impl Request {
-    /// Reads a request.
+    /// Decodes a request.
     ///
     /// # Errors
-    /// The bytes are no request, or one that no nic of a node sends.
+    /// The bytes are not a request of an Ethernet nic.
     pub fn decode(bytes: &[u8]) -> Result<Self, BadPacket> {
         let header = bytes.get(..HEADER).ok_or(BadPacket::Short(bytes.len()))?;
         if header[0] != 1 {
@@ -168,7 +166,7 @@ impl Request {
             .try_into()
             .map_err(|_| BadPacket::NotEthernet)?;
         let mac = MacAddr(mac);
-        if header[1..3] != [1, 6] || mac.is_group() || mac.0 == [0; 6] {
+        if header[1..3] != [1, 6] || mac.0 == [0xff; 6] || mac.0 == [0; 6] {
             return Err(BadPacket::NotEthernet);
         }
         let mut fixed = header.to_vec();
@@ -176,20 +174,19 @@ impl Request {
         let message = Message::from_bytes(&fixed).map_err(|_| BadPacket::Short(bytes.len()))?;
         Ok(Self {
             xid: message.xid(),
-            secs: message.secs(),
             flags: message.flags().into(),
             ciaddr: message.ciaddr(),
             giaddr: message.giaddr(),
             mac,
-            options: options_of(bytes, header),
+            options: parse_options(bytes, header),
         })
     }
 
-    /// What the message is; `None` for plain BOOTP.
+    /// The type of the message; `None` is plain BOOTP.
     #[must_use]
-    pub fn kind(&self) -> Option<Kind> {
-        let byte = self.options.get(&code::KIND)?.first()?;
-        Some(Kind::from_byte(*byte))
+    pub fn message_type(&self) -> Option<MessageType> {
+        let byte = self.options.get(&code::MESSAGE_TYPE)?.first()?;
+        Some(MessageType::from_byte(*byte))
     }
 
     /// The bytes of an option.
@@ -198,14 +195,14 @@ impl Request {
         self.options.get(&code).map(Vec::as_slice)
     }
 
-    /// The address in an option that holds one.
+    /// The value of an option that is one address.
     #[must_use]
     pub fn address(&self, code: u8) -> Option<Ipv4Addr> {
         let bytes: [u8; 4] = self.option(code)?.try_into().ok()?;
         Some(Ipv4Addr::from(bytes))
     }
 
-    /// All architectures that the firmware names (option 93).
+    /// The architectures of the firmware (option 93).
     pub fn architectures(&self) -> impl Iterator<Item = u16> + '_ {
         let bytes = self.option(code::ARCHITECTURE).unwrap_or_default();
         bytes
@@ -215,14 +212,14 @@ impl Request {
             .map(|pair| u16::from_be_bytes(*pair))
     }
 
-    /// Whether the client asks for an option. One that says nothing is given everything.
+    /// Whether the client requests an option (option 55). A client without option 55 gets all options.
     #[must_use]
     pub fn wants(&self, code: u8) -> bool {
-        self.option(code::WANTED)
-            .is_none_or(|wanted| wanted.contains(&code))
+        self.option(code::PARAMETER_LIST)
+            .is_none_or(|list| list.contains(&code))
     }
 
-    /// The host name that the client gives itself, where it is one.
+    /// The host name of the client (option 12), where it is well-formed.
     #[must_use]
     pub fn hostname(&self) -> Option<String> {
         let text = std::str::from_utf8(self.option(code::HOSTNAME)?).ok()?;
@@ -232,19 +229,19 @@ impl Request {
         good.then(|| text.to_owned())
     }
 
-    /// The most bytes that a reply may have.
-    fn largest_reply(&self) -> usize {
-        let said: Option<[u8; 2]> = self.option(code::MAX_SIZE).and_then(|b| b.try_into().ok());
-        let datagram = said.map_or(0, |bytes| usize::from(u16::from_be_bytes(bytes)));
+    /// Longest reply that the client accepts, in bytes (option 57).
+    fn max_reply_length(&self) -> usize {
+        let max_size: Option<[u8; 2]> = self.option(code::MAX_SIZE).and_then(|b| b.try_into().ok());
+        let datagram = max_size.map_or(0, |bytes| usize::from(u16::from_be_bytes(bytes)));
         datagram
             .saturating_sub(28)
-            .clamp(DEFAULT_SIZE, LARGEST_SIZE)
+            .clamp(DEFAULT_LENGTH, MAX_LENGTH)
     }
 }
 
-/// The options of a message: those of the option field, then where option 52 says so those in the
-/// fields `file` and `sname` (RFC 2131, 4.1).
-fn options_of(bytes: &[u8], header: &[u8]) -> Options {
+/// Parses the options of a message: the option field, then the fields `file` and `sname` where option
+/// 52 says so (RFC 2131, 4.1).
+fn parse_options(bytes: &[u8], header: &[u8]) -> Options {
     let mut options = Options::new();
     let Some(field) = bytes
         .get(HEADER..)
@@ -252,21 +249,21 @@ fn options_of(bytes: &[u8], header: &[u8]) -> Options {
     else {
         return options;
     };
-    walk(field, &mut options);
+    parse_field(field, &mut options);
     let overload = options.get(&code::OVERLOAD).and_then(|value| value.first());
     let overload = overload.copied().unwrap_or_default();
     if overload & 1 != 0 {
-        walk(&header[108..236], &mut options);
+        parse_field(&header[108..236], &mut options);
     }
     if overload & 2 != 0 {
-        walk(&header[44..108], &mut options);
+        parse_field(&header[44..108], &mut options);
     }
     options
 }
 
-/// Adds the options of one field. An option that is cut short ends the walk; parts of an option that
-/// stands more than once are joined (RFC 3396).
-fn walk(mut field: &[u8], options: &mut Options) {
+/// Adds the options of one field. A truncated option ends the field; repeated options are joined (RFC
+/// 3396).
+fn parse_field(mut field: &[u8], options: &mut Options) {
     while let [code, rest @ ..] = field {
         field = match (*code, rest) {
             (255, _) => return,
@@ -281,39 +278,39 @@ fn walk(mut field: &[u8], options: &mut Options) {
     }
 }
 
-/// A server's message.
+/// A message of this server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// What it is; `None` answers plain BOOTP.
-    pub kind: Option<Kind>,
-    /// Of the request.
+    /// The type of the message; `None` is plain BOOTP.
+    pub message_type: Option<MessageType>,
+    /// Transaction id of the request.
     pub xid: u32,
-    /// Of the request.
+    /// Flags of the request.
     pub flags: u16,
-    /// The address that the client has already.
+    /// The current address of the client.
     pub ciaddr: Ipv4Addr,
-    /// The address that it is given.
+    /// The granted address.
     pub yiaddr: Ipv4Addr,
-    /// The server that it boots from.
+    /// The server that the client boots from.
     pub siaddr: Ipv4Addr,
-    /// The relay on the way.
+    /// The relay that forwards the reply.
     pub giaddr: Ipv4Addr,
-    /// The nic that asked.
+    /// The MAC of the nic.
     pub mac: MacAddr,
-    /// The boot file, where it fits into the field.
+    /// The boot file; encoded where it fits into the field.
     pub file: String,
-    /// Options, but for [`code::KIND`].
+    /// The options except [`code::MESSAGE_TYPE`].
     pub options: Options,
-    /// The most bytes that its client takes.
-    pub largest: usize,
+    /// Longest reply that the client accepts, in bytes.
+    pub max_length: usize,
 }
 
 impl Reply {
-    /// A reply to `request` that says nothing yet.
+    /// A reply to `request` without options.
     #[must_use]
-    pub fn to(request: &Request, kind: Option<Kind>) -> Self {
+    pub fn new(request: &Request, message_type: Option<MessageType>) -> Self {
         Self {
-            kind,
+            message_type,
             xid: request.xid,
             flags: request.flags,
             ciaddr: Ipv4Addr::UNSPECIFIED,
@@ -323,11 +320,11 @@ impl Reply {
             mac: request.mac,
             file: String::new(),
             options: Options::new(),
-            largest: request.largest_reply(),
+            max_length: request.max_reply_length(),
         }
     }
 
-    /// Adds an option; one without bytes says nothing and is left out.
+    /// Sets an option; an empty value is ignored.
     pub fn set(&mut self, code: u8, value: impl Into<Vec<u8>>) {
         let value = value.into();
         if !value.is_empty() {
@@ -335,7 +332,7 @@ impl Reply {
         }
     }
 
-    /// Adds an option that holds addresses.
+    /// Sets an option whose value is a list of addresses.
     pub fn set_addresses(&mut self, code: u8, addresses: &[Ipv4Addr]) {
         self.set(
             code,
@@ -346,28 +343,29 @@ impl Reply {
         );
     }
 
-    /// Adds an option that holds seconds.
+    /// Sets an option whose value is a number of seconds.
     pub fn set_seconds(&mut self, code: u8, seconds: u32) {
         self.set(code, seconds.to_be_bytes());
     }
 
-    /// The bytes for the wire. What the client can do without is left out where it takes no more.
+    /// Encodes the reply. Options that the client can do without are dropped where the reply would be
+    /// too long.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut options = self.options.clone();
-        let mut bytes = self.written_with(&options);
-        for spare in LEFT_OUT_FIRST {
-            if bytes.len() <= self.largest {
+        let mut bytes = self.encode_with(&options);
+        for optional in DROPPED_FIRST {
+            if bytes.len() <= self.max_length {
                 break;
             }
-            options.remove(&spare);
-            bytes = self.written_with(&options);
+            options.remove(&optional);
+            bytes = self.encode_with(&options);
         }
-        bytes.resize(bytes.len().max(SMALLEST_SIZE), 0);
+        bytes.resize(bytes.len().max(MIN_LENGTH), 0);
         bytes
     }
 
-    fn written_with(&self, options: &Options) -> Vec<u8> {
+    fn encode_with(&self, options: &Options) -> Vec<u8> {
         let mut message = Message::new_with_id(
             self.xid,
             self.ciaddr,
@@ -383,17 +381,19 @@ impl Reply {
         if !self.file.is_empty() && self.file.len() < 128 {
             message.set_fname_str(&self.file);
         }
-        let kind = self.kind.map(|kind| (code::KIND, vec![kind.to_byte()]));
-        let given = options.iter().map(|(&code, value)| (code, value.clone()));
-        for (code, value) in kind.into_iter().chain(given) {
+        let message_type = self
+            .message_type
+            .map(|message_type| (code::MESSAGE_TYPE, vec![message_type.to_byte()]));
+        let others = options.iter().map(|(&code, value)| (code, value.clone()));
+        for (code, value) in message_type.into_iter().chain(others) {
             if code != code::RELAY {
                 let option = UnknownOption::new(OptionCode::from(code), value);
                 message.opts_mut().insert(DhcpOption::Unknown(option));
             }
         }
-        // The only error is a field that is too long, and both are checked.
+        // The only error is a field that is too long, and both lengths are checked.
         let mut bytes = message.to_vec().unwrap_or_default();
-        // What the relay added goes back as it came, and last (RFC 3046, 2.2).
+        // The option of the relay is returned unchanged as the last one (RFC 3046, 2.2).
         if let (Some(relay), Some(255)) = (options.get(&code::RELAY), bytes.pop()) {
             for part in relay.chunks(255) {
                 bytes.push(code::RELAY);

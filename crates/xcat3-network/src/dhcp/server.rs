@@ -1,8 +1,8 @@
 //! The DHCP socket of one interface.
 //!
-//! Bound to the device, so that nothing is heard from or said to any other. Requests are answered in
-//! the order in which they come; a promise of a dynamic address goes out once it is saved, see
-//! [`super::promise`].
+//! The socket is bound to the device, so that it receives from and sends to that interface only.
+//! Requests are answered in the order in which they arrive; a reply that grants a dynamic address is
+//! sent after its lease is saved, by [`super::lease_writer`].
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -12,57 +12,52 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use xcat3_drivers::boot::Loaders;
-use xcat3_drivers::install::InstallSettings;
 
-use super::client::{Desk, Served};
+use super::decide::{Decision, DhcpFacts, decide};
+use super::lease_writer::{PendingLease, send};
 use super::packet::Request;
-use super::promise::Promise;
-use super::respond::respond;
+use crate::boot::BootSettings;
+use crate::boot_events::BootEvents;
 use crate::clock::now_ms;
 use crate::discovered::DiscoveredMachines;
 use crate::leases::LeaseTable;
-use crate::progress::Sightings;
+use crate::plan::ServedNetwork;
 use crate::snapshot::Snapshot;
 
-/// The port that DHCP servers listen on.
+/// The port of DHCP servers.
 pub const PORT: u16 = 67;
 
-/// What the servers of all interfaces share.
-pub struct Shared {
+/// State of the DHCP servers of all interfaces.
+pub struct DhcpState {
     /// What requests are answered from.
     pub snapshot: Snapshot,
     /// The addresses of the dynamic ranges.
     pub leases: Mutex<LeaseTable>,
-    /// Where promises go to be saved.
-    pub promises: mpsc::Sender<Promise>,
-    /// Where nodes that were seen are noted.
-    pub sightings: Sightings,
-    /// Where machines that are no nodes are noted.
+    /// The queue of leases to save.
+    pub pending: mpsc::Sender<PendingLease>,
+    /// Records the boot events of nodes.
+    pub events: BootEvents,
+    /// Records machines that are no nodes.
     pub discovered: DiscoveredMachines,
-    /// The port of our boot HTTP server.
-    pub http_port: u16,
-    /// The boot programs for each firmware.
-    pub loaders: Loaders,
-    /// What is the same for all installs.
-    pub install: Arc<InstallSettings>,
-    /// How long the lease of a fixed address is, in seconds.
+    /// The settings of boot answers.
+    pub boot: Arc<BootSettings>,
+    /// Lease time of a fixed address, in seconds.
     pub lease_s: u32,
-    /// How long an address of a dynamic range is leased, in seconds.
+    /// Lease time of an address of a dynamic range, in seconds.
     pub dynamic_lease_s: u32,
 }
 
 /// Opens the socket of an interface.
 ///
 /// # Errors
-/// The port is in use, or binding it is not allowed.
+/// The port is in use, or binding it is not permitted.
 pub fn bind(interface: &str) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_reuse_address(true)?;
     socket.set_broadcast(true)?;
     socket.set_nonblocking(true)?;
     socket.bind_device(Some(interface.as_bytes()))?;
-    // Many machines that are powered on together ask together.
+    // Many machines that are powered on together send their requests together.
     let _ = socket.set_recv_buffer_size(4 << 20);
     socket.bind(&SockAddr::from(SocketAddrV4::new(
         Ipv4Addr::UNSPECIFIED,
@@ -71,12 +66,12 @@ pub fn bind(interface: &str) -> io::Result<UdpSocket> {
     UdpSocket::from_std(socket.into())
 }
 
-/// Answers requests until `stop`. `link` is what the interface serves, which may change meanwhile.
+/// Answers requests until `stop`. `link` has the networks of the interface, which may change meanwhile.
 pub async fn serve(
     socket: UdpSocket,
     interface: String,
-    link: watch::Receiver<Vec<Served>>,
-    shared: Arc<Shared>,
+    link: watch::Receiver<Vec<ServedNetwork>>,
+    state: Arc<DhcpState>,
     stop: CancellationToken,
 ) {
     let socket = Arc::new(socket);
@@ -88,12 +83,12 @@ pub async fn serve(
         };
         match received {
             Ok((length, _)) => {
-                let served = link.borrow().clone();
-                handle(&buffer[..length], &socket, &interface, &served, &shared).await;
+                let link = link.borrow().clone();
+                handle(&buffer[..length], &socket, &interface, &link, &state).await;
             }
             Err(error) => {
-                // A peer's ICMP answer or an interface that goes down; both pass.
-                tracing::debug!(interface, %error, "receiving DHCP failed");
+                // An ICMP message of a client, or an interface that goes down; both are temporary.
+                tracing::debug!(interface, %error, "cannot receive DHCP requests");
                 tokio::time::sleep(std::time::Duration::from_millis(20)).await;
             }
         }
@@ -104,61 +99,70 @@ async fn handle(
     bytes: &[u8],
     socket: &Arc<UdpSocket>,
     interface: &str,
-    link: &[Served],
-    shared: &Shared,
+    link: &[ServedNetwork],
+    state: &DhcpState,
 ) {
     let request = match Request::decode(bytes) {
         Ok(request) => request,
         Err(reason) => {
-            tracing::debug!(interface, %reason, "ignored a DHCP message");
+            tracing::debug!(interface, %reason, "malformed DHCP message ignored");
             return;
         }
     };
-    let answer = {
-        let facts = shared.snapshot.read();
-        let mut leases = shared.leases.lock().unwrap_or_else(PoisonError::into_inner);
-        let desk = Desk {
-            facts: &facts,
+    let decision = {
+        let declared = state.snapshot.read();
+        let mut leases = state.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        let facts = DhcpFacts {
+            declared: &declared,
             link,
-            http_port: shared.http_port,
-            loaders: &shared.loaders,
-            install: &shared.install,
-            lease_s: shared.lease_s,
-            dynamic_lease_s: shared.dynamic_lease_s,
+            boot: &state.boot,
+            lease_s: state.lease_s,
+            dynamic_lease_s: state.dynamic_lease_s,
             now_ms: now_ms(),
         };
-        respond(&request, &desk, &mut leases)
+        decide(&request, &facts, &mut leases)
     };
-    if answer.reply.is_some() {
-        tracing::info!(interface, mac = %request.mac, "DHCP {}", answer.note);
-    } else {
-        tracing::debug!(interface, mac = %request.mac, "no DHCP reply: {}", answer.note);
+    log(interface, &request, &decision);
+    state
+        .events
+        .record_dhcp(&state.snapshot, &request, &decision);
+    if let Some(machine) = decision.discovered {
+        state.discovered.record(machine);
     }
-    if let (Some((node, firmware)), Some((reply, _))) = (&answer.seen, &answer.reply) {
-        shared
-            .sightings
-            .dhcp(&shared.snapshot, node, *firmware, &request, reply);
-    }
-    if let Some(machine) = answer.machine {
-        shared.discovered.note(machine);
-    }
-    let socket = socket.clone();
-    if let Some(lease) = answer.save {
-        let promise = Promise {
-            lease,
-            reply: answer.reply,
-            socket,
-        };
-        // The writer ends after all servers have.
-        let _ = shared.promises.send(promise).await;
-    } else if let Some((reply, to)) = answer.reply {
-        send(&socket, &reply.encode(), to).await;
+    match (decision.lease, decision.reply) {
+        (Some(lease), reply) => {
+            let socket = socket.clone();
+            // Sending fails only after all servers have stopped.
+            let pending = PendingLease {
+                lease,
+                reply,
+                socket,
+            };
+            let _ = state.pending.send(pending).await;
+        }
+        (None, Some((reply, destination))) => send(socket, &reply, destination).await,
+        (None, None) => {}
     }
 }
 
-/// Sends a reply; one that is lost is asked for again.
-pub(super) async fn send(socket: &UdpSocket, bytes: &[u8], to: SocketAddrV4) {
-    if let Err(error) = socket.send_to(bytes, to).await {
-        tracing::warn!(%to, %error, "sending a DHCP reply failed");
+fn log(interface: &str, request: &Request, decision: &Decision) {
+    let (mac, node) = (
+        request.mac,
+        decision.node.as_ref().map(|name| name.as_str()),
+    );
+    let (firmware, reason) = (decision.firmware, decision.reason.as_deref());
+    match &decision.reply {
+        Some((reply, _)) => tracing::info!(
+            interface,
+            %mac,
+            node,
+            ?firmware,
+            message_type = ?reply.message_type,
+            ip = %reply.yiaddr,
+            loader = reply.file,
+            reason,
+            "DHCP reply"
+        ),
+        None => tracing::debug!(interface, %mac, node, reason, "DHCP request without reply"),
     }
 }

@@ -138,7 +138,7 @@ async fn request_sent_byte_by_byte_times_out() {
         while output.write_all(b"T").await.is_ok() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     let reading = async {
         let mut response = [0; 12];

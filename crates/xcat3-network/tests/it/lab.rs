@@ -1,8 +1,8 @@
-//! Network namespaces with the network service as a program in one and machines in others.
+//! Network namespaces: the network service as a program in one, machines in the others.
 //!
 //! ```text
 //!   server:  s1 11.0.0.101/8 ─────── c1 :node      (the defined network)
-//!            s2 192.168.77.1/24 ──── c2 :outside   (not defined: nothing may be heard there)
+//!            s2 192.168.77.1/24 ──── c2 :outside   (no network: not served)
 //! ```
 
 use std::fs;
@@ -34,16 +34,16 @@ pub struct Lab {
     user: Option<&'static str>,
 }
 
-/// Runs a command line to its end; panics with what it said where it fails.
+/// Runs a command line to its end; panics with its error output where it fails.
 pub fn sh(line: &str) -> String {
     let output = run("bash", "bash", &["-c", line]);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{line}: {said}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{line}: {errors}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 impl Lab {
-    /// Makes the namespaces and starts the service; `user` runs it where it is not root.
+    /// Makes the namespaces and starts the service, as `user` where that is not root.
     pub async fn start(user: Option<&'static str>) -> Self {
         assert!(
             rustix::process::geteuid().is_root(),
@@ -139,7 +139,7 @@ impl Lab {
         );
     }
 
-    /// Starts the service anew with so many workers.
+    /// Restarts the service with this number of workers.
     pub fn restart_with(&mut self, workers: u32) {
         let config = config(self.base.path(), workers);
         fs::write(self.base.path().join("xcat3.conf"), config).expect("written");
@@ -168,7 +168,7 @@ impl Lab {
         list.lines().filter(ours).count()
     }
 
-    /// Ends the service without a chance to put anything away.
+    /// Kills the service (SIGKILL).
     pub fn kill(&mut self) {
         if let Some(mut service) = self.service.take() {
             let _ = service.kill();
@@ -176,7 +176,7 @@ impl Lab {
         }
     }
 
-    /// Ends the service as an operator does; it must end well.
+    /// Stops the service (SIGTERM), which must exit with status 0.
     pub fn stop(&mut self) {
         let mut service = self.service.take().expect("it runs");
         sh(&format!("kill {}", service.id()));
@@ -191,7 +191,7 @@ impl Lab {
         assert!(status.success(), "{status}: {}", self.log());
     }
 
-    /// What the service said.
+    /// The log of the service.
     pub fn log(&self) -> String {
         fs::read_to_string(self.base.path().join("log")).unwrap_or_default()
     }
@@ -203,7 +203,7 @@ impl Lab {
         run(package, "ip", &[&inside, arguments].concat())
     }
 
-    /// What curl on a machine gets, and the status of the answer.
+    /// The status and the body of the response to curl on a machine.
     pub fn curl(&self, side: &str, arguments: &[&str]) -> (String, Vec<u8>) {
         let with = ["-s", "-m", "20", "-w", "%{stderr}%{http_code}"];
         let output = self.on(side, "curl", "curl", &[&with, arguments].concat());
@@ -213,7 +213,7 @@ impl Lab {
         )
     }
 
-    /// The body of a URL, which must be there.
+    /// The body of a path, which must exist.
     pub fn get(&self, path: &str) -> Vec<u8> {
         let url = format!("http://{SERVER}:3011/{path}");
         let (status, body) = self.curl("node", &[&url]);
@@ -225,14 +225,13 @@ impl Lab {
         String::from_utf8(self.get(path)).expect("text")
     }
 
-    /// The status of the answer for a URL.
+    /// The status of the response for a path.
     pub fn status(&self, path: &str) -> String {
         self.curl("node", &[&format!("http://{SERVER}:3011/{path}")])
             .0
     }
 
-    /// What udhcpc on a machine is given: `ip`, `serverid`, … as `name=value` lines; `None` where
-    /// nobody answers.
+    /// What udhcpc on a machine gets: `ip`, `serverid`, … as `name=value` lines; `None` without a reply.
     pub fn udhcpc(&self, side: &str, mac: &str, more: &[&str]) -> Option<String> {
         let interface = if side == "node" { "c1" } else { "c2" };
         let space = format!("{}-{side}", self.name);
@@ -249,7 +248,7 @@ impl Lab {
             .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// The address in what [`Lab::udhcpc`] is given.
+    /// The address that [`Lab::udhcpc`] gets.
     pub fn lease(&self, mac: &str) -> Option<String> {
         let given = self.udhcpc("node", mac, &[])?;
         given
@@ -274,7 +273,7 @@ impl Lab {
         ));
     }
 
-    /// Keeps everyone from writing to the store until what is returned is dropped.
+    /// Blocks writes to the store until the returned value is dropped.
     pub fn block_store(&self) -> Blocker {
         let database = self.base.path().join("state/xcat3.db");
         let program = format!(
@@ -286,7 +285,7 @@ impl Lab {
         Blocker::start(command.args(["-c", &program]))
     }
 
-    /// Takes the TFTP port on the server's address until what is returned is dropped.
+    /// Binds the TFTP port at the server's address until the returned value is dropped.
     pub fn block_tftp(&self) -> Blocker {
         let program = format!(
             "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
@@ -310,12 +309,12 @@ impl Lab {
         sh(&format!("ip -n {}-server {arguments}", self.name));
     }
 
-    /// Waits until what is stored is served.
+    /// Waits until the current revision is served.
     pub async fn served(&self) {
         let revision = self.store.revision().await.expect("a revision");
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
-            // Online and up to date, not just absent.
+            // An absent service does not lag, so one must be online.
             let online = self.store.services().await.expect("services");
             let lagging = self
                 .store
@@ -334,7 +333,7 @@ impl Lab {
         }
     }
 
-    /// What the service says is wrong with it.
+    /// The note in the heartbeat of the service.
     pub async fn note(&self) -> String {
         let lagging = self
             .store
@@ -391,19 +390,19 @@ impl Lab {
         self.provision(State::Deploying, Some(TOKEN)).await;
     }
 
-    /// Writes a state, as a conductor does.
+    /// Writes a state like a conductor.
     pub async fn provision(&self, state: State, token: Option<&str>) {
         provision(&self.store, state, token).await;
     }
 }
 
-/// Writes a state, as a conductor does.
+/// Writes a state like a conductor.
 pub async fn provision(store: &Store, state: State, token: Option<&str>) {
     let names = ["node1".parse().unwrap()];
-    let held = store
+    let reservation = store
         .reserve(&names, "test", "test", Duration::from_secs(30))
         .await;
-    let fence = held.expect("a reservation").fence;
+    let fence = reservation.expect("a reservation").fence;
     let change = Provision {
         name: names[0].clone(),
         state,
@@ -418,17 +417,17 @@ pub async fn provision(store: &Store, state: State, token: Option<&str>) {
     store.release(fence).await.expect("released");
 }
 
-/// Holds a port.
+/// A program that blocks a port or the store until this is dropped.
 pub struct Blocker(Child);
 
 impl Blocker {
-    /// Runs a program which says `bound` once it holds what it is to hold.
+    /// Runs a program that prints `bound` once it blocks.
     fn start(command: &mut Command) -> Self {
         let child = command.stdout(Stdio::piped()).spawn();
         let mut child = child.expect("python3 and ip are installed");
-        let mut said = [0; 6];
+        let mut ready = [0; 6];
         let output = child.stdout.as_mut().expect("its output");
-        std::io::Read::read_exact(output, &mut said).expect("it holds it");
+        std::io::Read::read_exact(output, &mut ready).expect("the program blocks");
         Self(child)
     }
 }
@@ -452,12 +451,12 @@ impl Drop for Lab {
             let _ = Command::new("ip").args(["netns", "del", &space]).status();
         }
         if std::thread::panicking() {
-            eprintln!("--- the service said:\n{}", self.log());
+            eprintln!("--- log of the service:\n{}", self.log());
         }
     }
 }
 
-/// The configuration of a service with so many workers.
+/// The configuration of a service with this number of workers.
 fn config(base: &Path, workers: u32) -> String {
     let loaders = base.join("loaders");
     format!(
@@ -466,7 +465,7 @@ fn config(base: &Path, workers: u32) -> String {
     )
 }
 
-/// Writes what the service and the clients are configured with.
+/// Writes the files of the service and the clients.
 fn fill(base: &Path) {
     let loaders = base.join("loaders");
     fs::create_dir_all(loaders.join("deeper")).expect("created");
@@ -478,7 +477,7 @@ fn fill(base: &Path) {
     sh(&format!("chmod 755 {}", base.join("udhcpc.sh").display()));
 }
 
-/// A boot program of some blocks.
+/// A loader of several blocks.
 pub fn loader() -> Vec<u8> {
     (0..70_000u32).map(|byte| (byte % 251) as u8).collect()
 }

@@ -2,6 +2,7 @@
 //! service in network namespaces, which needs root.
 
 mod clients;
+mod fuzzed;
 mod http;
 mod http_clients;
 mod lab;

@@ -1,4 +1,4 @@
-//! The whole service in network namespaces: real DHCP clients, curl and TFTP against the program.
+//! The whole service in network namespaces, with real DHCP clients, curl and TFTP.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use xcat3_store::Store;
 
 use crate::lab::{IMAGE, Lab, NODE_IP, NODE_MAC, SERVER, TOKEN, loader, package, provision, sh};
 
-const STRANGERS: [&str; 3] = [
+const UNKNOWN_MACS: [&str; 3] = [
     "52:54:00:00:00:91",
     "52:54:00:00:00:92",
     "52:54:00:00:00:93",
@@ -25,7 +25,7 @@ fn line<'a>(given: &'a str, name: &str) -> &'a str {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "real: root, programs"]
-async fn a_node_is_given_its_address_by_the_clients_of_two_systems() {
+async fn node_gets_its_address_with_udhcpc_and_dhclient() {
     let mut lab = Lab::start(None).await;
     lab.declare().await;
     lab.served().await;
@@ -69,9 +69,9 @@ async fn a_node_is_given_its_address_by_the_clients_of_two_systems() {
         "exec dhclient {} > {dir}/dhclient 2>&1",
         arguments.join(" ")
     );
-    let asked = lab.on("node", "isc-dhcp-client", "sh", &["-c", &silent]);
-    assert!(asked.status.success(), "{asked:?}");
-    // It goes on in the background, which writes the file after the foreground has ended.
+    let output = lab.on("node", "isc-dhcp-client", "sh", &["-c", &silent]);
+    assert!(output.status.success(), "{output:?}");
+    // dhclient continues in the background and writes the file after the foreground has ended.
     let wait = format!("until [ -s {pid} ]; do sleep 0.05; done");
     sh(&format!("timeout 60 sh -c '{wait}' && kill $(cat {pid})"));
     let leases = std::fs::read_to_string(leases).unwrap_or_default();
@@ -81,12 +81,12 @@ async fn a_node_is_given_its_address_by_the_clients_of_two_systems() {
     );
     assert!(leases.contains("option host-name \"node1\";"), "{leases}");
     lab.stop();
-    assert!(lab.note().await.is_empty(), "it signed off");
+    assert!(lab.note().await.is_empty(), "the service signed off");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "real: root, programs"]
-async fn another_interface_hears_nothing() {
+async fn interface_without_network_gets_no_service() {
     let lab = Lab::start(None).await;
     lab.declare().await;
     lab.served().await;
@@ -101,13 +101,13 @@ async fn another_interface_hears_nothing() {
     assert_eq!(
         lab.lease(NODE_MAC).as_deref(),
         Some(NODE_IP),
-        "and the other still does"
+        "the served interface still works"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "real: root, programs"]
-async fn a_node_fetches_what_it_boots_from() {
+async fn boot_files_are_served_by_http_and_tftp() {
     let lab = Lab::start(None).await;
     lab.declare().await;
     lab.served().await;
@@ -170,7 +170,7 @@ async fn a_node_fetches_what_it_boots_from() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "real: root, programs"]
-async fn what_is_a_node_s_own_is_given_to_nobody_else() {
+async fn documents_are_served_to_their_node_only() {
     let lab = Lab::start(None).await;
     lab.declare().await;
     lab.served().await;
@@ -202,7 +202,7 @@ async fn what_is_a_node_s_own_is_given_to_nobody_else() {
         lab.curl("node", &["--interface", "11.5.102.99", &url]).1,
         b""
     );
-    // Once the deploy has ended nothing is to be had any more.
+    // After the deployment the token is invalid.
     lab.provision(State::Deployed, None).await;
     lab.served().await;
     assert_eq!(lab.status(&format!("node/{TOKEN}/answer")), "404");
@@ -219,7 +219,7 @@ async fn what_is_a_node_s_own_is_given_to_nobody_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "real: root, programs"]
-async fn a_callback_ends_a_deploy_once_and_progress_is_seen() {
+async fn callback_ends_deployment_and_boot_events_are_recorded() {
     let lab = Lab::start(None).await;
     lab.declare().await;
     lab.served().await;
@@ -245,12 +245,12 @@ async fn a_callback_ends_a_deploy_once_and_progress_is_seen() {
     lab.served().await;
     let node = lab.store.all_nodes().await.unwrap().remove(0);
     assert_eq!(node.deployment.state, State::Deployed);
-    // The answer may have been lost: asked again it is the same.
+    // The response may have been lost: a repeated callback gets the same.
     assert_eq!(lab.status(&format!("node/{TOKEN}/callback")), "200");
     assert!(lab.store.unfinished_batches().await.unwrap().is_empty());
 }
 
-/// Takes the next job as a conductor does, and says what it is.
+/// Carries out the next job like a conductor, and returns its operation.
 async fn conduct(store: Store) -> Operation {
     loop {
         if let Some(&(job, number, _)) = store.unfinished_batches().await.unwrap().first() {
@@ -283,24 +283,28 @@ async fn seen(lab: &Lab, phase: Phase, detail: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "real: root, programs"]
-async fn leases_survive_a_kill() {
+async fn lease_survives_kill_of_the_service() {
     let mut lab = Lab::start(None).await;
     lab.declare().await;
     lab.served().await;
-    let first = lab.lease(STRANGERS[0]).expect("a lease");
+    let first = lab.lease(UNKNOWN_MACS[0]).expect("a lease");
     assert!(first.starts_with("11.4.40.11"), "{first}");
     let saved = lab.store.leases().await.unwrap();
-    assert_eq!(saved.len(), 1, "it was saved before it was promised");
+    assert_eq!(saved.len(), 1, "the lease was saved before the reply");
     assert_eq!(
         (saved[0].ip.to_string(), saved[0].network.as_str()),
         (first.clone(), "c920")
     );
     lab.restart();
     lab.served().await;
-    let second = lab.lease(STRANGERS[1]).expect("a lease");
+    let second = lab.lease(UNKNOWN_MACS[1]).expect("a lease");
     assert_ne!(second, first);
-    assert_eq!(lab.lease(STRANGERS[2]), None, "all are taken");
-    assert_eq!(lab.lease(STRANGERS[0]), Some(first));
+    assert_eq!(
+        lab.lease(UNKNOWN_MACS[2]),
+        None,
+        "the range has no free address"
+    );
+    assert_eq!(lab.lease(UNKNOWN_MACS[0]), Some(first));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -310,14 +314,14 @@ async fn nodes_and_discovered_machines_are_served_while_the_store_is_away() {
     lab.declare().await;
     lab.served().await;
     let blocker = lab.block_store();
-    let given = lab.udhcpc("node", STRANGERS[0], &[]).expect("a lease");
+    let given = lab.udhcpc("node", UNKNOWN_MACS[0], &[]).expect("a lease");
     let first = line(&given, "ip").to_owned();
     assert_eq!(
         line(&given, "lease"),
         "300",
-        "for minutes only, since it is not saved: {given}"
+        "unsaved lease is for minutes only: {given}"
     );
-    assert_ne!(lab.lease(STRANGERS[1]).expect("a lease"), first);
+    assert_ne!(lab.lease(UNKNOWN_MACS[1]).expect("a lease"), first);
     assert_eq!(lab.lease(NODE_MAC).as_deref(), Some(NODE_IP));
     assert!(lab.store.leases().await.unwrap().is_empty());
     drop(blocker);
@@ -332,7 +336,7 @@ async fn nodes_and_discovered_machines_are_served_while_the_store_is_away() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "real: root, programs"]
-async fn a_router_solicitation_is_answered_with_no_router() {
+async fn router_solicitation_gets_advertisement_without_router() {
     let lab = Lab::start(None).await;
     lab.declare().await;
     lab.served().await;
@@ -351,35 +355,35 @@ for n in range(10):
             if message[0] == 134:
                 print(message[:2].hex(), message[4:].hex())
                 raise SystemExit
-    except OSError:  # nobody answers, or its address is not ready yet
+    except OSError:  # no reply, or the address is not ready yet
         time.sleep(0.3)
 ";
-    let ask = |side, interface: &str| {
+    let solicit = |side, interface: &str| {
         let program = program.replace("INTERFACE", interface);
         let output = lab.on(side, "python3", "python3", &["-c", &program]);
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     };
-    assert_eq!(ask("node", "c1"), "8600 000000000000000000000000");
-    assert_eq!(ask("outside", "c2"), "");
+    assert_eq!(solicit("node", "c1"), "8600 000000000000000000000000");
+    assert_eq!(solicit("outside", "c2"), "");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "real: root, programs"]
-async fn networks_and_interfaces_come_and_go() {
+async fn servers_follow_networks_and_interfaces() {
     let lab = Lab::start(None).await;
     lab.served().await;
     assert_eq!(lab.note().await.lines().count(), 1);
     assert_eq!(
         lab.status("loaders/undionly.kpxe"),
         "000",
-        "no network, nothing is bound"
+        "without a network nothing is bound"
     );
     lab.declare().await;
     lab.served().await;
     lab.address(&[NODE_IP]);
     assert_eq!(lab.status("loaders/undionly.kpxe"), "200");
     lab.ip_on_server(&format!("addr del {SERVER}/8 dev s1"));
-    noted(&lab, "network c920: no interface").await;
+    has_note(&lab, "network c920: no interface").await;
     lab.ip_on_server(&format!("addr add {SERVER}/8 dev s1"));
     for _ in 0..100 {
         if !lab.note().await.contains("c920") {
@@ -393,7 +397,7 @@ async fn networks_and_interfaces_come_and_go() {
     assert_eq!(lab.status("loaders/undionly.kpxe"), "000");
 }
 
-async fn noted(lab: &Lab, sentence: &str) {
+async fn has_note(lab: &Lab, sentence: &str) {
     for _ in 0..100 {
         if lab.note().await.contains(sentence) {
             return;
@@ -405,25 +409,25 @@ async fn noted(lab: &Lab, sentence: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "real: root, programs"]
-async fn without_permission_it_says_so_and_serves_the_rest() {
+async fn missing_permission_is_reported_and_files_are_served() {
     let lab = Lab::start(Some("nobody")).await;
     lab.declare().await;
     lab.served().await;
     let sentence = "network c920: cannot serve DHCP on s1: permission denied binding UDP port 67 — \
                     run as root or grant CAP_NET_BIND_SERVICE, CAP_NET_RAW";
-    noted(&lab, sentence).await;
+    has_note(&lab, sentence).await;
     lab.address(&[NODE_IP]);
     assert_eq!(lab.status("loaders/undionly.kpxe"), "200");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "real: root, programs"]
-async fn a_port_in_use_is_said_and_taken_once_it_is_free() {
+async fn port_in_use_is_reported_and_bound_once_free() {
     let lab = Lab::start(None).await;
     let blocker = lab.block_tftp();
     lab.declare().await;
     lab.served().await;
-    noted(
+    has_note(
         &lab,
         "network c920: cannot serve TFTP on s1: UDP port 69 is in use",
     )
@@ -440,7 +444,7 @@ async fn a_port_in_use_is_said_and_taken_once_it_is_free() {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    panic!("the free port was not taken: {}", lab.note().await);
+    panic!("the free port was not bound: {}", lab.note().await);
 }
 
 /// Waits until `condition` holds.
@@ -468,7 +472,7 @@ async fn workers_online(store: &Store) -> u32 {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "real: root, programs"]
-async fn workers_share_the_files_and_one_of_them_gives_the_addresses() {
+async fn all_workers_serve_files_and_the_first_serves_dhcp() {
     let mut lab = Lab::start(None).await;
     lab.restart_with(2);
     lab.declare().await;
@@ -477,14 +481,14 @@ async fn workers_share_the_files_and_one_of_them_gives_the_addresses() {
     })
     .await;
     lab.served().await;
-    // Both at the server's address and for the host itself; one broadcast is heard once.
+    // TFTP and HTTP at the server's address and for the host itself, DHCP once.
     eventually("all ports", || async {
         (lab.sockets(3011), lab.sockets(69), lab.sockets(67)) == (4, 4, 1)
     })
     .await;
     assert_eq!(lab.lease(NODE_MAC).as_deref(), Some(NODE_IP));
     lab.address(&[NODE_IP]);
-    // From port to port the requests go to one worker or the other.
+    // The client's port selects the worker.
     for _ in 0..16 {
         assert_eq!(lab.get("loaders/undionly.kpxe"), loader());
         let url = format!("tftp://{SERVER}/undionly.kpxe");
@@ -500,17 +504,15 @@ async fn workers_share_the_files_and_one_of_them_gives_the_addresses() {
     let log = lab.log();
     for number in [0, 1] {
         let label = format!(" worker {number} ");
-        let said = log.lines().filter(|line| line.contains(&label));
-        let dhcp = said
-            .filter(|line| line.contains("DHCP ACK") || line.contains("mac="))
-            .count();
+        let lines = log.lines().filter(|line| line.contains(&label));
+        let dhcp = lines.filter(|line| line.contains("DHCP reply")).count();
         assert_eq!(dhcp > 0, number == 0, "worker {number}: {log}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "real: root, programs"]
-async fn what_one_worker_does_not_serve_yet_is_not_served() {
+async fn revision_counts_as_served_once_all_workers_serve_it() {
     let mut lab = Lab::start(None).await;
     lab.restart_with(2);
     lab.declare().await;
@@ -537,7 +539,7 @@ async fn what_one_worker_does_not_serve_yet_is_not_served() {
         lab.served().await;
     }
     signal(first, Signal::KILL);
-    eventually("another one has its place", || async {
+    eventually("another worker replaces it", || async {
         !lab.workers().contains(&first) && lab.workers().len() == 2
     })
     .await;
@@ -549,7 +551,7 @@ async fn what_one_worker_does_not_serve_yet_is_not_served() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "real: root, programs"]
-async fn a_machine_that_boots_without_being_known_can_be_found() {
+async fn booting_machine_that_is_no_node_is_discovered() {
     let lab = Lab::start(None).await;
     lab.declare().await;
     lab.served().await;
@@ -572,7 +574,7 @@ async fn a_machine_that_boots_without_being_known_can_be_found() {
         }
         assert!(
             started.elapsed() < Duration::from_secs(60),
-            "it was not noted"
+            "the machine is not recorded"
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
     };

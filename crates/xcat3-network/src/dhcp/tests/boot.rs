@@ -1,12 +1,12 @@
-//! What each firmware is told to load.
+//! The loader of each firmware.
 
 use super::*;
 
 #[test]
-fn a_node_without_an_address_is_leased_one_and_boots_nothing() {
+fn node_without_fixed_address_gets_lease_and_no_loader() {
     let (reply, _) = World::new().reply(&with(
         with(
-            request(Kind::Discover, "52:54:00:00:00:0e"),
+            request(MessageType::Discover, "52:54:00:00:00:0e"),
             code::VENDOR_CLASS,
             "PXEClient",
         ),
@@ -18,19 +18,19 @@ fn a_node_without_an_address_is_leased_one_and_boots_nothing() {
 }
 
 #[test]
-fn each_firmware_is_sent_to_its_loader() {
+fn firmware_gets_its_loader() {
     for (architecture, file) in [
         (0, "undionly.kpxe"),
         (7, "snponly.efi"),
         (9, "snponly.efi"),
         (11, "snponly-arm64.efi"),
     ] {
-        let asks = with(
+        let booting = with(
             firmware(architecture, "PXEClient:Arch:00000"),
             code::MACHINE_ID,
             [0; 17],
         );
-        let (reply, _) = World::new().reply(&asks);
+        let (reply, _) = World::new().reply(&booting);
         assert_eq!(
             (reply.file.as_str(), reply.siaddr),
             (file, ip("11.0.0.101"))
@@ -53,7 +53,7 @@ fn each_firmware_is_sent_to_its_loader() {
 }
 
 #[test]
-fn ipxe_is_sent_to_its_script_and_need_not_wait() {
+fn ipxe_gets_its_script_and_no_proxydhcp_wait() {
     let (reply, _) = World::new().reply(&with(firmware(7, "PXEClient"), code::USER_CLASS, "iPXE"));
     assert_eq!(
         text(&reply, code::BOOT_FILE),
@@ -61,9 +61,9 @@ fn ipxe_is_sent_to_its_script_and_need_not_wait() {
     );
     assert_eq!(reply.options[&code::IPXE], [176, 1, 1]);
     assert!(!reply.options.contains_key(&code::VENDOR_CLASS));
-    // The iPXE of an unknown machine need not wait either, but has nothing to load.
+    // The iPXE of a machine that is no node does not wait either, but has nothing to load.
     let machine = Request {
-        mac: mac(STRANGER),
+        mac: mac(UNKNOWN),
         ..with(firmware(7, "PXEClient"), code::USER_CLASS, "iPXE")
     };
     let (reply, _) = World::new().reply(&machine);
@@ -73,7 +73,7 @@ fn ipxe_is_sent_to_its_script_and_need_not_wait() {
 }
 
 #[test]
-fn only_the_boot_nic_boots() {
+fn nic_other_than_boot_nic_gets_no_loader() {
     let second = Request {
         mac: mac("52:54:00:00:00:02"),
         ..firmware(7, "PXEClient")
@@ -84,18 +84,18 @@ fn only_the_boot_nic_boots() {
 }
 
 #[test]
-fn a_machine_that_boots_and_is_no_node_is_noted_with_what_it_says_of_itself() {
+fn booting_machine_that_is_no_node_is_discovered() {
     let mut world = World::new();
-    let asks = Request {
-        mac: mac(STRANGER),
+    let booting = Request {
+        mac: mac(UNKNOWN),
         ..firmware(7, "PXEClient:Arch:00007:UNDI:003016")
     };
     let id: Vec<u8> = (0..17).collect();
-    let asks = with(asks, code::MACHINE_ID, id);
-    let machine = world.ask(&asks).machine.unwrap();
+    let booting = with(booting, code::MACHINE_ID, id);
+    let machine = world.decide(&booting).discovered.unwrap();
     assert_eq!(
         (machine.mac, machine.network.as_str()),
-        (mac(STRANGER), "c920")
+        (mac(UNKNOWN), "c920")
     );
     assert_eq!(machine.ip, Some(ip("11.4.40.111")));
     assert_eq!(
@@ -109,25 +109,25 @@ fn a_machine_that_boots_and_is_no_node_is_noted_with_what_it_says_of_itself() {
         (machine.first_ms, machine.last_ms),
         (world.now_ms, world.now_ms)
     );
-    // Where there is no address for it, too.
+    // Also where the network has no address for the machine.
     world.change(|network| network.dynamic_range.clear());
-    let answer = world.ask(&Request {
+    let decision = world.decide(&Request {
         mac: mac("52:54:00:00:00:98"),
-        ..asks.clone()
+        ..booting.clone()
     });
-    assert!(answer.reply.is_none());
-    assert_eq!(answer.machine.unwrap().ip, None);
-    // Nodes are known, and a system that runs does not boot.
-    assert_eq!(world.ask(&firmware(7, "PXEClient")).machine, None);
+    assert!(decision.reply.is_none());
+    assert_eq!(decision.discovered.unwrap().ip, None);
+    // Nodes are known, and a running system does not boot.
+    assert_eq!(world.decide(&firmware(7, "PXEClient")).discovered, None);
     let system = with(
-        request(Kind::Discover, STRANGER),
+        request(MessageType::Discover, UNKNOWN),
         code::VENDOR_CLASS,
         "systemd-network",
     );
-    assert_eq!(world.ask(&system).machine, None);
+    assert_eq!(world.decide(&system).discovered, None);
     let released = Request {
-        options: request(Kind::Release, STRANGER).options,
-        ..asks
+        options: request(MessageType::Release, UNKNOWN).options,
+        ..booting
     };
-    assert_eq!(world.ask(&released).machine, None);
+    assert_eq!(world.decide(&released).discovered, None);
 }

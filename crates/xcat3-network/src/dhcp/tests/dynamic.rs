@@ -1,16 +1,19 @@
-//! DiscoveredMachines: offers, leases, refusals, releases of the dynamic range.
+//! Machines that are no nodes: offers, leases, refusals and releases of the dynamic range.
 
 use super::*;
 
 #[test]
-fn a_client_that_chose_another_server_is_left_to_it() {
+fn request_for_other_server_withdraws_offer() {
     let mut world = World::new();
-    let offered = world.reply(&request(Kind::Discover, STRANGER)).0.yiaddr;
-    let note = world.silence(&selecting(STRANGER, "11.0.0.7", &offered.to_string()));
-    assert!(note.contains("chose the server 11.0.0.7"), "{note}");
+    let offered = world
+        .reply(&request(MessageType::Discover, UNKNOWN))
+        .0
+        .yiaddr;
+    let reason = world.silence(&selecting(UNKNOWN, "11.0.0.7", &offered.to_string()));
+    assert!(reason.contains("selected the server 11.0.0.7"), "{reason}");
     // The offer is free again.
-    let next = world.ask(&with_ip(
-        request(Kind::Discover, "52:54:00:00:00:98"),
+    let next = world.decide(&with_ip(
+        request(MessageType::Discover, "52:54:00:00:00:98"),
         code::REQUESTED_IP,
         &offered.to_string(),
     ));
@@ -18,14 +21,14 @@ fn a_client_that_chose_another_server_is_left_to_it() {
 }
 
 #[test]
-fn unknown_machines_share_the_dynamic_range_and_get_no_loader() {
+fn unknown_machines_get_dynamic_range_and_no_loader() {
     let mut world = World::new();
-    let discovered = [
+    let machines = [
         "52:54:00:00:00:91",
         "52:54:00:00:00:92",
         "52:54:00:00:00:93",
     ];
-    let mut given: Vec<_> = discovered
+    let mut given: Vec<_> = machines
         .iter()
         .map(|mac| world.join(mac).unwrap())
         .collect();
@@ -34,13 +37,13 @@ fn unknown_machines_share_the_dynamic_range_and_get_no_loader() {
         given,
         [ip("11.4.40.111"), ip("11.4.40.112"), ip("11.4.40.113")]
     );
-    let note = world.silence(&request(Kind::Discover, STRANGER));
+    let reason = world.silence(&request(MessageType::Discover, UNKNOWN));
     assert!(
-        note.contains("all addresses of the dynamic range of network c920"),
-        "{note}"
+        reason.contains("the dynamic range of network c920 has no free address"),
+        "{reason}"
     );
     let pxe = with(
-        request(Kind::Discover, discovered[0]),
+        request(MessageType::Discover, machines[0]),
         code::ARCHITECTURE,
         [0, 7],
     );
@@ -49,21 +52,21 @@ fn unknown_machines_share_the_dynamic_range_and_get_no_loader() {
 }
 
 #[test]
-fn a_lease_is_saved_with_what_the_client_says_of_itself() {
+fn lease_is_saved_with_hostname_of_client() {
     let mut world = World::new();
     let offer = world
-        .reply(&request(Kind::Discover, STRANGER))
+        .reply(&request(MessageType::Discover, UNKNOWN))
         .0
         .yiaddr
         .to_string();
-    let taking = with(
-        selecting(STRANGER, "11.0.0.101", &offer),
+    let accepting = with(
+        selecting(UNKNOWN, "11.0.0.101", &offer),
         code::HOSTNAME,
         "box7",
     );
     let lease = world
-        .ask(&with(taking, code::CLIENT_ID, [1, 2, 3]))
-        .save
+        .decide(&with(accepting, code::CLIENT_ID, [1, 2, 3]))
+        .lease
         .unwrap();
     assert_eq!(
         (lease.ip.to_string(), lease.network.as_str()),
@@ -72,22 +75,30 @@ fn a_lease_is_saved_with_what_the_client_says_of_itself() {
     assert_eq!(lease.expires_ms, world.now_ms + 3_600_000);
     assert_eq!(lease.hostname.as_deref(), Some("box7"));
     let hostile = with(
-        selecting(STRANGER, "11.0.0.101", &offer),
+        selecting(UNKNOWN, "11.0.0.101", &offer),
         code::HOSTNAME,
         "a b\"\n",
     );
-    assert_eq!(world.ask(&hostile).save.unwrap().hostname, None);
-    // A node's own address needs no lease.
-    assert!(world.ask(&rebooting(NODE, "11.5.102.60")).save.is_none());
+    assert_eq!(world.decide(&hostile).lease.unwrap().hostname, None);
+    // A fixed address needs no lease.
+    assert!(
+        world
+            .decide(&rebooting(NODE, "11.5.102.60"))
+            .lease
+            .is_none()
+    );
 }
 
 #[test]
-fn a_lease_survives_a_restart() {
+fn restored_lease_is_not_granted_to_others() {
     let mut world = World::new();
-    let offer = world.reply(&request(Kind::Discover, STRANGER)).0.yiaddr;
+    let offer = world
+        .reply(&request(MessageType::Discover, UNKNOWN))
+        .0
+        .yiaddr;
     let lease = world
-        .ask(&selecting(STRANGER, "11.0.0.101", &offer.to_string()))
-        .save
+        .decide(&selecting(UNKNOWN, "11.0.0.101", &offer.to_string()))
+        .lease
         .unwrap();
     world.leases = LeaseTable::restored(vec![lease]);
     for other in 1..=2 {
@@ -96,42 +107,45 @@ fn a_lease_survives_a_restart() {
     }
     assert_eq!(
         world
-            .ask(&request(Kind::Discover, "52:54:00:00:00:a3"))
+            .decide(&request(MessageType::Discover, "52:54:00:00:00:a3"))
             .reply,
         None
     );
-    let (reply, _) = world.reply(&renewing(STRANGER, &offer.to_string()));
-    assert_eq!((reply.kind, reply.yiaddr), (Some(Kind::Ack), offer));
+    let (reply, _) = world.reply(&renewing(UNKNOWN, &offer.to_string()));
+    assert_eq!(
+        (reply.message_type, reply.yiaddr),
+        (Some(MessageType::Ack), offer)
+    );
 }
 
 #[test]
-fn unknown_machine_is_refused_what_is_not_its_own() {
+fn unknown_machine_is_refused_other_addresses() {
     let mut world = World::new();
-    let taken = world.join("52:54:00:00:00:91").unwrap().to_string();
-    // Of another client, fixed to a node, the server's own, outside of the range, elsewhere.
+    let leased = world.join("52:54:00:00:00:91").unwrap().to_string();
+    // Leased to another client, fixed to a node, the server's own, outside of the range, of no network.
     for address in [
-        &taken,
+        &leased,
         "11.5.102.60",
         "11.0.0.101",
         "11.4.40.114",
         "192.168.7.7",
     ] {
-        let (reply, _) = world.reply(&rebooting(STRANGER, address));
-        assert_eq!(reply.kind, Some(Kind::Nak), "{address}");
+        let (reply, _) = world.reply(&rebooting(UNKNOWN, address));
+        assert_eq!(reply.message_type, Some(MessageType::Nak), "{address}");
     }
-    // Without a dynamic range unknown machines are another server's.
+    // Without a dynamic range, another server may grant addresses.
     world.change(|network| network.dynamic_range.clear());
-    let note = world.silence(&rebooting(STRANGER, "11.4.40.112"));
-    assert!(note.contains("no dynamic range"), "{note}");
+    let reason = world.silence(&rebooting(UNKNOWN, "11.4.40.112"));
+    assert!(reason.contains("no dynamic range"), "{reason}");
     assert!(
         world
-            .silence(&request(Kind::Discover, STRANGER))
+            .silence(&request(MessageType::Discover, UNKNOWN))
             .contains("no dynamic range")
     );
 }
 
 #[test]
-fn a_released_address_comes_last_and_back_to_its_client() {
+fn released_address_returns_to_its_client_and_is_reused_last() {
     let mut world = World::new();
     let first = world.join("52:54:00:00:00:91").unwrap();
     let second = world.join("52:54:00:00:00:92").unwrap();
@@ -139,34 +153,34 @@ fn a_released_address_comes_last_and_back_to_its_client() {
     for (mac, address) in [("52:54:00:00:00:92", second), ("52:54:00:00:00:91", first)] {
         let leaving = Request {
             ciaddr: address,
-            ..request(Kind::Release, mac)
+            ..request(MessageType::Release, mac)
         };
-        let answer = world.ask(&leaving);
-        assert_eq!(answer.reply, None);
-        assert_eq!(answer.save.unwrap().expires_ms, world.now_ms);
+        let decision = world.decide(&leaving);
+        assert_eq!(decision.reply, None);
+        assert_eq!(decision.lease.unwrap().expires_ms, world.now_ms);
         world.now_ms += 1000;
     }
     assert_eq!(world.join("52:54:00:00:00:91"), Some(first));
     let third = world.join("52:54:00:00:00:93").unwrap();
     assert!(
         third != first && third != second,
-        "one that was never given out comes first"
+        "an unused address comes first"
     );
     assert_eq!(world.join("52:54:00:00:00:94"), Some(second));
-    // Nobody gives back what is another's.
+    // A client cannot release the address of another.
     let leaving = Request {
         ciaddr: first,
-        ..request(Kind::Release, STRANGER)
+        ..request(MessageType::Release, UNKNOWN)
     };
-    assert_eq!(world.ask(&leaving).save, None);
+    assert_eq!(world.decide(&leaving).lease, None);
 }
 
 #[test]
-fn a_declined_address_rests() {
+fn declined_address_is_quarantined() {
     let mut world = World::new();
-    let address = world.join(STRANGER).unwrap();
+    let address = world.join(UNKNOWN).unwrap();
     let declining = with_ip(
-        request(Kind::Decline, STRANGER),
+        request(MessageType::Decline, UNKNOWN),
         code::REQUESTED_IP,
         &address.to_string(),
     );
@@ -175,29 +189,29 @@ fn a_declined_address_rests() {
             .silence(&declining)
             .contains("in use by another machine")
     );
-    let next = world.join(STRANGER).unwrap();
+    let next = world.join(UNKNOWN).unwrap();
     assert_ne!(next, address);
     assert!(world.join("52:54:00:00:00:91").is_some());
     assert_eq!(
         world.join("52:54:00:00:00:92"),
         None,
-        "the declined address is not given out"
+        "the declined address is not granted"
     );
     world.now_ms += 11 * 60_000;
     assert_eq!(world.join("52:54:00:00:00:92"), Some(address));
 }
 
 #[test]
-fn an_address_in_the_range_that_is_fixed_is_never_leased() {
+fn fixed_address_in_range_is_never_leased() {
     let mut world = World::new();
     world
         .change(|network| network.dynamic_range = vec!["11.5.102.60-11.5.102.62".parse().unwrap()]);
-    assert_eq!(world.join(STRANGER), Some(ip("11.5.102.62")));
+    assert_eq!(world.join(UNKNOWN), Some(ip("11.5.102.62")));
     assert_eq!(world.join("52:54:00:00:00:91"), None);
 }
 
 #[test]
-fn servers_gateway_network_and_broadcast_are_never_leased() {
+fn reserved_address_is_never_leased() {
     let mut world = World::new();
     world.change(|network| {
         network.subnet = "11.0.0.0/29".parse().unwrap();
@@ -210,7 +224,10 @@ fn servers_gateway_network_and_broadcast_are_never_leased() {
     let offers: Vec<_> = (0..4)
         .filter_map(|n| {
             world
-                .ask(&request(Kind::Discover, &format!("52:54:00:00:01:0{n}")))
+                .decide(&request(
+                    MessageType::Discover,
+                    &format!("52:54:00:00:01:0{n}"),
+                ))
                 .reply
         })
         .map(|(reply, _)| reply.yiaddr)

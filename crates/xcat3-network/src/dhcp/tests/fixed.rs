@@ -3,9 +3,9 @@
 use super::*;
 
 #[test]
-fn a_node_is_offered_its_address_and_all_of_its_network() {
-    let (reply, to) = World::new().reply(&request(Kind::Discover, NODE));
-    assert_eq!(reply.kind, Some(Kind::Offer));
+fn discover_of_node_offers_address_and_network_options() {
+    let (reply, to) = World::new().reply(&request(MessageType::Discover, NODE));
+    assert_eq!(reply.message_type, Some(MessageType::Offer));
     assert_eq!((reply.yiaddr, reply.xid), (ip("11.5.102.60"), 0xabcd));
     assert_eq!(to, "255.255.255.255:68");
     assert_eq!(addresses(&reply, code::SERVER_ID), [ip("11.0.0.101")]);
@@ -25,20 +25,20 @@ fn a_node_is_offered_its_address_and_all_of_its_network() {
 }
 
 #[test]
-fn a_client_is_given_what_it_asks_for() {
-    let asks = with(
-        request(Kind::Discover, NODE),
-        code::WANTED,
+fn parameter_list_selects_options() {
+    let asking = with(
+        request(MessageType::Discover, NODE),
+        code::PARAMETER_LIST,
         [code::ROUTER, code::DOMAIN],
     );
-    let (reply, _) = World::new().reply(&asks);
+    let (reply, _) = World::new().reply(&asking);
     assert_eq!(text(&reply, code::DOMAIN), "lab.test");
     assert!(!reply.options.contains_key(&code::NTP_SERVERS));
     assert!(reply.options.contains_key(&code::NETMASK));
 }
 
 #[test]
-fn a_node_s_request_is_acknowledged_for_its_own_address_only() {
+fn request_of_node_is_granted_for_its_address_only() {
     let mut world = World::new();
     let own = "11.5.102.60";
     for request in [
@@ -47,7 +47,10 @@ fn a_node_s_request_is_acknowledged_for_its_own_address_only() {
         renewing(NODE, own),
     ] {
         let (reply, _) = world.reply(&request);
-        assert_eq!((reply.kind, reply.yiaddr), (Some(Kind::Ack), ip(own)));
+        assert_eq!(
+            (reply.message_type, reply.yiaddr),
+            (Some(MessageType::Ack), ip(own))
+        );
     }
     let other = "11.4.40.111";
     for request in [
@@ -57,8 +60,8 @@ fn a_node_s_request_is_acknowledged_for_its_own_address_only() {
     ] {
         let (reply, to) = world.reply(&request);
         assert_eq!(
-            (reply.kind, reply.yiaddr),
-            (Some(Kind::Nak), Ipv4Addr::UNSPECIFIED)
+            (reply.message_type, reply.yiaddr),
+            (Some(MessageType::Nak), Ipv4Addr::UNSPECIFIED)
         );
         assert_eq!(to, "255.255.255.255:68");
         assert!(
@@ -70,7 +73,7 @@ fn a_node_s_request_is_acknowledged_for_its_own_address_only() {
 }
 
 #[test]
-fn a_renewal_is_answered_to_the_address_itself() {
+fn renewal_is_answered_by_unicast() {
     let (reply, to) = World::new().reply(&renewing(NODE, "11.5.102.60"));
     assert_eq!(to, "11.5.102.60:68");
     assert_eq!(reply.ciaddr, ip("11.5.102.60"));
@@ -82,22 +85,22 @@ fn a_renewal_is_answered_to_the_address_itself() {
 }
 
 #[test]
-fn inform_gets_everything_but_an_address() {
+fn inform_gets_options_without_address() {
     let asking = Request {
         ciaddr: ip("11.9.9.9"),
-        ..request(Kind::Inform, STRANGER)
+        ..request(MessageType::Inform, UNKNOWN)
     };
     let (reply, to) = World::new().reply(&asking);
     assert_eq!(
-        (reply.kind, reply.yiaddr),
-        (Some(Kind::Ack), Ipv4Addr::UNSPECIFIED)
+        (reply.message_type, reply.yiaddr),
+        (Some(MessageType::Ack), Ipv4Addr::UNSPECIFIED)
     );
     assert_eq!(to, "11.9.9.9:68");
     assert!(!reply.options.contains_key(&code::LEASE_TIME));
     assert_eq!(text(&reply, code::DOMAIN), "lab.test");
     let elsewhere = Request {
         ciaddr: ip("192.0.2.9"),
-        ..request(Kind::Inform, STRANGER)
+        ..request(MessageType::Inform, UNKNOWN)
     };
     assert!(
         World::new()
@@ -107,21 +110,24 @@ fn inform_gets_everything_but_an_address() {
 }
 
 #[test]
-fn plain_bootp_serves_nodes_only() {
-    let mut asking = request(Kind::Discover, NODE);
+fn bootp_is_answered_for_nodes_only() {
+    let mut asking = request(MessageType::Discover, NODE);
     asking.options.clear();
     let (reply, _) = World::new().reply(&asking);
-    assert_eq!((reply.kind, reply.yiaddr), (None, ip("11.5.102.60")));
+    assert_eq!(
+        (reply.message_type, reply.yiaddr),
+        (None, ip("11.5.102.60"))
+    );
     assert!(!reply.options.contains_key(&code::LEASE_TIME));
-    asking.mac = mac(STRANGER);
+    asking.mac = mac(UNKNOWN);
     assert!(World::new().silence(&asking).contains("BOOTP"));
 }
 
 #[test]
-fn a_node_of_another_network_is_not_answered_here() {
-    let note = World::new().silence(&request(Kind::Discover, "52:54:00:00:00:0f"));
+fn node_of_other_network_gets_no_reply() {
+    let reason = World::new().silence(&request(MessageType::Discover, "52:54:00:00:00:0f"));
     assert!(
-        note.contains("far1: its address 12.0.0.5 is in no network"),
-        "{note}"
+        reason.contains("address 12.0.0.5 of far1 is in no network"),
+        "{reason}"
     );
 }

@@ -1,4 +1,4 @@
-//! A world of two networks and three nodes, and requests to it.
+//! Two networks, three nodes and requests of clients there.
 
 mod boot;
 mod dynamic;
@@ -13,15 +13,15 @@ use xcat3_drivers::boot::Loaders;
 use xcat3_drivers::install::InstallSettings;
 use xcat3_store::Changes;
 
-use super::answer::Answer;
-use super::client::{Desk, Served};
-use super::packet::{Kind, Options, Reply, Request, code};
-use super::respond::respond;
+use super::decide::{Decision, DhcpFacts, decide};
+use super::packet::{MessageType, Options, Reply, Request, code};
+use crate::boot::BootSettings;
 use crate::facts::Facts;
 use crate::leases::LeaseTable;
+use crate::plan::ServedNetwork;
 
 const NODE: &str = "52:54:00:00:00:01";
-const STRANGER: &str = "52:54:00:00:00:99";
+const UNKNOWN: &str = "52:54:00:00:00:99";
 
 fn ip(text: &str) -> Ipv4Addr {
     text.parse().unwrap()
@@ -33,10 +33,9 @@ fn mac(text: &str) -> MacAddr {
 
 struct World {
     facts: Facts,
-    link: Vec<Served>,
+    link: Vec<ServedNetwork>,
     leases: LeaseTable,
-    loaders: Loaders,
-    install: InstallSettings,
+    boot: Arc<BootSettings>,
     now_ms: i64,
 }
 
@@ -83,13 +82,16 @@ impl World {
         });
         Self {
             facts,
-            link: vec![Served {
+            link: vec![ServedNetwork {
                 network: Arc::new(network),
                 server: ip("11.0.0.101"),
             }],
             leases: LeaseTable::default(),
-            loaders: Loaders::default(),
-            install: InstallSettings::default(),
+            boot: Arc::new(BootSettings {
+                http_port: 3011,
+                loaders: Loaders::default(),
+                install: InstallSettings::default(),
+            }),
             now_ms: 1_000_000,
         }
     }
@@ -104,61 +106,65 @@ impl World {
         });
     }
 
-    fn ask(&mut self, request: &Request) -> Answer {
-        let desk = Desk {
-            facts: &self.facts,
+    fn decide(&mut self, request: &Request) -> Decision {
+        let facts = DhcpFacts {
+            declared: &self.facts,
             link: &self.link,
-            http_port: 3011,
-            loaders: &self.loaders,
-            install: &self.install,
+            boot: &self.boot,
             lease_s: 43_200,
             dynamic_lease_s: 3_600,
             now_ms: self.now_ms,
         };
-        respond(request, &desk, &mut self.leases)
+        decide(request, &facts, &mut self.leases)
     }
 
     fn reply(&mut self, request: &Request) -> (Reply, String) {
-        let answer = self.ask(request);
-        let (reply, to) = answer
+        let decision = self.decide(request);
+        let (reply, to) = decision
             .reply
-            .unwrap_or_else(|| panic!("silence: {}", answer.note));
+            .unwrap_or_else(|| panic!("no reply: {:?}", decision.reason));
         (reply, to.to_string())
     }
 
     fn silence(&mut self, request: &Request) -> String {
-        let answer = self.ask(request);
-        assert_eq!(answer.reply, None);
-        answer.note
+        let decision = self.decide(request);
+        assert_eq!(decision.reply, None);
+        decision.reason.expect("a reason")
     }
 
-    /// DISCOVER and REQUEST of a machine that takes what it is offered.
+    /// DISCOVER and REQUEST of a machine that accepts the offer.
     fn join(&mut self, from: &str) -> Option<Ipv4Addr> {
-        let offer = self.ask(&request(Kind::Discover, from)).reply?.0.yiaddr;
+        let offer = self
+            .decide(&request(MessageType::Discover, from))
+            .reply?
+            .0
+            .yiaddr;
         let taking = selecting(from, "11.0.0.101", &offer.to_string());
         let (ack, _) = self.reply(&taking);
-        assert_eq!((ack.kind, ack.yiaddr), (Some(Kind::Ack), offer));
+        assert_eq!(
+            (ack.message_type, ack.yiaddr),
+            (Some(MessageType::Ack), offer)
+        );
         Some(offer)
     }
 }
 
-fn request(kind: Kind, from: &str) -> Request {
-    let byte = match kind {
-        Kind::Discover => 1,
-        Kind::Request => 3,
-        Kind::Decline => 4,
-        Kind::Release => 7,
-        Kind::Inform => 8,
+fn request(message_type: MessageType, from: &str) -> Request {
+    let byte = match message_type {
+        MessageType::Discover => 1,
+        MessageType::Request => 3,
+        MessageType::Decline => 4,
+        MessageType::Release => 7,
+        MessageType::Inform => 8,
         _ => 2,
     };
     Request {
         xid: 0xabcd,
-        secs: 0,
         flags: 0,
         ciaddr: Ipv4Addr::UNSPECIFIED,
         giaddr: Ipv4Addr::UNSPECIFIED,
         mac: mac(from),
-        options: Options::from([(code::KIND, vec![byte])]),
+        options: Options::from([(code::MESSAGE_TYPE, vec![byte])]),
     }
 }
 
@@ -172,23 +178,27 @@ fn with_ip(request: Request, code: u8, address: &str) -> Request {
 }
 
 fn selecting(from: &str, server: &str, address: &str) -> Request {
-    let request = with_ip(request(Kind::Request, from), code::SERVER_ID, server);
+    let request = with_ip(request(MessageType::Request, from), code::SERVER_ID, server);
     with_ip(request, code::REQUESTED_IP, address)
 }
 
 fn rebooting(from: &str, address: &str) -> Request {
-    with_ip(request(Kind::Request, from), code::REQUESTED_IP, address)
+    with_ip(
+        request(MessageType::Request, from),
+        code::REQUESTED_IP,
+        address,
+    )
 }
 
 fn renewing(from: &str, address: &str) -> Request {
     Request {
         ciaddr: ip(address),
-        ..request(Kind::Request, from)
+        ..request(MessageType::Request, from)
     }
 }
 
 fn firmware(architecture: u16, class: &str) -> Request {
-    let request = request(Kind::Discover, NODE);
+    let request = request(MessageType::Discover, NODE);
     let request = with(request, code::ARCHITECTURE, architecture.to_be_bytes());
     with(request, code::VENDOR_CLASS, class)
 }
