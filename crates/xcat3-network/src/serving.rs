@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use xcat3_core::service::HEARTBEAT_S;
 use xcat3_service::bus::Topic;
 use xcat3_service::{Bus, Slot};
-use xcat3_store::{Revision, ServiceReport, Store};
+use xcat3_store::{Revision, ServiceReport, Store, StoreError};
 
 use crate::facts::Touched;
 use crate::images::Images;
@@ -53,8 +53,25 @@ pub struct Serving {
 struct Reported {
     served: Option<(Revision, Option<String>)>,
     heartbeat: Option<Instant>,
+    /// A sentence for each network that is not served.
     problems: Vec<String>,
+    /// Why the changes after the served revision cannot be read.
+    unreadable: Option<String>,
     store_is_away: bool,
+    is_ready: bool,
+}
+
+impl Reported {
+    /// The note of the heartbeat.
+    fn note(&self) -> Option<String> {
+        let sentences: Vec<&str> = self
+            .unreadable
+            .iter()
+            .chain(&self.problems)
+            .map(String::as_str)
+            .collect();
+        (!sentences.is_empty()).then(|| sentences.join("; "))
+    }
 }
 
 impl Serving {
@@ -107,17 +124,32 @@ impl Serving {
     }
 
     async fn pull(&mut self, reported: &mut Reported) -> Touched {
+        let revision = self.feed.revision();
         match self.feed.pull().await {
             Ok(touched) => {
                 if reported.store_is_away {
                     tracing::info!("store is back");
                 }
+                if reported.unreadable.take().is_some() {
+                    tracing::info!("changes are readable again");
+                }
                 reported.store_is_away = false;
                 touched.unwrap_or_default()
             }
+            Err(error @ StoreError::Corrupt(_)) => {
+                // The store works, so the heartbeat goes on and says why the revision is not served:
+                // without it this service would count as offline, and nobody would wait for it.
+                reported.store_is_away = false;
+                let sentence =
+                    format!("cannot read the changes after revision {revision}: {error}");
+                if reported.unreadable.as_ref() != Some(&sentence) {
+                    tracing::error!(%error, revision, "cannot read changes: serving the last revision");
+                }
+                reported.unreadable = Some(sentence);
+                Touched::default()
+            }
             Err(error) => {
                 if !reported.store_is_away {
-                    let revision = self.feed.revision();
                     tracing::warn!(%error, revision, "store is away: serving the last revision");
                 }
                 reported.store_is_away = true;
@@ -165,8 +197,7 @@ impl Serving {
 
     /// Reports a newly served revision at once, and otherwise sends the heartbeat.
     async fn report(&mut self, reported: &mut Reported) {
-        let note = (!reported.problems.is_empty()).then(|| reported.problems.join("; "));
-        let served = (self.feed.revision(), note);
+        let served = (self.feed.revision(), reported.note());
         let is_new = reported.served.as_ref() != Some(&served);
         let is_due = reported
             .heartbeat
@@ -178,10 +209,7 @@ impl Serving {
         self.report.note.clone_from(&served.1);
         match tokio::time::timeout(STORE_TIMEOUT, self.store.heartbeat(&self.report)).await {
             Ok(Ok(())) => {
-                if reported.served.is_none() {
-                    tracing::info!(revision = served.0, "network service ready");
-                }
-                self.slot.serving();
+                self.announce_readiness(served.0, reported);
                 reported.heartbeat = Some(Instant::now());
                 if is_new && let Err(error) = self.bus.nudge(Topic::Changes).await {
                     tracing::debug!(%error, "cannot announce the served revision");
@@ -192,6 +220,23 @@ impl Serving {
             Err(_) => {
                 let error = "the store does not respond in time";
                 tracing::debug!(error, "cannot report the served revision");
+            }
+        }
+    }
+}
+
+impl Serving {
+    /// Tells the parent process whether this worker serves.
+    fn announce_readiness(&self, revision: Revision, reported: &mut Reported) {
+        match &reported.unreadable {
+            // Nothing was ever read.
+            Some(sentence) if revision == 0 => self.slot.waiting(sentence),
+            _ => {
+                if !reported.is_ready {
+                    tracing::info!(revision, "network service ready");
+                }
+                reported.is_ready = true;
+                self.slot.serving();
             }
         }
     }

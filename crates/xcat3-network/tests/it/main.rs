@@ -10,3 +10,4 @@ mod service;
 mod site;
 mod tftp;
 mod tftp_clients;
+mod unreadable;
