@@ -269,9 +269,13 @@ fn once_it_serves_a_worker_that_cannot_start_is_tried_again() {
 fn a_second_parent_of_the_kind_is_refused() {
     let trial = Trial::serving("conductor", 1);
     let second = |kind: &str| {
+        let file = trial.state().join(format!("{kind}.conf"));
+        std::fs::write(&file, config(kind, 1, "UTC")).unwrap();
         let mut second = Command::new(env!("CARGO_BIN_EXE_xcat3-trial"));
         second
-            .args(["--kind", kind, "--state-dir"])
+            .args(["--kind", kind, "--config-file"])
+            .arg(file)
+            .arg("--state-dir")
             .arg(trial.state());
         second
     };

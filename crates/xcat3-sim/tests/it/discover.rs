@@ -78,7 +78,7 @@ fn by_ipmi_machines_are_found_enrolled_once_and_driven() {
     }
     for report in &strange {
         let notes = report["notes"].to_string();
-        assert!(notes.contains("password is not the one"), "{report}");
+        assert!(notes.contains("wrong password"), "{report}");
     }
     assert_eq!(all.len(), outcomes.len(), "who is silent is no line");
 
